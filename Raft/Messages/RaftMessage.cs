@@ -43,7 +43,7 @@ public sealed record AppendEntriesRejection(
 public sealed record Heartbeat(Term Term, LogIndex Commit, ulong Round) : RaftMessage(Term);
 
 /// <summary>Confirms that the sender still followed the leader when round <paramref name="Round"/> reached it.</summary>
-/// <param name="LastIndex">The last index of the follower's log: lets a leader notice lost appends.</param>
+/// <param name="LastIndex">The follower's log agrees with the leader's up to here, durably or not: lets a leader notice lost appends.</param>
 public sealed record HeartbeatReply(Term Term, ulong Round, LogIndex LastIndex) : RaftMessage(Term);
 
 /// <summary>Tells a follower whose log is complete to campaign at once. Thesis §3.10.</summary>

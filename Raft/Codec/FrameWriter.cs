@@ -1,0 +1,202 @@
+using System.Buffers.Binary;
+
+namespace Orleans.Raft.Core;
+
+/// <summary>A growable buffer that holds one frame; reused, so that a steady state allocates nothing.</summary>
+public sealed class FrameWriter
+{
+    private byte[] _buffer = new byte[1_024];
+
+    /// <summary>Messages in the frame.</summary>
+    public int MessageCount { get; private set; }
+
+    /// <summary>Bytes of the frame so far; 0 before the first <see cref="Begin"/>.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>The frame. Valid until the next <see cref="Begin"/> or <see cref="Append"/>.</summary>
+    public ReadOnlyMemory<byte> Written => _buffer.AsMemory(0, Length);
+
+    /// <summary>Starts a frame, discarding what was there.</summary>
+    public void Begin(FrameHeader header)
+    {
+        Length = 0;
+        MessageCount = 0;
+        WriteUInt32(FrameFormat.Magic);
+        WriteByte(FrameFormat.Version);
+        WriteGuid(header.Cluster.Value);
+        WriteGuid(header.From.Value);
+        WriteGuid(header.To.Value);
+        WriteUInt32(Crc32C.Compute(_buffer.AsSpan(0, Length)));
+    }
+
+    /// <summary>Adds a message to the frame.</summary>
+    /// <exception cref="ArgumentException">The message cannot be encoded: its kind is unknown, or its entries are not contiguous.
+    /// The frame stays as it was.</exception>
+    /// <exception cref="InvalidOperationException">No frame was begun.</exception>
+    public void Append(in MessageAddress address, RaftMessage message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        if (Length == 0) throw new InvalidOperationException("Begin a frame first.");
+        int start = Length;
+        Reserve(FrameFormat.MessageHeaderBytes);
+        try
+        {
+            WriteBody(in address, message);
+        }
+        catch (ArgumentException)
+        {
+            Length = start;
+            throw;
+        }
+
+        Span<byte> header = _buffer.AsSpan(start, FrameFormat.MessageHeaderBytes);
+        ReadOnlySpan<byte> body = _buffer.AsSpan(start + header.Length, Length - start - header.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(header, (uint)body.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[4..], FrameFormat.LengthCheck(header[..4]));
+        BinaryPrimitives.WriteUInt32LittleEndian(header[6..], Crc32C.Compute(body));
+        MessageCount++;
+    }
+
+    private void WriteBody(in MessageAddress address, RaftMessage message)
+    {
+        WriteByte((byte)TypeOf(message));
+        WriteByte(FrameFormat.MessageVersion);
+        WriteVarint(address.Group.Value);
+        WriteVarint(address.From.Value);
+        WriteVarint(address.To.Value);
+        WriteVarint(message.Term.Value);
+        switch (message)
+        {
+            case PreVote m: WriteEntryId(m.Last); break;
+            case PreVoteReply m: WriteBool(m.Granted); break;
+            case RequestVote m:
+                WriteEntryId(m.Last);
+                WriteBool(m.IsLeadershipTransfer);
+                break;
+            case RequestVoteReply m: WriteBool(m.Granted); break;
+            case AppendEntries m: WriteAppend(m); break;
+            case AppendEntriesReply m: WriteVarint(m.MatchIndex.Value); break;
+            case AppendEntriesRejection m:
+                WriteVarint(m.Rejected.Value);
+                WriteVarint(m.ConflictTerm.Value);
+                WriteVarint(m.ConflictFirst.Value);
+                break;
+            case Heartbeat m:
+                WriteVarint(m.Commit.Value);
+                WriteVarint(m.Round);
+                break;
+            case HeartbeatReply m:
+                WriteVarint(m.Round);
+                WriteVarint(m.LastIndex.Value);
+                break;
+            case TimeoutNow: break;
+            case ReadIndexRequest m:
+                WriteVarint(m.BootNonce);
+                WriteVarint(m.Number);
+                break;
+            case ReadIndexReply m:
+                WriteVarint(m.BootNonce);
+                WriteVarint(m.Number);
+                WriteVarint(m.Index.Value);
+                break;
+            case InstallSnapshot m: WriteEntryId(m.Snapshot); break;
+            case SnapshotChunk m: WriteChunk(m); break;
+            case SnapshotChunkReply m:
+                WriteEntryId(m.Snapshot);
+                WriteSigned(m.NextOffsetBytes);
+                break;
+        }
+    }
+
+    private static MessageType TypeOf(RaftMessage message) => message switch
+    {
+        AppendEntries => MessageType.AppendEntries,
+        AppendEntriesReply => MessageType.AppendEntriesReply,
+        Heartbeat => MessageType.Heartbeat,
+        HeartbeatReply => MessageType.HeartbeatReply,
+        ReadIndexRequest => MessageType.ReadIndexRequest,
+        ReadIndexReply => MessageType.ReadIndexReply,
+        AppendEntriesRejection => MessageType.AppendEntriesRejection,
+        PreVote => MessageType.PreVote,
+        PreVoteReply => MessageType.PreVoteReply,
+        RequestVote => MessageType.RequestVote,
+        RequestVoteReply => MessageType.RequestVoteReply,
+        TimeoutNow => MessageType.TimeoutNow,
+        InstallSnapshot => MessageType.InstallSnapshot,
+        SnapshotChunk => MessageType.SnapshotChunk,
+        SnapshotChunkReply => MessageType.SnapshotChunkReply,
+        _ => throw new ArgumentException($"{message.GetType().Name} has no encoding.", nameof(message)),
+    };
+
+    private void WriteAppend(AppendEntries append)
+    {
+        WriteEntryId(append.Previous);
+        WriteVarint(append.LeaderCommit.Value);
+        WriteVarint((ulong)append.Entries.Length);
+        EntryId last = append.Previous;
+        foreach (ref readonly LogEntry entry in append.Entries.Span)
+        {
+            if (entry.Index != last.Index.Next() || entry.Term < last.Term)
+                throw new ArgumentException($"{entry} cannot follow {last}.", nameof(append));
+            WriteVarint(entry.Term.Value - last.Term.Value);
+            WriteByte((byte)entry.Kind);
+            WriteBytes(entry.Payload.Span);
+            last = entry.Id;
+        }
+    }
+
+    private void WriteChunk(SnapshotChunk chunk)
+    {
+        WriteEntryId(chunk.Snapshot);
+        WriteSigned(chunk.OffsetBytes);
+        WriteSigned(chunk.TotalBytes);
+        WriteUInt32(chunk.FileChecksum);
+        WriteBytes(chunk.Data.Span);
+    }
+
+    private void WriteEntryId(EntryId entry)
+    {
+        WriteVarint(entry.Term.Value);
+        WriteVarint(entry.Index.Value);
+    }
+
+    private void WriteBytes(ReadOnlySpan<byte> bytes)
+    {
+        WriteVarint((ulong)bytes.Length);
+        bytes.CopyTo(Reserve(bytes.Length));
+    }
+
+    private void WriteVarint(ulong value)
+    {
+        Span<byte> span = Reserve(10);
+        int count = 0;
+        while (value >= 0x80)
+        {
+            span[count++] = (byte)(value | 0x80);
+            value >>= 7;
+        }
+
+        span[count++] = (byte)value;
+        Length -= 10 - count;
+    }
+
+    private void WriteSigned(long value) => WriteVarint((ulong)((value << 1) ^ (value >> 63)));
+
+    private void WriteBool(bool value) => WriteByte(value ? (byte)1 : (byte)0);
+
+    private void WriteByte(byte value) => Reserve(1)[0] = value;
+
+    private void WriteUInt32(uint value) => BinaryPrimitives.WriteUInt32LittleEndian(Reserve(4), value);
+
+    private void WriteGuid(Guid value) =>
+        Invariant.Require(value.TryWriteBytes(Reserve(16)), "an identity has 16 bytes");
+
+    private Span<byte> Reserve(int bytes)
+    {
+        int end = checked(Length + bytes);
+        if (end > _buffer.Length) Array.Resize(ref _buffer, (int)Math.Max(end, Math.Min(_buffer.Length * 2L, Array.MaxLength)));
+        Span<byte> span = _buffer.AsSpan(Length, bytes);
+        Length = end;
+        return span;
+    }
+}

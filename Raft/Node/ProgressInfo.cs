@@ -1,0 +1,22 @@
+namespace Orleans.Raft.Core;
+
+/// <summary>How a leader treats one follower. The states of etcd's raft.</summary>
+public enum ReplicationState
+{
+    /// <summary>Where the logs agree is not known: one append at a time.</summary>
+    Probe,
+
+    /// <summary>The logs agree: appends are pipelined, up to the window.</summary>
+    Replicate,
+
+    /// <summary>The follower needs entries that are no longer kept: waits for the driver to send a snapshot.</summary>
+    Snapshot,
+}
+
+/// <summary>What a leader knows of one follower, for status and tests.</summary>
+/// <param name="Match">The follower's log durably agrees up to here. Invariant: never falls within a term.</param>
+/// <param name="Next">The next index to send.</param>
+/// <param name="InFlightAppends">Messages sent and not yet answered.</param>
+/// <param name="InFlightBytes">Payload bytes sent and not yet answered.</param>
+public readonly record struct ProgressInfo(
+    LogIndex Match, LogIndex Next, ReplicationState State, int InFlightAppends, long InFlightBytes);

@@ -1,0 +1,141 @@
+namespace Orleans.Raft.Core;
+
+// Leading: the no-op, proposals, CheckQuorum, commitment. Raft §5.3, §5.4.2, §8; Thesis §6.2.
+public sealed partial class RaftNode
+{
+    private readonly List<Progress> _progress = [];
+
+    // The entry that opened this leadership: nothing commits by counting before it. Raft §5.4.2.
+    private LogIndex _noOpIndex;
+    private TimeSpan _nextHeartbeatAt;
+    private long _uncommittedBytes;
+
+    /// <summary>
+    /// Appends a command if this replica leads. <see cref="ProposeOutcome.Appended"/> promises nothing yet: the entry counts once
+    /// it is committed under <paramref name="id"/>.
+    /// </summary>
+    /// <param name="payload">Must not change afterwards.</param>
+    /// <param name="id">Where it was appended; zero if it was not.</param>
+    public ProposeOutcome Propose(ReadOnlyMemory<byte> payload, TimeSpan now, out EntryId id)
+    {
+        Advance(now);
+        id = EntryId.Zero;
+        if (Role != Role.Leader) return ProposeOutcome.NotLeader;
+        bool tooMuch = _uncommittedBytes > 0 && _uncommittedBytes + payload.Length > _options.MaxUncommittedBytes;
+        if (IsTransferringLeadership || tooMuch || IsUnflushedFull(payload.Length)) return ProposeOutcome.Busy;
+        AppendOwn(EntryKind.Command, payload);
+        id = _log.Last;
+        return ProposeOutcome.Appended;
+    }
+
+    /// <summary>
+    /// Gives up leadership of the term, for example because the disk hangs, and does not campaign for a full randomised election
+    /// timeout. A replica that does not lead only puts off campaigning.
+    /// </summary>
+    public void StepDown(TimeSpan now)
+    {
+        Advance(now);
+        if (Role != Role.Follower) BecomeFollower(Term, ReplicaId.None);
+        ResetElectionDeadline();
+    }
+
+    /// <summary>A leader's view of a follower; null if this replica does not lead or does not know the other.</summary>
+    public ProgressInfo? GetProgress(ReplicaId follower) =>
+        Role == Role.Leader && FindProgress(follower) is { } progress ? progress.Info : null;
+
+    private Progress? FindProgress(ReplicaId follower)
+    {
+        foreach (Progress progress in _progress)
+        {
+            if (progress.Id == follower) return progress;
+        }
+
+        return null;
+    }
+
+    private void BecomeLeader()
+    {
+        Invariant.Require(Role == Role.Candidate, $"{Id} would lead {Term} as {Role}");
+        Invariant.Require(IsTermDurable && _votedFor == Id, $"{Id} would lead {Term} before its own vote is durable");
+        Role = Role.Leader;
+        SetLeader(Id);
+        _progress.Clear();
+        foreach (ReplicaId other in _others) _progress.Add(new Progress(other, _log.LastIndex.Next(), _now));
+        _uncommittedBytes = _log.PayloadBytes(CommitIndex.Next(), _log.LastIndex);
+        _noOpIndex = _log.LastIndex.Next();
+        _nextHeartbeatAt = _now + _options.HeartbeatInterval;
+        StartRoundsAnew();
+        AppendOwn(EntryKind.NoOp, default);
+    }
+
+    private void LeaveLeadership()
+    {
+        FailLeaderReads();
+        EndTransfer();
+        _timeoutNowWasSent = false;
+        _progress.Clear();
+        _replicationIsDue = false;
+        ResetElectionDeadline();
+    }
+
+    private void AppendOwn(EntryKind kind, ReadOnlyMemory<byte> payload)
+    {
+        var entry = new LogEntry(Term, _log.LastIndex.Next(), kind, payload);
+        AppendToLog(new ReadOnlySpan<LogEntry>(in entry), payload.Length);
+        _uncommittedBytes += payload.Length;
+        _replicationIsDue = true;
+    }
+
+    private void TickLeader()
+    {
+        if (!QuorumAnsweredLately())
+        {
+            BecomeFollower(Term, ReplicaId.None);
+            return;
+        }
+
+        AbortTransferIfOverdue();
+        if (_now < _nextHeartbeatAt) return;
+        _nextHeartbeatAt = _now + _options.HeartbeatInterval;
+        StartRound();
+        foreach (Progress progress in _progress) progress.CheckWith(_round);
+    }
+
+    private bool QuorumAnsweredLately()
+    {
+        int heard = 1;
+        foreach (Progress progress in _progress)
+        {
+            if (_now - progress.LastHeard < _options.ElectionTimeout) heard++;
+        }
+
+        return heard >= _voters.Quorum;
+    }
+
+    private void StepLeader(ReplicaId from, RaftMessage message)
+    {
+        Progress progress = FindProgress(from)!;
+        switch (message)
+        {
+            case AppendEntriesReply reply: HandleAppendReply(progress, reply); break;
+            case AppendEntriesRejection rejection: HandleRejection(progress, rejection); break;
+            case HeartbeatReply reply: HandleHeartbeatReply(progress, reply); break;
+            case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
+            case RequestVoteReply or PreVoteReply or ReadIndexReply: break; // Late: we already won.
+            case AppendEntries or Heartbeat or InstallSnapshot: // Raft §5.2: safety is already lost.
+                Invariant.Fail($"two leaders in {Term}: {Id} and {from}");
+                break;
+            default: Refuse(); break;
+        }
+    }
+
+    // Raft §5.4.2: only an entry of the own term commits by counting; what is before it commits with it.
+    private void CommitByCounting()
+    {
+        Span<ulong> matches = _voters.Count <= StackVoters ? stackalloc ulong[_voters.Count] : new ulong[_voters.Count];
+        matches[0] = DurableIndex.Value;
+        for (int i = 0; i < _progress.Count; i++) matches[i + 1] = _progress[i].Match.Value;
+        var reached = new LogIndex(_voters.ReachedByQuorum(matches));
+        if (reached >= _noOpIndex) AdvanceCommit(reached);
+    }
+}
