@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Orleans.Raft.KeyValue;
@@ -17,21 +18,23 @@ internal abstract class MapNode(long stamp)
     /// <summary>The most keys of a merged node: room is left so that the next insert does not split it again.</summary>
     public const int MergedMost = Capacity * 3 / 4;
 
-    /// <summary>Estimated heap use of a node: the object and its three arrays.</summary>
-    public const int NodeBytes = 64 + (3 * (24 + (8 * Capacity)));
+    /// <summary>Estimated heap use of a node: one object that holds its three arrays.</summary>
+    public const int NodeBytes = 40 + (3 * 8 * Capacity);
 
     /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots too.</summary>
     public readonly long Stamp = stamp;
 
-    public readonly byte[][] Keys = new byte[Capacity][];
-
     public int Count;
-
-    /// <summary>Invariant: <c>_prefixes[i] == PrefixOf(Keys[i], _shared)</c>.</summary>
-    private readonly ulong[] _prefixes = new ulong[Capacity];
 
     /// <summary>Invariant: all keys agree in their first <c>_shared</c> bytes; 0 if there is no key.</summary>
     private int _shared;
+
+    /// <summary>Invariant: <c>_prefixes[i] == PrefixOf(Keys[i], _shared)</c>.</summary>
+    private PrefixArray _prefixes;
+
+    private KeyArray _keys;
+
+    public Span<byte[]> Keys => _keys;
 
     /// <summary>Whether nothing is stored in or below this node.</summary>
     public abstract bool IsEmpty { get; }
@@ -71,26 +74,27 @@ internal abstract class MapNode(long stamp)
     {
         int common = _shared == 0 ? 0 : key.AsSpan().CommonPrefixLength(Keys[0].AsSpan(0, _shared));
         if (common < _shared) Share(common);
-        Array.Copy(Keys, at, Keys, at + 1, Count - at);
-        Array.Copy(_prefixes, at, _prefixes, at + 1, Count - at);
+        OpenGap(Keys, at, Count);
+        OpenGap<ulong>(_prefixes, at, Count);
         Keys[at] = key;
-        _prefixes[at] = PrefixOf(key, _shared);
+        ulong prefix = _prefixes[at] = PrefixOf(key, _shared);
         Count++;
+        bool isAmbiguous = (at > 0 && _prefixes[at - 1] == prefix) || (at + 1 < Count && _prefixes[at + 1] == prefix);
+        if (isAmbiguous) Share();
     }
 
     protected void RemoveKey(int at)
     {
+        CloseGap(Keys, at, Count);
+        CloseGap<ulong>(_prefixes, at, Count);
         Count--;
-        Array.Copy(Keys, at + 1, Keys, at, Count - at);
-        Array.Copy(_prefixes, at + 1, _prefixes, at, Count - at);
-        Keys[Count] = null!;
         if (Count == 0) _shared = 0;
     }
 
     /// <summary>Drops all keys from an index on.</summary>
     protected void CutKeys(int count)
     {
-        Array.Clear(Keys, count, Count - count);
+        Keys[count..Count].Clear();
         Count = count;
         Share();
     }
@@ -98,21 +102,27 @@ internal abstract class MapNode(long stamp)
     /// <summary>Adds keys above all present ones.</summary>
     protected void AddKeys(ReadOnlySpan<byte[]> keys)
     {
-        keys.CopyTo(Keys.AsSpan(Count));
+        keys.CopyTo(Keys[Count..]);
         Count += keys.Length;
-        Share();
+        Share(SharedLength());
     }
 
     protected void CopyKeys(MapNode source)
     {
-        Array.Copy(source.Keys, Keys, source.Count);
-        Array.Copy(source._prefixes, _prefixes, source.Count);
+        source.Keys[..source.Count].CopyTo(Keys);
+        _prefixes = source._prefixes;
         Count = source.Count;
         _shared = source._shared;
     }
 
-    /// <summary>Finds how much the keys share now and renews the prefixes.</summary>
-    public void Share() => Share(Count < 2 ? 0 : Keys[0].AsSpan().CommonPrefixLength(Keys[Count - 1]));
+    /// <summary>Finds how much the keys share now and, if that changed, renews the prefixes.</summary>
+    public void Share()
+    {
+        int shared = SharedLength();
+        if (shared != _shared) Share(shared);
+    }
+
+    private int SharedLength() => Count < 2 ? 0 : Keys[0].AsSpan().CommonPrefixLength(Keys[Count - 1]);
 
     private void Share(int shared)
     {
@@ -134,19 +144,33 @@ internal abstract class MapNode(long stamp)
         return low;
     }
 
+    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every step
+    /// waits for the memory of the one before.</summary>
     private int FirstPrefixNotBelow(ulong prefix)
     {
-        ReadOnlySpan<ulong> prefixes = _prefixes.AsSpan(0, Count);
-        int low = 0;
-        int length = prefixes.Length;
-        while (length > 1)
+        ReadOnlySpan<ulong> prefixes = ((ReadOnlySpan<ulong>)_prefixes)[..Count];
+        int below = 0;
+        int at = 0;
+        if (Vector.IsHardwareAccelerated)
         {
-            int half = length >> 1;
-            // A multiplication instead of a branch, which would be mispredicted half of the time.
-            low += half * AsInteger(prefixes[low + half - 1] < prefix);
-            length -= half;
+            var limit = new Vector<ulong>(prefix);
+            Vector<ulong> counts = Vector<ulong>.Zero;
+            for (; at <= prefixes.Length - Vector<ulong>.Count; at += Vector<ulong>.Count)
+                counts -= Vector.LessThan(new Vector<ulong>(prefixes[at..]), limit);
+            below = (int)Vector.Sum(counts);
         }
-        return length == 1 ? low + AsInteger(prefixes[low] < prefix) : low;
+        for (; at < prefixes.Length; at++) below += AsInteger(prefixes[at] < prefix);
+        return below;
+    }
+
+    protected static void OpenGap<T>(Span<T> items, int at, int count) =>
+        items[at..count].CopyTo(items[(at + 1)..]);
+
+    /// <summary>Removes an item and clears the place that becomes free.</summary>
+    protected static void CloseGap<T>(Span<T> items, int at, int count)
+    {
+        items[(at + 1)..count].CopyTo(items[at..]);
+        items[count - 1] = default!;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -156,20 +180,38 @@ internal abstract class MapNode(long stamp)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong PrefixOf(ReadOnlySpan<byte> key, int offset) => key.Length - offset >= sizeof(ulong)
         ? BinaryPrimitives.ReadUInt64BigEndian(key[offset..])
-        : ShortPrefixOf(key[offset..]);
+        : ShortPrefixOf(key, offset);
 
-    private static ulong ShortPrefixOf(ReadOnlySpan<byte> rest)
+    private static ulong ShortPrefixOf(ReadOnlySpan<byte> key, int offset)
     {
+        int length = key.Length - offset;
+        if (length == 0) return 0;
+        if (key.Length >= sizeof(ulong))
+            return BinaryPrimitives.ReadUInt64BigEndian(key[^sizeof(ulong)..]) << (8 * (sizeof(ulong) - length));
         ulong prefix = 0;
-        for (int i = 0; i < rest.Length; i++) prefix |= (ulong)rest[i] << (56 - (8 * i));
+        for (int i = 0; i < length; i++) prefix |= (ulong)key[offset + i] << (56 - (8 * i));
         return prefix;
+    }
+
+    [InlineArray(Capacity)]
+    private struct PrefixArray
+    {
+        private ulong _item;
+    }
+
+    [InlineArray(Capacity)]
+    private struct KeyArray
+    {
+        private byte[] _item;
     }
 }
 
 /// <summary>Holds values. Invariant: only a root leaf is empty.</summary>
 internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 {
-    public readonly byte[][] Values = new byte[Capacity][];
+    private ValueArray _values;
+
+    public Span<byte[]> Values => _values;
 
     public override bool IsEmpty => Count == 0;
 
@@ -177,22 +219,21 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     {
         var copy = new MapLeaf(stamp);
         copy.CopyKeys(this);
-        Array.Copy(Values, copy.Values, Count);
+        copy._values = _values;
         return copy;
     }
 
     public void Insert(int at, byte[] key, byte[] value)
     {
-        Array.Copy(Values, at, Values, at + 1, Count - at);
+        OpenGap(Values, at, Count);
         Values[at] = value;
         InsertKey(at, key);
     }
 
     public void RemoveAt(int at)
     {
+        CloseGap(Values, at, Count);
         RemoveKey(at);
-        Array.Copy(Values, at + 1, Values, at, Count - at);
-        Values[Count] = null!;
     }
 
     /// <summary>Moves the upper half into a new leaf, which is returned.</summary>
@@ -200,9 +241,9 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     {
         int middle = Count / 2;
         var right = new MapLeaf(Stamp);
-        right.AddKeys(Keys.AsSpan(middle, Count - middle));
-        Values.AsSpan(middle, Count - middle).CopyTo(right.Values);
-        Array.Clear(Values, middle, Count - middle);
+        right.AddKeys(Keys[middle..Count]);
+        Values[middle..Count].CopyTo(right.Values);
+        Values[middle..Count].Clear();
         CutKeys(middle);
         return right;
     }
@@ -210,15 +251,23 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     /// <summary>Adds all of the next leaf.</summary>
     public void Merge(MapLeaf next)
     {
-        next.Values.AsSpan(0, next.Count).CopyTo(Values.AsSpan(Count));
-        AddKeys(next.Keys.AsSpan(0, next.Count));
+        next.Values[..next.Count].CopyTo(Values[Count..]);
+        AddKeys(next.Keys[..next.Count]);
+    }
+
+    [InlineArray(Capacity)]
+    private struct ValueArray
+    {
+        private byte[] _item;
     }
 }
 
 /// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of child <c>i + 1</c>.</summary>
 internal sealed class MapBranch(long stamp) : MapNode(stamp)
 {
-    public readonly MapNode[] Children = new MapNode[Capacity + 1];
+    private ChildArray _children;
+
+    public Span<MapNode> Children => _children;
 
     public override bool IsEmpty => Count == 0 && Children[0].IsEmpty;
 
@@ -226,14 +275,14 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
     {
         var copy = new MapBranch(stamp);
         copy.CopyKeys(this);
-        Array.Copy(Children, copy.Children, Count + 1);
+        copy._children = _children;
         return copy;
     }
 
     /// <summary>Adds a child after child <paramref name="at"/>, separated from it by a key.</summary>
     public void InsertAfter(int at, byte[] separator, MapNode child)
     {
-        Array.Copy(Children, at + 1, Children, at + 2, Count - at);
+        OpenGap(Children, at + 1, Count + 1);
         Children[at + 1] = child;
         InsertKey(at, separator);
     }
@@ -241,9 +290,8 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
     /// <summary>Drops a child; its neighbour takes over its part of the key space. There must be another one.</summary>
     public void RemoveChild(int at)
     {
+        CloseGap(Children, at, Count + 1);
         RemoveKey(Math.Max(at - 1, 0));
-        Array.Copy(Children, at + 1, Children, at, Count + 1 - at);
-        Children[Count + 1] = null!;
     }
 
     /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the two.</summary>
@@ -252,9 +300,9 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         int middle = Count / 2;
         separator = Keys[middle];
         var right = new MapBranch(Stamp);
-        right.AddKeys(Keys.AsSpan(middle + 1, Count - middle - 1));
-        Children.AsSpan(middle + 1, Count - middle).CopyTo(right.Children);
-        Array.Clear(Children, middle + 1, Count - middle);
+        right.AddKeys(Keys[(middle + 1)..Count]);
+        Children[(middle + 1)..(Count + 1)].CopyTo(right.Children);
+        Children[(middle + 1)..(Count + 1)].Clear();
         CutKeys(middle);
         return right;
     }
@@ -262,8 +310,14 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
     /// <summary>Adds all of the next branch; <paramref name="separator"/> stood between the two.</summary>
     public void Merge(byte[] separator, MapBranch next)
     {
-        next.Children.AsSpan(0, next.Count + 1).CopyTo(Children.AsSpan(Count + 1));
+        next.Children[..(next.Count + 1)].CopyTo(Children[(Count + 1)..]);
         AddKeys([separator]);
-        AddKeys(next.Keys.AsSpan(0, next.Count));
+        AddKeys(next.Keys[..next.Count]);
+    }
+
+    [InlineArray(Capacity + 1)]
+    private struct ChildArray
+    {
+        private MapNode _item;
     }
 }
