@@ -1,0 +1,113 @@
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>An operation taken apart; all spans point into its bytes.</summary>
+internal ref struct ParsedOperation
+{
+    public OperationKind Kind;
+    public ColumnFamily Family;
+    public ReadOnlySpan<byte> Key;
+
+    /// <summary>Of Put and Append the value, of CompareAndSet the replacement.</summary>
+    public ReadOnlySpan<byte> Value;
+    public bool HasValue;
+    public ReadOnlySpan<byte> Expected;
+    public bool HasExpected;
+
+    /// <summary>Of OpenSession the timeout, of AdvanceTime the time, of Batch the number of writes.</summary>
+    public long Number;
+
+    /// <summary>The writes of a Batch, already checked; read them with <see cref="TryReadWrite"/>.</summary>
+    public ReadOnlySpan<byte> Writes;
+
+    /// <summary>Takes an operation apart and checks it against the limits. Never throws.</summary>
+    /// <param name="status"><see cref="AnswerStatus.Ok"/>, or what the operation is to be refused with.</param>
+    public static ParsedOperation Parse(ReadOnlySpan<byte> bytes, StoreLimits limits, out AnswerStatus status)
+    {
+        ParsedOperation operation = default;
+        var reader = new ByteReader(bytes);
+        status = bytes.Length > limits.MaxBatchBytes
+            ? AnswerStatus.BatchTooLarge
+            : ReadAny(ref reader, limits, ref operation);
+        if (status == AnswerStatus.Ok && !reader.IsAtEnd) status = AnswerStatus.Malformed;
+        return operation;
+    }
+
+    private static AnswerStatus ReadAny(ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        if (!reader.TryByte(out byte kind)) return AnswerStatus.Malformed;
+        operation.Kind = (OperationKind)kind;
+        return operation.Kind switch
+        {
+            OperationKind.Put or OperationKind.Append or OperationKind.Delete =>
+                ReadKeyAndValue(ref reader, limits, ref operation),
+            OperationKind.CompareAndSet => ReadCompareAndSet(ref reader, limits, ref operation),
+            OperationKind.Batch => ReadBatch(ref reader, limits, ref operation),
+            OperationKind.OpenSession => reader.TryPositive(out operation.Number) && operation.Number > 0
+                && operation.Number <= limits.SessionTimeoutMilliseconds ? AnswerStatus.Ok : AnswerStatus.Malformed,
+            OperationKind.AdvanceTime => reader.TryPositive(out operation.Number)
+                ? AnswerStatus.Ok
+                : AnswerStatus.Malformed,
+            _ => AnswerStatus.Malformed,
+        };
+    }
+
+    /// <summary>Reads one Put or Delete of a batch.</summary>
+    public static AnswerStatus TryReadWrite(ref ByteReader reader, StoreLimits limits, ref ParsedOperation write)
+    {
+        if (!reader.TryByte(out byte kind)) return AnswerStatus.Malformed;
+        write.Kind = (OperationKind)kind;
+        return write.Kind is OperationKind.Put or OperationKind.Delete
+            ? ReadKeyAndValue(ref reader, limits, ref write)
+            : AnswerStatus.Malformed;
+    }
+
+    private static AnswerStatus ReadKeyAndValue(
+        ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        AnswerStatus status = ReadKey(ref reader, limits, ref operation);
+        operation.HasValue = operation.Kind != OperationKind.Delete;
+        if (status != AnswerStatus.Ok || !operation.HasValue) return status;
+        return ReadValue(ref reader, limits, ref operation.Value);
+    }
+
+    private static AnswerStatus ReadKey(ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        if (!reader.TryByte(out byte family) || family > (byte)ColumnFamily.Write) return AnswerStatus.Malformed;
+        operation.Family = (ColumnFamily)family;
+        if (!reader.TryBlock(out operation.Key) || operation.Key.IsEmpty) return AnswerStatus.Malformed;
+        return operation.Key.Length > limits.MaxKeyBytes ? AnswerStatus.KeyTooLarge : AnswerStatus.Ok;
+    }
+
+    private static AnswerStatus ReadValue(ref ByteReader reader, StoreLimits limits, ref ReadOnlySpan<byte> value)
+    {
+        if (!reader.TryBlock(out value)) return AnswerStatus.Malformed;
+        return value.Length > limits.MaxValueBytes ? AnswerStatus.ValueTooLarge : AnswerStatus.Ok;
+    }
+
+    private static AnswerStatus ReadCompareAndSet(
+        ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        AnswerStatus status = ReadKey(ref reader, limits, ref operation);
+        if (status != AnswerStatus.Ok) return status;
+        if (!reader.TryByte(out byte flags) || flags > (Operation.HasExpected | Operation.HasReplacement))
+            return AnswerStatus.Malformed;
+        operation.HasExpected = (flags & Operation.HasExpected) != 0;
+        operation.HasValue = (flags & Operation.HasReplacement) != 0;
+        if (operation.HasExpected) status = ReadValue(ref reader, limits, ref operation.Expected);
+        if (status != AnswerStatus.Ok || !operation.HasValue) return status;
+        return ReadValue(ref reader, limits, ref operation.Value);
+    }
+
+    private static AnswerStatus ReadBatch(ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        if (!reader.TryPositive(out operation.Number) || operation.Number == 0) return AnswerStatus.Malformed;
+        operation.Writes = reader.Rest;
+        ParsedOperation write = default;
+        for (long i = 0; i < operation.Number; i++)
+        {
+            AnswerStatus status = TryReadWrite(ref reader, limits, ref write);
+            if (status != AnswerStatus.Ok) return status;
+        }
+        return AnswerStatus.Ok;
+    }
+}

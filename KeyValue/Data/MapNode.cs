@@ -1,0 +1,323 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// A node of an <see cref="OrderedMap"/>: sorted keys, and beside each the eight bytes of it that follow what all keys of the
+/// node share, big-endian, so that most comparisons need not touch the key itself.
+/// </summary>
+internal abstract class MapNode(long stamp)
+{
+    public const int Capacity = 64;
+
+    /// <summary>A node with fewer keys is merged with a neighbour if the two fit well into one.</summary>
+    public const int MergeBelow = Capacity / 4;
+
+    /// <summary>The most keys of a merged node: room is left so that the next insert does not split it again.</summary>
+    public const int MergedMost = Capacity * 3 / 4;
+
+    /// <summary>Estimated heap use of a node: one object that holds its three arrays.</summary>
+    public const int NodeBytes = 40 + (3 * 8 * Capacity);
+
+    /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots too.</summary>
+    public readonly long Stamp = stamp;
+
+    public int Count;
+
+    /// <summary>Invariant: all keys agree in their first <c>_shared</c> bytes; 0 if there is no key.</summary>
+    private int _shared;
+
+    /// <summary>Invariant: <c>_prefixes[i] == PrefixOf(Keys[i], _shared)</c>.</summary>
+    private PrefixArray _prefixes;
+
+    private KeyArray _keys;
+
+    public Span<byte[]> Keys => _keys;
+
+    /// <summary>Whether nothing is stored in or below this node.</summary>
+    public abstract bool IsEmpty { get; }
+
+    /// <summary>A node with the same content that the map with this stamp may change.</summary>
+    public abstract MapNode CopyFor(long stamp);
+
+    /// <summary>The index of a key, or -1.</summary>
+    public int Find(ReadOnlySpan<byte> key)
+    {
+        if (key.Length < _shared) return -1;
+        ulong prefix = PrefixOf(key, _shared);
+        int low = FirstPrefixNotBelow(prefix);
+        // The shared bytes need no look of their own: the whole key is compared.
+        if (low == Count || _prefixes[low] != prefix) return -1;
+        if (key.SequenceEqual(Keys[low])) return low;
+        if (low + 1 == Count || _prefixes[low + 1] != prefix) return -1;
+        int at = BoundAmongEqualPrefixes(key, prefix, low, afterEqual: false);
+        return at < Count && key.SequenceEqual(Keys[at]) ? at : -1;
+    }
+
+    /// <summary>The index of the first key not below (or, with <paramref name="afterEqual"/>, above) the given one; Count if none.</summary>
+    public int Bound(ReadOnlySpan<byte> key, bool afterEqual)
+    {
+        if (_shared > 0)
+        {
+            ReadOnlySpan<byte> head = key[..Math.Min(key.Length, _shared)];
+            int order = head.SequenceCompareTo(Keys[0].AsSpan(0, _shared));
+            if (order != 0) return order < 0 ? 0 : Count;
+        }
+        ulong prefix = PrefixOf(key, _shared);
+        int low = FirstPrefixNotBelow(prefix);
+        return low == Count || _prefixes[low] != prefix ? low : BoundAmongEqualPrefixes(key, prefix, low, afterEqual);
+    }
+
+    protected void InsertKey(int at, byte[] key)
+    {
+        int common = _shared == 0 ? 0 : key.AsSpan().CommonPrefixLength(Keys[0].AsSpan(0, _shared));
+        if (common < _shared) Share(common);
+        OpenGap(Keys, at, Count);
+        OpenGap<ulong>(_prefixes, at, Count);
+        Keys[at] = key;
+        ulong prefix = _prefixes[at] = PrefixOf(key, _shared);
+        Count++;
+        bool isAmbiguous = (at > 0 && _prefixes[at - 1] == prefix) || (at + 1 < Count && _prefixes[at + 1] == prefix);
+        if (isAmbiguous) Share();
+    }
+
+    protected void RemoveKey(int at)
+    {
+        CloseGap(Keys, at, Count);
+        CloseGap<ulong>(_prefixes, at, Count);
+        Count--;
+        if (Count == 0) _shared = 0;
+    }
+
+    /// <summary>Drops all keys from an index on.</summary>
+    protected void CutKeys(int count)
+    {
+        Keys[count..Count].Clear();
+        Count = count;
+        Share();
+    }
+
+    /// <summary>Adds keys above all present ones.</summary>
+    protected void AddKeys(ReadOnlySpan<byte[]> keys)
+    {
+        keys.CopyTo(Keys[Count..]);
+        Count += keys.Length;
+        Share(SharedLength());
+    }
+
+    protected void CopyKeys(MapNode source)
+    {
+        source.Keys[..source.Count].CopyTo(Keys);
+        _prefixes = source._prefixes;
+        Count = source.Count;
+        _shared = source._shared;
+    }
+
+    /// <summary>Finds how much the keys share now and, if that changed, renews the prefixes.</summary>
+    public void Share()
+    {
+        int shared = SharedLength();
+        if (shared != _shared) Share(shared);
+    }
+
+    private int SharedLength() => Count < 2 ? 0 : Keys[0].AsSpan().CommonPrefixLength(Keys[Count - 1]);
+
+    private void Share(int shared)
+    {
+        _shared = shared;
+        for (int i = 0; i < Count; i++) _prefixes[i] = PrefixOf(Keys[i], shared);
+    }
+
+    private int BoundAmongEqualPrefixes(ReadOnlySpan<byte> key, ulong prefix, int low, bool afterEqual)
+    {
+        int high = low + 1;
+        while (high < Count && _prefixes[high] == prefix) high++;
+        while (low < high)
+        {
+            int middle = (low + high) >> 1;
+            int order = Keys[middle].AsSpan().SequenceCompareTo(key);
+            if (order < 0 || (afterEqual && order == 0)) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every step
+    /// waits for the memory of the one before.</summary>
+    private int FirstPrefixNotBelow(ulong prefix)
+    {
+        ReadOnlySpan<ulong> prefixes = ((ReadOnlySpan<ulong>)_prefixes)[..Count];
+        int below = 0;
+        int at = 0;
+        if (Vector.IsHardwareAccelerated)
+        {
+            var limit = new Vector<ulong>(prefix);
+            Vector<ulong> counts = Vector<ulong>.Zero;
+            for (; at <= prefixes.Length - Vector<ulong>.Count; at += Vector<ulong>.Count)
+                counts -= Vector.LessThan(new Vector<ulong>(prefixes[at..]), limit);
+            below = (int)Vector.Sum(counts);
+        }
+        for (; at < prefixes.Length; at++) below += AsInteger(prefixes[at] < prefix);
+        return below;
+    }
+
+    protected static void OpenGap<T>(Span<T> items, int at, int count) =>
+        items[at..count].CopyTo(items[(at + 1)..]);
+
+    /// <summary>Removes an item and clears the place that becomes free.</summary>
+    protected static void CloseGap<T>(Span<T> items, int at, int count)
+    {
+        items[(at + 1)..count].CopyTo(items[at..]);
+        items[count - 1] = default!;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int AsInteger(bool value) => Unsafe.BitCast<bool, byte>(value);
+
+    /// <summary>The eight bytes from an offset on, big-endian, padded with zeros: equal prefixes do not mean equal keys.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong PrefixOf(ReadOnlySpan<byte> key, int offset) => key.Length - offset >= sizeof(ulong)
+        ? BinaryPrimitives.ReadUInt64BigEndian(key[offset..])
+        : ShortPrefixOf(key, offset);
+
+    private static ulong ShortPrefixOf(ReadOnlySpan<byte> key, int offset)
+    {
+        int length = key.Length - offset;
+        if (length == 0) return 0;
+        if (key.Length >= sizeof(ulong))
+            return BinaryPrimitives.ReadUInt64BigEndian(key[^sizeof(ulong)..]) << (8 * (sizeof(ulong) - length));
+        ulong prefix = 0;
+        for (int i = 0; i < length; i++) prefix |= (ulong)key[offset + i] << (56 - (8 * i));
+        return prefix;
+    }
+
+    [InlineArray(Capacity)]
+    private struct PrefixArray
+    {
+        private ulong _item;
+    }
+
+    [InlineArray(Capacity)]
+    private struct KeyArray
+    {
+        private byte[] _item;
+    }
+}
+
+/// <summary>Holds values. Invariant: only a root leaf is empty.</summary>
+internal sealed class MapLeaf(long stamp) : MapNode(stamp)
+{
+    private ValueArray _values;
+
+    public Span<byte[]> Values => _values;
+
+    public override bool IsEmpty => Count == 0;
+
+    public override MapLeaf CopyFor(long stamp)
+    {
+        var copy = new MapLeaf(stamp);
+        copy.CopyKeys(this);
+        copy._values = _values;
+        return copy;
+    }
+
+    public void Insert(int at, byte[] key, byte[] value)
+    {
+        OpenGap(Values, at, Count);
+        Values[at] = value;
+        InsertKey(at, key);
+    }
+
+    public void RemoveAt(int at)
+    {
+        CloseGap(Values, at, Count);
+        RemoveKey(at);
+    }
+
+    /// <summary>Moves the upper half into a new leaf, which is returned.</summary>
+    public MapLeaf Split()
+    {
+        int middle = Count / 2;
+        var right = new MapLeaf(Stamp);
+        right.AddKeys(Keys[middle..Count]);
+        Values[middle..Count].CopyTo(right.Values);
+        Values[middle..Count].Clear();
+        CutKeys(middle);
+        return right;
+    }
+
+    /// <summary>Adds all of the next leaf.</summary>
+    public void Merge(MapLeaf next)
+    {
+        next.Values[..next.Count].CopyTo(Values[Count..]);
+        AddKeys(next.Keys[..next.Count]);
+    }
+
+    [InlineArray(Capacity)]
+    private struct ValueArray
+    {
+        private byte[] _item;
+    }
+}
+
+/// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of child <c>i + 1</c>.</summary>
+internal sealed class MapBranch(long stamp) : MapNode(stamp)
+{
+    private ChildArray _children;
+
+    public Span<MapNode> Children => _children;
+
+    public override bool IsEmpty => Count == 0 && Children[0].IsEmpty;
+
+    public override MapBranch CopyFor(long stamp)
+    {
+        var copy = new MapBranch(stamp);
+        copy.CopyKeys(this);
+        copy._children = _children;
+        return copy;
+    }
+
+    /// <summary>Adds a child after child <paramref name="at"/>, separated from it by a key.</summary>
+    public void InsertAfter(int at, byte[] separator, MapNode child)
+    {
+        OpenGap(Children, at + 1, Count + 1);
+        Children[at + 1] = child;
+        InsertKey(at, separator);
+    }
+
+    /// <summary>Drops a child; its neighbour takes over its part of the key space. There must be another one.</summary>
+    public void RemoveChild(int at)
+    {
+        CloseGap(Children, at, Count + 1);
+        RemoveKey(Math.Max(at - 1, 0));
+    }
+
+    /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the two.</summary>
+    public MapBranch Split(out byte[] separator)
+    {
+        int middle = Count / 2;
+        separator = Keys[middle];
+        var right = new MapBranch(Stamp);
+        right.AddKeys(Keys[(middle + 1)..Count]);
+        Children[(middle + 1)..(Count + 1)].CopyTo(right.Children);
+        Children[(middle + 1)..(Count + 1)].Clear();
+        CutKeys(middle);
+        return right;
+    }
+
+    /// <summary>Adds all of the next branch; <paramref name="separator"/> stood between the two.</summary>
+    public void Merge(byte[] separator, MapBranch next)
+    {
+        next.Children[..(next.Count + 1)].CopyTo(Children[(Count + 1)..]);
+        AddKeys([separator]);
+        AddKeys(next.Keys[..next.Count]);
+    }
+
+    [InlineArray(Capacity + 1)]
+    private struct ChildArray
+    {
+        private MapNode _item;
+    }
+}

@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>Exactly-once writes, and the group's time.</content>
+public sealed partial class GroupState
+{
+    private Outcome ApplyInSession(in CommandBatchReader command)
+    {
+        Session? session = FindForWriting(command.Session.Value);
+        if (session is null) return AnswerStatus.SessionExpired;
+        long memoryBefore = session.MemoryBytes;
+        session.Touch(GroupTimeMilliseconds);
+        session.Acknowledge(command.FirstUnacknowledged);
+        Outcome outcome = ApplyOnce(session, command.Sequence, command.Operation);
+        _sessionBytes += session.MemoryBytes - memoryBefore;
+        return outcome;
+    }
+
+    private Outcome ApplyOnce(Session session, ulong sequence, ReadOnlySpan<byte> operation)
+    {
+        if (sequence < session.First) return AnswerStatus.SequenceTooOld;
+        if (sequence - session.First >= (ulong)Limits.SessionWindow) return AnswerStatus.WindowExceeded;
+        if (session.TryGetKept(sequence, out Outcome kept)) return kept;
+        Outcome outcome = Write(operation);
+        // Only an answer that carries a value can be too large, and what leads to such a one changes nothing.
+        if (outcome.Value is not null && session.KeptBytes + outcome.Value.Length > Limits.SessionAnswerBytes)
+            return AnswerStatus.Busy;
+        if (outcome.IsRecorded) session.Keep(sequence, outcome);
+        return outcome;
+    }
+
+    private void ApplyUnsessioned(ReadOnlySpan<byte> bytes, AnswerBatchWriter? answers)
+    {
+        ParsedOperation operation = ParsedOperation.Parse(bytes, Limits, out AnswerStatus status);
+        if (status == AnswerStatus.Ok && operation.Kind == OperationKind.OpenSession)
+        {
+            OpenSession(operation.Number, answers);
+            return;
+        }
+        if (status == AnswerStatus.Ok && operation.Kind == OperationKind.AdvanceTime) AdvanceTime(operation.Number);
+        else status = status == AnswerStatus.Ok ? AnswerStatus.Malformed : status;
+        answers?.Add(status);
+    }
+
+    private void OpenSession(long timeoutMilliseconds, AnswerBatchWriter? answers)
+    {
+        if (_sessions.Count >= Limits.MaxSessions)
+        {
+            answers?.Add(AnswerStatus.Busy);
+            return;
+        }
+        var session = new Session(_nextSession++, timeoutMilliseconds, GroupTimeMilliseconds, _stamp);
+        AddSession(session);
+        answers?.AddSessionOpened(new SessionId(session.Id));
+    }
+
+    private void AddSession(Session session)
+    {
+        _sessions.Add(session.Id, session);
+        _sessionBytes += session.MemoryBytes;
+        _nextExpiryMilliseconds = Math.Min(_nextExpiryMilliseconds, session.ExpiresAtMilliseconds);
+    }
+
+    private void AdvanceTime(long proposedMilliseconds)
+    {
+        GroupTimeMilliseconds = Math.Max(GroupTimeMilliseconds, proposedMilliseconds);
+        if (GroupTimeMilliseconds < _nextExpiryMilliseconds) return;
+        _nextExpiryMilliseconds = long.MaxValue;
+        // Which of them expire does not depend on the order in which they are looked at.
+        foreach (Session session in _sessions.Values)
+        {
+            if (session.IsExpiredAt(GroupTimeMilliseconds))
+            {
+                _sessions.Remove(session.Id);
+                _sessionBytes -= session.MemoryBytes;
+            }
+            else
+            {
+                _nextExpiryMilliseconds = Math.Min(_nextExpiryMilliseconds, session.ExpiresAtMilliseconds);
+            }
+        }
+    }
+
+    private Session? FindForWriting(ulong id)
+    {
+        ref Session session = ref CollectionsMarshal.GetValueRefOrNullRef(_sessions, id);
+        if (System.Runtime.CompilerServices.Unsafe.IsNullRef(ref session)) return null;
+        if (session.Stamp != _stamp) session = session.CopyFor(_stamp);
+        return session;
+    }
+}

@@ -1,0 +1,130 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// The replicated state of a group: keys and values, sessions, group time, descriptor. The same entries lead to the same state
+/// and the same answers on every replica: nothing but the entries and this state is consulted. One thread at a time.
+/// </summary>
+public sealed partial class GroupState
+{
+    /// <summary>By column family.</summary>
+    private readonly OrderedMap[] _families;
+    private readonly Dictionary<ulong, Session> _sessions = [];
+    private readonly byte[] _encodedDescriptor;
+
+    /// <summary>Grows with every snapshot; see <see cref="Session.Stamp"/>.</summary>
+    private long _stamp = 1;
+
+    /// <summary>Ids are never used twice, so an expired session is never taken for a new one.</summary>
+    private ulong _nextSession = 1;
+    private long _sessionBytes;
+
+    /// <summary>Invariant: no session expires before this group time. Only saves work: the answers do not depend on it.</summary>
+    private long _nextExpiryMilliseconds = long.MaxValue;
+
+    public GroupState(GroupDescriptor descriptor, StoreLimits limits)
+        : this(descriptor, limits, [new OrderedMap(), new OrderedMap(), new OrderedMap()])
+    {
+    }
+
+    private GroupState(GroupDescriptor descriptor, StoreLimits limits, OrderedMap[] families)
+    {
+        ArgumentNullException.ThrowIfNull(descriptor);
+        ArgumentNullException.ThrowIfNull(limits);
+        IReadOnlyList<string> problems = limits.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(' ', problems), nameof(limits));
+        Descriptor = descriptor;
+        Limits = limits;
+        _encodedDescriptor = descriptor.Encode();
+        _families = families;
+    }
+
+    public StoreLimits Limits { get; }
+
+    public GroupDescriptor Descriptor { get; }
+
+    /// <summary>The entry applied last.</summary>
+    public EntryId LastApplied { get; private set; }
+
+    /// <summary>Advanced by logged commands only; sessions expire by it.</summary>
+    public long GroupTimeMilliseconds { get; private set; }
+
+    public int SessionCount => _sessions.Count;
+
+    /// <summary>Keys in all column families.</summary>
+    public long KeyCount => _families.Sum(family => (long)family.Count);
+
+    /// <summary>Estimated heap use of keys, values and sessions with their overhead.</summary>
+    public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes;
+
+    /// <summary>Whether a session is open.</summary>
+    public bool HasSession(SessionId session) => _sessions.ContainsKey(session.Value);
+
+    /// <summary>Applies the next entry.</summary>
+    /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the payload is no
+    /// batch; a no-op has none. Null where nobody waits for them, as on a follower.</param>
+    /// <exception cref="InvariantViolationException">This is not the next entry; nothing was applied.</exception>
+    public void Apply(in LogEntry entry, AnswerBatchWriter? answers)
+    {
+        Invariant.Require(entry.Index == LastApplied.Index.Next() && entry.Term >= LastApplied.Term,
+            $"{Descriptor.Group}: {entry} does not follow {LastApplied}.");
+        Invariant.Require(entry.Kind is EntryKind.Command or EntryKind.NoOp,
+            $"{Descriptor.Group}: {entry} is of a kind that this program does not know; it needs a newer one.");
+        if (entry.Kind == EntryKind.Command) ApplyBatch(entry.Payload.Span, answers);
+        LastApplied = entry.Id;
+    }
+
+    /// <summary>
+    /// The leader's check before it proposes a write: whether its answer could not be kept, because too many writes of the
+    /// session are unacknowledged or their answers are too large. True means Busy. An unknown session does not exceed anything.
+    /// </summary>
+    public bool WouldExceedSession(SessionId session, ulong sequence, ulong firstUnacknowledged)
+    {
+        if (!_sessions.TryGetValue(session.Value, out Session? found)) return false;
+        ulong first = Math.Max(found.First, firstUnacknowledged);
+        // An old number and a retry are answered without keeping anything more.
+        if (sequence < first || found.TryGetKept(sequence, out _)) return false;
+        return sequence - first >= (ulong)Limits.SessionWindow
+            || found.KeptBytesAfter(firstUnacknowledged) >= Limits.SessionAnswerBytes;
+    }
+
+    /// <summary>The state as it is now, for good. Takes time and memory for one reference per session.</summary>
+    public GroupStateSnapshot Snapshot()
+    {
+        _stamp++;
+        var families = Array.ConvertAll(_families, family => family.Snapshot());
+        return new GroupStateSnapshot(Descriptor, Limits, LastApplied, GroupTimeMilliseconds, _nextSession,
+            [.. _sessions.Values], families, MemoryBytes);
+    }
+
+    private void ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
+    {
+        var framing = new CommandBatchReader(payload);
+        while (framing.MoveNext())
+        {
+        }
+        if (framing.IsMalformed)
+        {
+            answers?.Add(AnswerStatus.Malformed);
+            return;
+        }
+        int answersStart = answers?.Length ?? 0;
+        var commands = new CommandBatchReader(payload);
+        while (commands.MoveNext())
+        {
+            if (commands.Session.IsNone) ApplyUnsessioned(commands.Operation, answers);
+            else Answer(ApplyInSession(in commands), answers, answersStart);
+        }
+    }
+
+    private void Answer(Outcome outcome, AnswerBatchWriter? answers, int answersStart)
+    {
+        if (answers is null) return;
+        if (outcome.Status == AnswerStatus.WrongRange) answers.AddWrongRange(_encodedDescriptor);
+        else if (outcome.Status != AnswerStatus.Mismatch) answers.Add(outcome.Status);
+        // Recorded or not, there is no room to tell it now: a retry gets it.
+        else if (answers.Length - answersStart > Limits.MaxBatchBytes) answers.Add(AnswerStatus.Busy);
+        else answers.AddMismatch(outcome.Value);
+    }
+}

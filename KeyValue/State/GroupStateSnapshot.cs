@@ -1,0 +1,58 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>A <see cref="GroupState"/> as it was at one moment. Never changes; may be read from any thread.</summary>
+public sealed class GroupStateSnapshot
+{
+    internal GroupStateSnapshot(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
+        long groupTimeMilliseconds, ulong nextSession, Session[] sessions, OrderedMapSnapshot[] families, long memoryBytes)
+    {
+        Descriptor = descriptor;
+        Limits = limits;
+        LastApplied = lastApplied;
+        GroupTimeMilliseconds = groupTimeMilliseconds;
+        NextSession = nextSession;
+        Sessions = sessions;
+        Families = families;
+        MemoryBytes = memoryBytes;
+    }
+
+    public GroupDescriptor Descriptor { get; }
+
+    public StoreLimits Limits { get; }
+
+    /// <summary>The last entry this covers.</summary>
+    public EntryId LastApplied { get; }
+
+    public long GroupTimeMilliseconds { get; }
+
+    /// <summary>What the state took, estimated; also roughly what the snapshot's content will take at most.</summary>
+    public long MemoryBytes { get; }
+
+    internal ulong NextSession { get; }
+
+    /// <summary>In no particular order.</summary>
+    internal Session[] Sessions { get; }
+
+    internal OrderedMapSnapshot[] Families { get; }
+
+    /// <summary>CRC-32C of the encoded content: equal on all replicas that applied the same entries. Reads everything.</summary>
+    public uint Digest()
+    {
+        var encoder = new GroupStateEncoder(this);
+        byte[] buffer = new byte[64 * 1024];
+        uint crc = ~0u;
+        for (int filled = encoder.Fill(buffer); filled > 0; filled = encoder.Fill(buffer))
+        {
+            // Fill fills the buffer unless it is at the end, so words never straddle two of them.
+            ReadOnlySpan<byte> rest = buffer.AsSpan(0, filled);
+            for (; rest.Length >= 8; rest = rest[8..])
+                crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(rest));
+            foreach (byte last in rest) crc = BitOperations.Crc32C(crc, last);
+        }
+        return ~crc;
+    }
+}

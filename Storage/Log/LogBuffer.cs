@@ -1,0 +1,93 @@
+using System.Buffers.Binary;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Storage;
+
+/// <summary>One batch in the making. The memory is reused: no allocation per batch, record or entry.</summary>
+internal sealed class LogBuffer(uint seed)
+{
+    private const int KeptBytes = 20 << 20;
+
+    private byte[] _bytes = NewArray(64 << 10);
+    private int _length;
+
+    /// <summary>Whether no record is in it.</summary>
+    public bool IsEmpty => _length == LogFormat.BatchHeaderBytes;
+
+    /// <summary>Bytes so far, the batch's header among them.</summary>
+    public int LengthBytes => _length;
+
+    public void Begin()
+    {
+        if (_bytes.Length > KeptBytes) _bytes = NewArray(64 << 10);
+        _length = LogFormat.BatchHeaderBytes;
+    }
+
+    /// <summary>Completes the batch; the bytes are valid until the next <see cref="Begin"/>.</summary>
+    public ReadOnlyMemory<byte> Seal(in BatchHeader header)
+    {
+        int bodyLength = _length - LogFormat.BatchHeaderBytes;
+        int end = LogFormat.Align(_length);
+        Reserve(end - _length).Clear();
+        LogFormat.SealBatch(_bytes, bodyLength, header, seed);
+        return _bytes.AsMemory(0, end);
+    }
+
+    public void WriteMeta(GroupId group, in GroupMeta meta, SnapshotEffect effect)
+    {
+        Span<byte> record = Reserve(LogFormat.MetaBytes);
+        record[0] = (byte)RecordKind.Meta;
+        BinaryPrimitives.WriteUInt32LittleEndian(record[1..], group.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[5..], meta.Incarnation);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[13..], meta.HardState.Term.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[21..], meta.HardState.VotedFor.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[29..], meta.HardState.Commit.Value);
+        record[37] = (byte)effect;
+        BinaryPrimitives.WriteUInt64LittleEndian(record[38..], meta.Snapshot?.Last.Index.Value ?? 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[46..], meta.Snapshot?.Last.Term.Value ?? 0);
+        BinaryPrimitives.WriteInt64LittleEndian(record[54..], meta.Snapshot?.LengthBytes ?? 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(record[62..], meta.Snapshot?.Checksum ?? 0);
+    }
+
+    public void WriteEntries(RecordKind kind, GroupId group, ReadOnlySpan<LogEntry> entries)
+    {
+        Span<byte> header = Reserve(LogFormat.EntriesHeaderBytes);
+        header[0] = (byte)kind;
+        BinaryPrimitives.WriteUInt32LittleEndian(header[1..], group.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[5..], entries[0].Index.Value);
+        BinaryPrimitives.WriteInt32LittleEndian(header[13..], entries.Length);
+        foreach (ref readonly LogEntry entry in entries)
+        {
+            Span<byte> record = Reserve(LogFormat.EntryBytes(entry));
+            BinaryPrimitives.WriteUInt64LittleEndian(record, entry.Term.Value);
+            record[8] = (byte)entry.Kind;
+            BinaryPrimitives.WriteInt32LittleEndian(record[9..], entry.Payload.Length);
+            entry.Payload.Span.CopyTo(record[LogFormat.EntryHeaderBytes..]);
+        }
+    }
+
+    public void WriteFormation(ReadOnlySpan<byte> formation)
+    {
+        Span<byte> record = Reserve(LogFormat.FormationHeaderBytes + formation.Length);
+        record[0] = (byte)RecordKind.Formation;
+        BinaryPrimitives.WriteInt32LittleEndian(record[1..], formation.Length);
+        formation.CopyTo(record[LogFormat.FormationHeaderBytes..]);
+    }
+
+    // Pinned, so that writing needs no pin of its own; on the pinned heap an array is never moved.
+    private static byte[] NewArray(int length) => GC.AllocateUninitializedArray<byte>(length, pinned: true);
+
+    private Span<byte> Reserve(int count)
+    {
+        int needed = checked(_length + count);
+        if (needed > _bytes.Length)
+        {
+            byte[] larger = NewArray((int)Math.Min(Array.MaxLength, Math.Max(needed + 8L, _bytes.Length * 2L)));
+            _bytes.AsSpan(0, _length).CopyTo(larger);
+            _bytes = larger;
+        }
+        Span<byte> reserved = _bytes.AsSpan(_length, count);
+        _length = needed;
+        return reserved;
+    }
+}

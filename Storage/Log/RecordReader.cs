@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Storage;
+
+/// <summary>Reads the records of one undamaged batch. Malformed ones can only come from a defect, and are refused as damage.</summary>
+internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offsetBytes)
+{
+    private readonly ReadOnlySpan<byte> _body = body;
+    private int _position;
+
+    public bool AtEnd => _position == _body.Length;
+
+    public RecordKind ReadKind() => (RecordKind)Take(1)[0];
+
+    public GroupId ReadGroup() => new(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)));
+
+    public GroupMeta ReadMeta(GroupId group, out SnapshotEffect effect)
+    {
+        ulong incarnation = ReadUInt64();
+        var hardState = new HardState(new Term(ReadUInt64()), new ReplicaId(ReadUInt64()), new LogIndex(ReadUInt64()));
+        effect = (SnapshotEffect)Take(1)[0];
+        ulong index = ReadUInt64();
+        var last = new EntryId(new Term(ReadUInt64()), new LogIndex(index));
+        long length = (long)ReadUInt64();
+        uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
+        SnapshotFile? snapshot = effect switch
+        {
+            SnapshotEffect.None => null,
+            SnapshotEffect.Covers or SnapshotEffect.Replaces => new SnapshotFile(group, last, length, checksum),
+            _ => throw Malformed($"snapshot effect {(byte)effect} is unknown"),
+        };
+        return new GroupMeta(incarnation, hardState, snapshot);
+    }
+
+    public ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
+
+    public int ReadCount()
+    {
+        int count = BinaryPrimitives.ReadInt32LittleEndian(Take(4));
+        return count >= 0 ? count : throw Malformed("a count is negative");
+    }
+
+    /// <summary>Reads one entry; its payload is a copy.</summary>
+    public LogEntry ReadEntry(LogIndex index)
+    {
+        var term = new Term(ReadUInt64());
+        var kind = (EntryKind)Take(1)[0];
+        int length = ReadCount();
+        return new LogEntry(term, index, kind, length == 0 ? default : Take(length).ToArray());
+    }
+
+    public byte[] ReadBytes() => Take(ReadCount()).ToArray();
+
+    public readonly CorruptionException Malformed(string what) => Corruption.Found(path, offsetBytes, $"in this batch {what}");
+
+    private ReadOnlySpan<byte> Take(int count)
+    {
+        if (count > _body.Length - _position) throw Malformed("a record ends beyond the batch");
+        ReadOnlySpan<byte> taken = _body.Slice(_position, count);
+        _position += count;
+        return taken;
+    }
+}

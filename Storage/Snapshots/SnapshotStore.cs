@@ -1,0 +1,227 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Storage;
+
+/// <summary>The snapshot files of a node: which are finished, which one the log names for each group, who reads them.</summary>
+internal sealed partial class SnapshotStore
+{
+    private readonly IDisk _disk;
+    private readonly ActivityGate _gate;
+    private readonly ILogger _logger;
+
+    // Guarded by the lock.
+    private readonly Lock _lock = new();
+    private readonly SortedDictionary<GroupId, List<Stored>> _files = [];
+    private int _writers;
+
+    private sealed class Stored(SnapshotFile file)
+    {
+        public SnapshotFile File => file;
+
+        /// <summary>The log names it. Invariant: of a group's files at most one.</summary>
+        public bool IsRecorded { get; set; }
+
+        public int Readers { get; set; }
+    }
+
+    private SnapshotStore(IDisk disk, ActivityGate gate, ILogger logger)
+    {
+        _disk = disk;
+        _gate = gate;
+        _logger = logger;
+    }
+
+    public int RecordedCount
+    {
+        get
+        {
+            lock (_lock) return _files.Values.Sum(files => files.Count(stored => stored.IsRecorded));
+        }
+    }
+
+    /// <summary>Checks that every recorded file is there, then removes all others.</summary>
+    public static async ValueTask<SnapshotStore> OpenAsync(
+        IDisk disk, IEnumerable<SnapshotFile> recorded, ActivityGate gate, ILogger logger)
+    {
+        var store = new SnapshotStore(disk, gate, logger);
+        IReadOnlyList<string> names = await DataDirectory.RefuseForeignAsync(
+            disk, DataDirectory.SnapshotDirectory, SnapshotFormat.IsOurs);
+        var kept = new HashSet<string>();
+        foreach (SnapshotFile file in recorded)
+        {
+            await CheckAsync(disk, file, names);
+            kept.Add(SnapshotFormat.NameOf(file));
+            store._files[file.Group] = [new Stored(file) { IsRecorded = true }];
+        }
+        foreach (string name in names)
+        {
+            if (!kept.Contains(name)) await disk.DeleteAsync($"{DataDirectory.SnapshotDirectory}/{name}");
+        }
+        return store;
+    }
+
+    public SnapshotFile? RecordedOf(GroupId group)
+    {
+        lock (_lock) return FilesOf(group).Find(stored => stored.IsRecorded)?.File;
+    }
+
+    /// <summary>The finished file of a snapshot; null if there is none.</summary>
+    public SnapshotFile? FindFinished(GroupId group, EntryId last)
+    {
+        lock (_lock) return FilesOf(group).FindLast(stored => stored.File.Last == last)?.File;
+    }
+
+    public bool IsFinished(SnapshotFile file)
+    {
+        lock (_lock) return FilesOf(file.Group).Exists(stored => stored.File == file);
+    }
+
+    /// <summary>Whether a snapshot at least as new is recorded.</summary>
+    public bool IsSuperseded(SnapshotFile file) => RecordedOf(file.Group) is { } recorded && recorded.Last.Index >= file.Last.Index;
+
+    /// <summary>The log durably names this file: older ones go.</summary>
+    public void Recorded(SnapshotFile file)
+    {
+        var removed = new List<Stored>();
+        lock (_lock)
+        {
+            List<Stored> files = FilesOf(file.Group);
+            Stored? before = files.Find(stored => stored.IsRecorded);
+            if (before is not null && before.File.Last.Index > file.Last.Index) return;
+            foreach (Stored stored in files) stored.IsRecorded = stored.File == file;
+            foreach (Stored stored in files)
+            {
+                if (!stored.IsRecorded && stored.File.Last.Index <= file.Last.Index) removed.Add(stored);
+            }
+            files.RemoveAll(removed.Contains);
+            removed.RemoveAll(stored => stored.Readers > 0);
+        }
+        foreach (Stored stored in removed) _ = RemoveAsync(stored.File);
+    }
+
+    public async ValueTask<ISnapshotWriter> CreateAsync(ReplicaStorage replica, EntryId last)
+    {
+        string path = SnapshotFormat.TemporaryPathOf(replica.Group, last, Interlocked.Increment(ref _writers));
+        _gate.Enter();
+        try
+        {
+            return new SnapshotWriter(this, _disk, _gate, replica, last, await _disk.OpenAsync(path, create: true));
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    public async ValueTask<ISnapshotReader> OpenAsync(SnapshotFile file)
+    {
+        Stored stored;
+        lock (_lock)
+        {
+            stored = FilesOf(file.Group).Find(candidate => candidate.File == file)
+                ?? throw new DiskException(DiskFailure.NotFound, SnapshotFormat.PathOf(file),
+                    $"Snapshot {file.Last} of {file.Group} is no longer kept: a newer one replaced it. Use that one.");
+            stored.Readers++;
+        }
+        _gate.Enter();
+        IDiskFile? opened = null;
+        try
+        {
+            opened = await _disk.OpenAsync(SnapshotFormat.PathOf(file), create: false);
+            byte[] header = new byte[SnapshotFormat.HeaderBytes];
+            int length = await opened.ReadAsync(0, header);
+            SnapshotFormat.CheckHeader(opened.Path, header.AsSpan(0, length), file);
+            return new SnapshotReader(file, opened, _gate, () => Release(stored));
+        }
+        catch
+        {
+            if (opened is not null) await opened.DisposeAsync();
+            Release(stored);
+            throw;
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    /// <summary>
+    /// Takes in a file that is finished under its temporary name, unless a newer one is recorded by now. It keeps its name until the
+    /// log names it or another.
+    /// </summary>
+    public async ValueTask FinishAsync(SnapshotFile file, string temporary)
+    {
+        if (IsSuperseded(file) || IsFinished(file))
+        {
+            await _disk.DeleteAsync(temporary);
+            return;
+        }
+        await _disk.RenameAsync(temporary, SnapshotFormat.PathOf(file));
+        _gate.ThrowIfClosed();
+        await _disk.FlushDirectoryAsync(DataDirectory.SnapshotDirectory);
+        _gate.ThrowIfClosed();
+        bool superseded = false;
+        lock (_lock)
+        {
+            Stored? recorded = FilesOf(file.Group).Find(stored => stored.IsRecorded);
+            if (FilesOf(file.Group).Exists(stored => stored.File == file)) return;
+            if (recorded is not null && recorded.File.Last.Index >= file.Last.Index) superseded = true;
+            else FilesOf(file.Group).Add(new Stored(file));
+        }
+        if (superseded) await _disk.DeleteAsync(SnapshotFormat.PathOf(file));
+    }
+
+    private static async ValueTask CheckAsync(IDisk disk, SnapshotFile file, IReadOnlyList<string> names)
+    {
+        string path = SnapshotFormat.PathOf(file);
+        if (!names.Contains(SnapshotFormat.NameOf(file)))
+            throw Corruption.Found(path, 0, $"the log names it as the snapshot of {file.Group}, but it is missing");
+        await using IDiskFile opened = await disk.OpenAsync(path, create: false);
+        long length = await opened.GetLengthAsync();
+        if (length != SnapshotFormat.HeaderBytes + file.LengthBytes)
+        {
+            throw Corruption.Found(path, Math.Min(length, SnapshotFormat.HeaderBytes + file.LengthBytes),
+                $"it has {length} bytes instead of {SnapshotFormat.HeaderBytes + file.LengthBytes}");
+        }
+        byte[] header = new byte[SnapshotFormat.HeaderBytes];
+        int read = await opened.ReadAsync(0, header);
+        SnapshotFormat.CheckHeader(path, header.AsSpan(0, read), file);
+    }
+
+    private void Release(Stored stored)
+    {
+        lock (_lock)
+        {
+            stored.Readers--;
+            if (stored.Readers > 0 || FilesOf(stored.File.Group).Contains(stored)) return;
+        }
+        _ = RemoveAsync(stored.File);
+    }
+
+    private async Task RemoveAsync(SnapshotFile file)
+    {
+        if (!_gate.TryEnter()) return; // The next start removes it.
+        try
+        {
+            await _disk.DeleteAsync(SnapshotFormat.PathOf(file));
+        }
+        catch (DiskException exception)
+        {
+            CouldNotRemove(_logger, exception, SnapshotFormat.PathOf(file));
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    private List<Stored> FilesOf(GroupId group)
+    {
+        if (!_files.TryGetValue(group, out List<Stored>? files)) _files[group] = files = [];
+        return files;
+    }
+
+    [LoggerMessage(7, LogLevel.Warning, "Could not remove {Path}, which nothing needs; the next start will")]
+    private static partial void CouldNotRemove(ILogger logger, Exception exception, string path);
+}

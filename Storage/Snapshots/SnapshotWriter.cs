@@ -1,0 +1,76 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Storage;
+
+/// <summary>Writes one snapshot under a temporary name.</summary>
+internal sealed class SnapshotWriter(
+    SnapshotStore store, IDisk disk, ActivityGate gate, ReplicaStorage replica, EntryId last, IDiskFile file) : ISnapshotWriter
+{
+    private uint _checksum;
+    private bool _closed;
+    private bool _ended;
+
+    public long LengthBytes { get; private set; }
+
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
+    {
+        Enter();
+        try
+        {
+            await file.WriteAsync(SnapshotFormat.HeaderBytes + LengthBytes, bytes);
+            _checksum = Checksum.Append(_checksum, bytes.Span);
+            LengthBytes += bytes.Length;
+        }
+        finally
+        {
+            gate.Exit();
+        }
+    }
+
+    public async ValueTask<SnapshotFile> FinishAsync()
+    {
+        Enter();
+        try
+        {
+            var finished = new SnapshotFile(replica.Group, last, LengthBytes, _checksum);
+            await file.WriteAndFlushAsync(0, SnapshotFormat.Header(finished));
+            gate.ThrowIfClosed();
+            _closed = true;
+            await file.DisposeAsync();
+            replica.ThrowIfNotCurrent(); // Another incarnation may have opened while this one flushed.
+            gate.ThrowIfClosed();
+            await store.FinishAsync(finished, file.Path);
+            _ended = true;
+            return finished;
+        }
+        finally
+        {
+            gate.Exit();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_ended) return;
+        _ended = true;
+        if (!_closed) await file.DisposeAsync();
+        _closed = true;
+        if (!gate.TryEnter()) return; // The next start removes it.
+        try
+        {
+            IReadOnlyList<string> names = await disk.ListAsync(DataDirectory.SnapshotDirectory);
+            if (names.Contains(Path.GetFileName(file.Path))) await disk.DeleteAsync(file.Path);
+        }
+        finally
+        {
+            gate.Exit();
+        }
+    }
+
+    private void Enter()
+    {
+        ObjectDisposedException.ThrowIf(_ended || _closed, this);
+        replica.ThrowIfNotCurrent();
+        gate.Enter();
+    }
+}
