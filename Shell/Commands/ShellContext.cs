@@ -1,0 +1,54 @@
+using System.Text;
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Shell;
+
+/// <summary>What commands work with.</summary>
+internal sealed class ShellContext(IKeyValueStore store, IClusterAdministration administration, IFaultControl? faults,
+    ShellOptions options, ShellOutput output)
+{
+    public IKeyValueStore Store { get; } = store;
+
+    public ShellOptions Options { get; } = options;
+
+    public ShellOutput Output { get; } = output;
+
+    public bool ExitRequested { get; set; }
+
+    /// <exception cref="ShellException">The host cannot break nodes.</exception>
+    public IFaultControl RequireFaults() => faults ?? throw new ShellException("Unsupported",
+        "these nodes are real processes, which the shell cannot break; stop or start the process, or use the embedded host");
+
+    public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken) => WithinAsync(
+        "the status", Options.StatusTimeout, administration.GetStatusAsync, cancellationToken);
+
+    /// <summary>Runs a call that must not hang, even if its callee does.</summary>
+    public async Task<T> WithinAsync<T>(
+        string what, TimeSpan timeout, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        try
+        {
+            return await call(stop.Token).WaitAsync(timeout, Options.TimeProvider, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            await stop.CancelAsync();
+            throw new ShellException("Timeout",
+                $"{what}: no answer within {timeout.TotalSeconds} s; what was asked may still happen; see the nodes' logs");
+        }
+    }
+
+    /// <summary>The node that a word names.</summary>
+    public async Task<NodeName> FindNodeAsync(Word word, CancellationToken cancellationToken)
+    {
+        ClusterStatus status = await GetStatusAsync(cancellationToken);
+        foreach (NodeStatus node in status.Nodes)
+        {
+            if (word.Equals(Encoding.UTF8.GetBytes(node.Node.Value))) return node.Node;
+        }
+        throw new ShellException("UnknownNode",
+            $"no node is named {word.Quoted}; use one of {string.Join(", ", status.Nodes.Select(node => node.Node))}");
+    }
+}

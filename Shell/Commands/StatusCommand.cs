@@ -1,0 +1,48 @@
+using System.Text;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Shell;
+
+internal sealed class StatusCommand : ShellCommand
+{
+    public override string Name => "status";
+
+    public override string Usage => "status";
+
+    public override string Summary => "Prints groups, replicas and nodes, one a line.";
+
+    public override string Details => """
+        group g1 start= end= leader= term= commit=
+        replica g1 node-1 role= term= commit= applied=      and reason= if role=failed
+        node node-1 state=up|down log_bytes= snapshots= memory_bytes=      and problem= if it has one
+        An empty start= or end= is unbounded, an empty leader= unknown. Blanks in values print as \x20.
+        """;
+
+    public override (int Min, int Max) ArgumentCount => (0, 0);
+
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    {
+        ClusterStatus status = await context.GetStatusAsync(cancellationToken);
+        foreach (GroupStatus group in status.Groups)
+        {
+            context.Output.Line($"group {group.Group} start={Field(group.Start.Span)} end={Field(group.End.Span)} " +
+                $"leader={Field(group.Leader?.Value)} term={group.Term.Value} commit={group.Commit.Value}");
+        }
+        foreach (ReplicaStatus replica in status.Replicas)
+        {
+            context.Output.Line($"replica {replica.Group} {Field(replica.Node.Value)} role={replica.Role} " +
+                $"term={replica.Term.Value} commit={replica.Commit.Value} applied={replica.Applied.Value}" +
+                (replica.Reason is null ? "" : $" reason={Field(replica.Reason)}"));
+        }
+        foreach (NodeStatus node in status.Nodes)
+        {
+            context.Output.Line($"node {Field(node.Node.Value)} state={(node.IsUp ? "up" : "down")} log_bytes={node.LogBytes} " +
+                $"snapshots={node.Snapshots} memory_bytes={node.MemoryBytes}" +
+                (node.Problem is null ? "" : $" problem={Field(node.Problem)}"));
+        }
+    }
+
+    private static string Field(string? text) => Field(Encoding.UTF8.GetBytes(text ?? ""));
+
+    private static string Field(ReadOnlySpan<byte> bytes) => ByteText.Escape(bytes, escapeBlanks: true);
+}

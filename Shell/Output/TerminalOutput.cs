@@ -1,0 +1,56 @@
+using System.Text;
+using Spectre.Console;
+using Spectre.Console.Rendering;
+
+namespace Orleans.Raft.Shell;
+
+/// <summary>The same lines with colours, and progress bars.</summary>
+/// <param name="rawStream">Takes raw bytes, which are not text.</param>
+internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : ShellOutput
+{
+    private static readonly Style s_good = new(Color.Green);
+    private static readonly Style s_muted = new(Color.Grey);
+    private static readonly Style s_key = new(Color.Aqua);
+    private static readonly Style s_bad = new(Color.Red);
+
+    public override void Raw(ReadOnlySpan<byte> bytes)
+    {
+        rawStream.Write(bytes);
+        rawStream.Flush();
+    }
+
+    public override ValueTask FlushAsync() => default;
+
+    public override ValueTask FlushIfFullAsync() => default;
+
+    public override Task WithProgressAsync(string title, Func<IProgressSink, Task> work) =>
+        console.Progress().AutoClear(true).StartAsync(context =>
+            work(new ProgressBar(context.AddTask(Markup.Escape(title), autoStart: true, maxValue: 1))));
+
+    protected override void Emit(OutputStyle style, ReadOnlySpan<byte> text) =>
+        console.Write(new UnwrappedText(Encoding.UTF8.GetString(text), style switch
+        {
+            OutputStyle.Good => s_good,
+            OutputStyle.Muted => s_muted,
+            OutputStyle.Key => s_key,
+            OutputStyle.Bad => s_bad,
+            _ => Style.Plain,
+        }));
+
+    /// <summary>Leaves wrapping to the terminal: a long value copied from it has no newlines that are not its own.</summary>
+    private sealed class UnwrappedText(string text, Style style) : Renderable
+    {
+        protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>
+            text == "\n" ? [Segment.LineBreak] : [new Segment(text, style)];
+    }
+
+    private sealed class ProgressBar(ProgressTask task) : IProgressSink
+    {
+        public void Report(double? fraction, string text)
+        {
+            task.IsIndeterminate = fraction is null;
+            if (fraction is { } value) task.Value = value;
+            task.Description = Markup.Escape(text);
+        }
+    }
+}
