@@ -25,5 +25,5 @@ internal sealed class CompareAndSetCommand : ShellCommand
         else context.Output.Mismatch(result.Current);
     }
 
-    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? null : word.Bytes;
+    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? default(ReadOnlyMemory<byte>?) : word.Bytes;
 }
