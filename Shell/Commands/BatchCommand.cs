@@ -40,7 +40,7 @@ internal sealed class BatchCommand : ShellCommand
                 throw new ShellException("BadArgument",
                     $"argument {index + 1}, {verb.Quoted}, needs {(isPut ? "a key and a value" : "a key")} behind it; add it");
             }
-            ReadOnlyMemory<byte>? value = isPut ? arguments[index + 2].Bytes : null;
+            ReadOnlyMemory<byte>? value = isPut ? arguments[index + 2].Bytes : default(ReadOnlyMemory<byte>?);
             operations.Add(new WriteOperation(arguments[index + 1].Bytes, value, family));
             index += length;
         }

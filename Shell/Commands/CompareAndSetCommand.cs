@@ -25,5 +25,6 @@ internal sealed class CompareAndSetCommand : ShellCommand
         else context.Output.Mismatch(result.Current);
     }
 
-    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? null : word.Bytes;
+    // Not `? null :`, which would become an empty memory: null converts to it.
+    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? default(ReadOnlyMemory<byte>?) : word.Bytes;
 }
