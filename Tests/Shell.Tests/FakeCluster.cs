@@ -25,7 +25,8 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
 
     public Func<Task<ClusterStatus>>? Status { get; set; }
 
-    public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
+    public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value,
+        ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
         byte[] keyCopy = key.ToArray();
@@ -40,7 +41,8 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
         }
     }
 
-    public Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
+    public Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix,
+        ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default) => Run(() =>
     {
         Check(key.ToArray(), suffix.ToArray());
@@ -63,15 +65,19 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
     {
         Check(key.ToArray(), replacement?.ToArray() ?? []);
         byte[]? current = _rows.GetValueOrDefault((family, key.ToArray()));
-        bool matches = expected is null ? current is null : current is not null && expected.Value.Span.SequenceEqual(current);
-        if (!matches) return new CompareAndSetResult(false, current is null ? default(ReadOnlyMemory<byte>?) : current.AsMemory());
+        bool matches = expected is null ? current is null : current is not null &&
+            expected.Value.Span.SequenceEqual(current);
+        if (!matches) return new CompareAndSetResult(false, current is null ? default(ReadOnlyMemory<byte>?)
+            : current.AsMemory());
         Set(family, key, replacement);
         return new CompareAndSetResult(true, null);
     });
 
-    public Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default) => Run(() =>
+    public Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default) =>
+        Run(() =>
     {
-        foreach (WriteOperation operation in operations) Check(operation.Key.ToArray(), operation.Value?.ToArray() ?? []);
+        foreach (WriteOperation operation in operations) Check(operation.Key.ToArray(),
+            operation.Value?.ToArray() ?? []);
         if (operations.Select(operation => GroupOf(operation.Key.Span)).Distinct().Count() > 1)
         {
             throw new CrossGroupException("the keys lie in several groups; write them apart");
@@ -84,7 +90,8 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
         CancellationToken cancellationToken = default) => Run(() =>
     {
         Check(key.ToArray(), []);
-        return _rows.TryGetValue((options.Family, key.ToArray()), out byte[]? value) ? value.AsMemory() : default(ReadOnlyMemory<byte>?);
+        return _rows.TryGetValue((options.Family, key.ToArray()), out byte[]? value) ? value.AsMemory()
+            : default(ReadOnlyMemory<byte>?);
     });
 
     public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end,
@@ -101,7 +108,8 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default)
     {
         if (Status is not null) return Status();
-        var groups = Enumerable.Range(0, s_bounds.Length - 1).Select(number => new GroupStatus(new GroupId((uint)number + 1),
+        var groups = Enumerable.Range(0, s_bounds.Length - 1).Select(number =>
+            new GroupStatus(new GroupId((uint)number + 1),
             Bytes(s_bounds[number]), Bytes(s_bounds[number + 1]), s_nodes[0], new Term(3), new LogIndex(17)));
         var replicas = groups.SelectMany(group => s_nodes.Select((node, index) => new ReplicaStatus(
             group.Group, node, index == 0 ? "leader" : "follower", group.Term, group.Commit, group.Commit)));
@@ -110,11 +118,14 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
     }
 
     public Task KillAsync(NodeName node, CancellationToken cancellationToken = default) =>
-        _down.Add(node) ? Task.CompletedTask : throw new InvalidOperationException("it is down already; start it first");
+        _down.Add(node) ? Task.CompletedTask
+            : throw new InvalidOperationException("it is down already; start it first");
 
-    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) => Task.FromResult(_down.Remove(node));
+    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) =>
+        Task.FromResult(_down.Remove(node));
 
-    public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) => Task.FromResult(_isolated.Add(node));
+    public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) =>
+        Task.FromResult(_isolated.Add(node));
 
     public Task HealAsync(CancellationToken cancellationToken = default)
     {
@@ -136,9 +147,12 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
 
     private static void Check(byte[] key, byte[] value)
     {
-        if (key.Length == 0) throw new KeyValueArgumentException("EmptyKey", "the key is empty; give it a byte at least");
-        if (key.Length > 4096) throw new KeyValueArgumentException("KeyTooLarge", "the key has more than 4096 bytes; shorten it");
-        if (value.Length > 1 << 20) throw new KeyValueArgumentException("ValueTooLarge", "the value has more than 1 MiB; split it");
+        if (key.Length == 0) throw new KeyValueArgumentException("EmptyKey",
+            "the key is empty; give it a byte at least");
+        if (key.Length > 4096) throw new KeyValueArgumentException("KeyTooLarge",
+            "the key has more than 4096 bytes; shorten it");
+        if (value.Length > 1 << 20) throw new KeyValueArgumentException("ValueTooLarge",
+            "the value has more than 1 MiB; split it");
     }
 
     private async Task<T> Run<T>(Func<T> action)

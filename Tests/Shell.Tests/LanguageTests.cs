@@ -71,7 +71,8 @@ public sealed class LanguageTests
             string bare = ByteText.Escape(bytes, escapeBlanks: true).Replace("'", "\\'", StringComparison.Ordinal)
                 .Replace("\"", "\\\"", StringComparison.Ordinal);
             if (bytes.Length == 0 || bare[0] == '#') continue;
-            Assert.True(Assert.Single(Split(bare)).Bytes.Span.SequenceEqual(bytes), $"seed {Seed}, round {round}: {bare}");
+            Assert.True(Assert.Single(Split(bare)).Bytes.Span.SequenceEqual(bytes),
+                $"seed {Seed}, round {round}: {bare}");
         }
     }
 

@@ -13,14 +13,16 @@ public sealed class LoadTests
         for (int round = 0; round < 50; round++)
         {
             var histogram = new LatencyHistogram();
-            long[] values = [.. Enumerable.Range(0, random.Next(1, 400)).Select(_ => random.NextInt64(1L << random.Next(1, 40)))];
+            long[] values = [.. Enumerable.Range(0, random.Next(1, 400)).Select(_ =>
+                random.NextInt64(1L << random.Next(1, 40)))];
             foreach (long value in values) histogram.RecordNanoseconds(value);
             Array.Sort(values);
             foreach (double share in new[] { 0, 0.5, 0.9, 0.99, 0.999, 1 })
             {
                 long truth = values[Math.Max(0, (int)Math.Ceiling(share * values.Length) - 1)];
                 long answer = histogram.QuantileNanoseconds(share);
-                Assert.True(answer >= truth && answer <= truth + (truth / 64), $"seed {Seed}, round {round}: {answer} for {truth}");
+                Assert.True(answer >= truth && answer <= truth + (truth / 64),
+                    $"seed {Seed}, round {round}: {answer} for {truth}");
             }
             Assert.Equal((values.Length, values[^1]), (histogram.Count, histogram.MaxNanoseconds));
         }
@@ -100,13 +102,15 @@ public sealed class LoadTests
     {
         using var stop = new CancellationTokenSource();
         var options = new LoadOptions { Clients = 3, Duration = TimeSpan.FromHours(1) };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => LoadGenerator.RunAsync(options, async (_, number) =>
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            LoadGenerator.RunAsync(options, async (_, number) =>
         {
             if (number == 10) await stop.CancelAsync();
         }, stop.Token));
-        var bad = new LoadOptions { Clients = 0, Duration = TimeSpan.Zero, WarmUp = TimeSpan.FromSeconds(-1), Classes = 0 };
+        var bad = new LoadOptions { Clients = 0, Duration = default, WarmUp = TimeSpan.FromSeconds(-1), Classes = 0 };
         Assert.Equal(4, bad.Validate().Count);
-        await Assert.ThrowsAsync<ArgumentException>(() => LoadGenerator.RunAsync(bad, (_, _) => ValueTask.CompletedTask));
+        await Assert.ThrowsAsync<ArgumentException>(() =>
+            LoadGenerator.RunAsync(bad, (_, _) => ValueTask.CompletedTask));
     }
 
     [Fact]
@@ -119,9 +123,11 @@ public sealed class LoadTests
         Assert.Equal((0x21, 0x7e), (perFirstByte.Min(group => group.Key), perFirstByte.Max(group => group.Key)));
         Assert.All(perFirstByte, group => Assert.Equal(10, group.Count()));
 
-        (int, bool)[] chosen = [.. Enumerable.Range(0, 9400).Select(operation => new LoadKeys(94, 1).Choose(3, operation))];
+        (int, bool)[] chosen =
+            [.. Enumerable.Range(0, 9400).Select(operation => new LoadKeys(94, 1).Choose(3, operation))];
         Assert.Equal(chosen, Enumerable.Range(0, 9400).Select(operation => new LoadKeys(94, 1).Choose(3, operation)));
-        Assert.NotEqual(chosen, Enumerable.Range(0, 9400).Select(operation => new LoadKeys(94, 2).Choose(3, operation)));
+        Assert.NotEqual(chosen,
+            Enumerable.Range(0, 9400).Select(operation => new LoadKeys(94, 2).Choose(3, operation)));
         Assert.All(chosen.GroupBy(item => item.Item1), group => Assert.InRange(group.Count(), 50, 150));
         Assert.InRange(chosen.Count(item => item.Item2), 4400, 5000);
     }
@@ -131,7 +137,8 @@ public sealed class LoadTests
     {
         var finder = new GroupFinder((await new FakeCluster().GetStatusAsync()).Groups.Reverse());
         Assert.Equal(["g1", "g1", "g2", "g3", "g4"],
-            new[] { "!", "7zz", "8", "P", "g" }.Select(key => finder.Name(finder.IndexOf(System.Text.Encoding.UTF8.GetBytes(key)))));
+            new[] { "!", "7zz", "8", "P", "g" }.Select(key =>
+                finder.Name(finder.IndexOf(System.Text.Encoding.UTF8.GetBytes(key)))));
         Assert.Equal("none", new GroupFinder([]).Name(new GroupFinder([]).IndexOf("k"u8)));
     }
 }

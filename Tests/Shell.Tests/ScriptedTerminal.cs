@@ -43,7 +43,8 @@ internal sealed class ScriptedTerminal(string keys, int width = 80) : ITerminal
         {
             Row = text[(start + 1)..text.IndexOf('\e', StringComparison.Ordinal)];
             int cells = Row.EnumerateRunes().Sum(rune => rune.Value > 0x2000 ? 2 : 1);
-            if (cells >= width) throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{cells} columns drawn"));
+            if (cells >= width) throw new InvalidOperationException(
+                string.Create(CultureInfo.InvariantCulture, $"{cells} columns drawn"));
         }
     }
 

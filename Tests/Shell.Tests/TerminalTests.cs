@@ -40,7 +40,8 @@ public sealed class TerminalTests
     {
         var terminal = new ScriptedTerminal($"one\ntwo\ntwo\n \nnew{Up}{Up}{Up}{Down}{Down}!\n{Up}{Up}?\n");
         var editor = new LineEditor(terminal);
-        Assert.Equal(["one", "two", "two", " ", "new!", "two?"], Enumerable.Range(0, 6).Select(_ => editor.ReadLine("> ")));
+        Assert.Equal(["one", "two", "two", " ", "new!", "two?"],
+            Enumerable.Range(0, 6).Select(_ => editor.ReadLine("> ")));
         Assert.False(terminal.IsEditing);
     }
 
@@ -53,7 +54,8 @@ public sealed class TerminalTests
         for (int round = 0; round < 100; round++)
         {
             var keys = new StringBuilder();
-            foreach (Rune rune in Enumerable.Range(0, 40).Select(_ => Keys.EnumerateRunes().ElementAt(random.Next(12)))) keys.Append(rune);
+            foreach (Rune rune in Enumerable.Range(0, 40).Select(_ =>
+                Keys.EnumerateRunes().ElementAt(random.Next(12)))) keys.Append(rune);
             var terminal = new ScriptedTerminal(keys.Append('\n').ToString(), width: 200);
             string? line = new LineEditor(terminal).ReadLine("> ");
             Assert.True("> " + line == terminal.Row, $"seed {Seed}, round {round}: {line} is shown as {terminal.Row}");
@@ -66,7 +68,8 @@ public sealed class TerminalTests
         var terminal = new ScriptedTerminal("abcdefghijklmnop\n", width: 12);
         Assert.Equal("abcdefghijklmnop", new LineEditor(terminal).ReadLine("> "));
         Assert.Equal("> hijklmnop", terminal.Row);
-        terminal = new ScriptedTerminal($"象象象象象象{Left}{Left}{Left}{Left}{Left}{Left}{Right}{End}{Home}{Delete}\n", width: 10);
+        terminal = new ScriptedTerminal($"象象象象象象{Left}{Left}{Left}{Left}{Left}{Left}{Right}{End}{Home}{Delete}\n",
+            width: 10);
         Assert.Equal("象象象象象", new LineEditor(terminal).ReadLine("> "));
         Assert.Equal("> 象象象", terminal.Row);
     }

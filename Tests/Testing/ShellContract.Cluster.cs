@@ -61,10 +61,13 @@ public abstract partial class ShellContract
         if (Host.Faults is null) return; // Such a host's answer is tested below.
         string[] nodes = await NodesAsync();
         string[] majority = nodes[..((nodes.Length / 2) + 1)];
-        await ExpectAsync(["put k v", .. majority.Select(node => $"kill {node}")], ["OK", .. majority.Select(_ => "OK")]);
+        await ExpectAsync(["put k v", .. majority.Select(node => $"kill {node}")],
+            ["OK", .. majority.Select(_ => "OK")]);
 
         (string output, int exitCode) = await RunAsync("put other v", "get k", "scan '' ''");
-        Assert.Matches(@"\AERR (Unavailable|OutcomeUnknown): [^\n]+\nERR Unavailable: [^\n]+\nERR Unavailable: [^\n]+\n\z", output);
+        Assert.Matches(
+            @"\AERR (Unavailable|OutcomeUnknown): [^\n]+\nERR Unavailable: [^\n]+\nERR Unavailable: [^\n]+\n\z",
+            output);
         Assert.Equal(1, exitCode);
 
         await ExpectAsync([.. majority.Select(node => $"start {node}"), "get k"], [.. majority.Select(_ => "OK"), "v"]);
@@ -117,6 +120,7 @@ public abstract partial class ShellContract
         (string output, int exitCode) = await RunAsync("bench put --clients 2 --seconds 0.2 --value-bytes 4 --keys 94");
         Assert.Equal(0, exitCode);
         Assert.Matches(@"\Aput \d+ ops/s \(\d+ operations in 0.2 s, 2 clients, 4-byte values, 94 keys\)\n" +
-            @"latency p50 [\d.]+ ms, p99 [\d.]+ ms, p99.9 [\d.]+ ms\nerrors 0\n(group g\d+ \d+ operations\n)+\z", output);
+            @"latency p50 [\d.]+ ms, p99 [\d.]+ ms, p99.9 [\d.]+ ms\nerrors 0\n(group g\d+ \d+ operations\n)+\z",
+            output);
     }
 }

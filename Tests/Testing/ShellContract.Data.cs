@@ -8,7 +8,8 @@ public abstract partial class ShellContract
 {
     [Fact]
     public Task Put_get_append_and_delete_print_what_they_promise() => ExpectAsync(
-        ["put k v", "get k", "append k w", "get k", "append new x", "get new", "del k", "get k", "del k", "put k ''", "get k"],
+        ["put k v", "get k", "append k w", "get k", "append new x", "get new", "del k", "get k", "del k", "put k ''",
+            "get k"],
         "OK", "v", "OK", "vw", "OK", "x", "OK", "(nil)", "OK", "OK", "");
 
     [Fact]
@@ -47,16 +48,19 @@ get missing --raw"u8.ToArray());
 
     [Fact]
     public Task A_quoted_nil_is_data() => ExpectAsync(
-        ["cas k '(nil)' v", "cas k (nil) \"(nil)\"", "get k", "cas k x y", @"cas k \x28nil) z", "get k", "put k (nil)", "get k",
+        ["cas k '(nil)' v", "cas k (nil) \"(nil)\"", "get k", "cas k x y", @"cas k \x28nil) z", "get k", "put k (nil)",
+            "get k",
             "scan k l"],
-        "MISMATCH (nil)", "OK", @"\x28nil)", @"MISMATCH \x28nil)", "OK", "z", "OK", @"\x28nil)", "k\t\\x28nil)", "(1 rows)");
+        "MISMATCH (nil)", "OK", @"\x28nil)", @"MISMATCH \x28nil)", "OK", "z", "OK", @"\x28nil)", "k\t\\x28nil)",
+            "(1 rows)");
 
     [Fact]
     public async Task Scan_crosses_groups_in_order()
     {
         string[] keys = await KeyPerGroupAsync();
         string[] rows = [.. keys.Select((key, number) => $"{key}\t{number}")];
-        await ExpectAsync([.. keys.Select((key, number) => $"put '{key}' {number}").Reverse()], [.. keys.Select(_ => "OK")]);
+        await ExpectAsync([.. keys.Select((key, number) => $"put '{key}' {number}").Reverse()],
+            [.. keys.Select(_ => "OK")]);
 
         await ExpectAsync(["scan \"\" \"\""], [.. rows, $"({keys.Length} rows)"]);
         await ExpectAsync(["scan '' '' --reverse"], [.. rows.Reverse(), $"({keys.Length} rows)"]);
@@ -125,7 +129,8 @@ get missing --raw"u8.ToArray());
             string printedKey = Typed(ByteText.Escape(key));
             string printedValue = ByteText.Escape(value);
             (string output, int exitCode) = await RunAsync(
-                $"put {typed} {Typed(printedValue)}", $"get {printedKey}", $"scan {printedKey} '' --limit 1", $"del {typed}");
+                $"put {typed} {Typed(printedValue)}", $"get {printedKey}", $"scan {printedKey} '' --limit 1",
+                    $"del {typed}");
             string expected = $"OK\n{printedValue}\n{ByteText.Escape(key)}\t{printedValue}\n(1 rows)\nOK\n";
             Assert.True(expected == output && exitCode == 0, $"seed {Seed}, round {round}: {output}");
         }

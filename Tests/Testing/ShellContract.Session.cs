@@ -56,7 +56,8 @@ public abstract partial class ShellContract
     [Fact]
     public async Task Errors_stand_in_order_and_name_line_and_column()
     {
-        (string output, int exitCode) = await RunAsync("put k v", "# a comment", "", "get é 'v", "get k", "put k", "get k");
+        (string output, int exitCode) =
+            await RunAsync("put k v", "# a comment", "", "get é 'v", "get k", "put k", "get k");
         string[] lines = output.Split('\n');
         Assert.Equal("OK", lines[0]);
         Assert.StartsWith("ERR Syntax: line 4, column 7: ", lines[1]);
@@ -73,7 +74,8 @@ public abstract partial class ShellContract
 
     [Fact]
     public Task Comments_blank_lines_and_blanks_are_skipped() => ExpectAsync(
-        ["# put k 1", "", " \t ", "  put\tk   'a b'\t", "get k", "  # get k", "put k #", "get k\r"], "OK", "a b", "OK", "#");
+        ["# put k 1", "", " \t ", "  put\tk   'a b'\t", "get k", "  # get k", "put k #", "get k\r"], "OK", "a b", "OK",
+            "#");
 
     [Fact]
     public Task Pieces_of_a_word_join() => ExpectAsync(
@@ -112,8 +114,8 @@ public abstract partial class ShellContract
     public async Task Help_names_every_command()
     {
         (string output, int exitCode) = await RunAsync("help");
-        string[] names = ["put", "append", "del", "get", "cas", "scan", "batch", "import", "export", "status", "kill", "start",
-            "isolate", "heal", "bench", "help", "exit"];
+        string[] names = ["put", "append", "del", "get", "cas", "scan", "batch", "import", "export", "status", "kill",
+            "start", "isolate", "heal", "bench", "help", "exit"];
         Assert.All(names, name => Assert.Contains($"\n{name}", "\n" + output));
         foreach (string name in names)
         {

@@ -16,12 +16,17 @@ public abstract partial class ShellContract
         int rows = 0;
         foreach (ColumnFamily family in Enum.GetValues<ColumnFamily>())
         {
-            for (int value = 0; value < 256; value++, rows++) await Host.Store.PutAsync(new[] { (byte)value }, new[] { (byte)value }, family);
+            for (int value = 0; value < 256; value++, rows++)
+            {
+                byte[] bytes = [(byte)value];
+                await Host.Store.PutAsync(bytes, bytes, family);
+            }
             for (int number = 0; number < 60; number++, rows++)
             {
                 await Host.Store.PutAsync(RandomBytes(random, 3, 30), RandomBytes(random, 0, 200), family);
             }
-            byte[][] special = [[.. "\uFEFF"u8], [.. "(nil)"u8], [.. "# no comment"u8], [.. " 'a' \"b\" "u8], [.. "象🐘\u0085\u2028"u8],
+            byte[][] special = [[.. "\uFEFF"u8], [.. "(nil)"u8], [.. "# no comment"u8], [.. " 'a' \"b\" "u8],
+                [.. "象🐘\u0085\u2028"u8],
                 [.. "\uFFFF\uFDD0"u8]];
             foreach (byte[] bytes in special)
             {
@@ -32,14 +37,17 @@ public abstract partial class ShellContract
         string first = PathOf($"first.{format}");
         string second = PathOf($"second.{format}");
 
-        Assert.Matches($@"\Aexported {rows} rows in \d+\.\d\d s \(\d+ rows/s\)\n\z", (await RunAsync($"export {first}")).Output);
+        Assert.Matches($@"\Aexported {rows} rows in \d+\.\d\d s \(\d+ rows/s\)\n\z",
+            (await RunAsync($"export {first}")).Output);
         await DeleteAllAsync();
-        Assert.Matches($@"\Aimported {rows} rows in \d+\.\d\d s \(\d+ rows/s\)\n\z", (await RunAsync($"import {first}")).Output);
+        Assert.Matches($@"\Aimported {rows} rows in \d+\.\d\d s \(\d+ rows/s\)\n\z",
+            (await RunAsync($"import {first}")).Output);
         await ExpectAsync([$"scan \\x00 \\x01 --cf write"], "\\x00\t\\x00", "(1 rows)");
         (_, int exitCode) = await RunAsync($"export {second}");
 
         Assert.Equal(0, exitCode);
-        Assert.True(File.ReadAllBytes(first).AsSpan().SequenceEqual(File.ReadAllBytes(second)), $"seed {Seed}: the exports differ");
+        Assert.True(File.ReadAllBytes(first).AsSpan().SequenceEqual(File.ReadAllBytes(second)),
+            $"seed {Seed}: the exports differ");
         Assert.Equal(2, Directory.GetFiles(Folder).Length);
     }
 
@@ -84,14 +92,16 @@ public abstract partial class ShellContract
     [InlineData("{\"key\":\"k\",\"value\":\"v\"} x", "not JSON")]
     [InlineData("{\"key\":\"k\",\"value\":\"v\"", "not JSON")]
     public Task A_bad_ndjson_line_stops_the_import(string line, string reason) => ExpectBadLineAsync("rows.ndjson",
-        ["{\"key\":\"a\",\"value\":\"1\"}", "{\"key\":\"b\",\"value_b64\":\"Mg==\"}", line, "{\"key\":\"c\",\"value\":\"3\"}"],
+        ["{\"key\":\"a\",\"value\":\"1\"}", "{\"key\":\"b\",\"value_b64\":\"Mg==\"}", line,
+            "{\"key\":\"c\",\"value\":\"3\"}"],
         "BadLine", reason);
 
     [Fact]
     public async Task A_row_that_the_store_refuses_stops_the_import()
     {
         await ExpectBadLineAsync("rows.tsv", ["a\t1", "b\t2", "\tv", "c\t3"], "EmptyKey", "");
-        await ExpectBadLineAsync("rows.tsv", ["a\t1", "b\t2", new string('k', 5000) + "\tv", "c\t3"], "KeyTooLarge", "");
+        await ExpectBadLineAsync("rows.tsv", ["a\t1", "b\t2", new string('k', 5000) + "\tv", "c\t3"], "KeyTooLarge",
+            "");
     }
 
     [Fact]
@@ -100,7 +110,8 @@ public abstract partial class ShellContract
         string[] lines = [.. Enumerable.Range(0, 2000).Select(number => $"k{number % 7}\t{number}")];
         File.WriteAllLines(PathOf("rows.tsv"), lines);
         Assert.StartsWith("imported 2000 rows in ", (await RunAsync($"import {PathOf("rows.tsv")}")).Output);
-        string[] rows = [.. Enumerable.Range(0, 7).Select(key => $"k{key}\t{Enumerable.Range(0, 2000).Last(number => number % 7 == key)}")];
+        string[] rows = [.. Enumerable.Range(0, 7).Select(key =>
+            $"k{key}\t{Enumerable.Range(0, 2000).Last(number => number % 7 == key)}")];
         await ExpectAsync(["scan k l"], [.. rows, "(7 rows)"]);
     }
 
@@ -137,7 +148,8 @@ public abstract partial class ShellContract
         foreach (ColumnFamily family in Enum.GetValues<ColumnFamily>())
         {
             var keys = new List<ReadOnlyMemory<byte>>();
-            await foreach (KeyValueEntry entry in Host.Store.ScanAsync(default, default, new ScanOptions(family))) keys.Add(entry.Key);
+            var options = new ScanOptions(family);
+            await foreach (KeyValueEntry entry in Host.Store.ScanAsync(default, default, options)) keys.Add(entry.Key);
             foreach (ReadOnlyMemory<byte> key in keys) await Host.Store.DeleteAsync(key, family);
         }
     }

@@ -6,8 +6,8 @@ using Xunit;
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// What the shell does, the same on every host: derive, supply a host, and all tests run on it. They are spread over several
-/// files by subject.
+/// What the shell does, the same on every host: derive, supply a host, and all tests run on it. They are spread over
+/// several files by subject.
 /// </summary>
 public abstract partial class ShellContract : IAsyncLifetime
 {
