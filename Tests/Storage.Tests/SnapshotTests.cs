@@ -63,6 +63,19 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public void A_received_snapshot_replaces_entries_beyond_it_too()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 20));
+        _machine.WriteSnapshot(replica.Storage, Id(10, 3), Content(2000));
+        replica.Write(snapshot: Id(10, 3));
+        Same.State(new RaftState(default, Id(10, 3), default), _machine.OpenReplica(G1).State);
+        _machine.Reopen();
+        Same.State(new RaftState(default, Id(10, 3), default), _machine.OpenReplica(G1).State);
+    }
+
+    [Fact]
     public void An_install_that_was_not_flushed_leaves_the_old_log()
     {
         _machine.Open();
