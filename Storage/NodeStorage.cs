@@ -27,6 +27,8 @@ public sealed class NodeStorage : INodeStorage
 
     public IReadOnlyList<GroupId> Groups => _log.Groups;
 
+    public TimeSpan StalledFor => _log.StalledFor;
+
     public StorageStatus Status => new(
         _log.LogBytes, _log.LiveBytes, _snapshots.RecordedCount, _log.StalledFor, _log.Failure);
 

@@ -12,14 +12,16 @@ public sealed partial class Replica
     {
         // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it matters.
         if (chunk.Term != _node.Term || from != _node.Leader) return;
-        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
-            EndReceiving(_receiving);
+        // A whole snapshot waits for the core's word in this very turn.
+        if (_receiving is { State: not null }) return;
         if (chunk.Snapshot.Index <= _node.CommitIndex)
         {
             Acknowledge(from, chunk, chunk.TotalBytes);
             OfferSnapshot(from, chunk.Term, chunk.Snapshot);
             return;
         }
+        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
+            EndReceiving(_receiving);
         if (_receiving is null)
         {
             if (chunk.OffsetBytes != 0)
@@ -54,11 +56,13 @@ public sealed partial class Replica
                 if (file.Checksum != receiving.FileChecksum || receiving.State.LastApplied != receiving.Snapshot)
                     throw new InvalidDataException($"the snapshot {receiving.Snapshot} arrived damaged");
             }
-            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file)));
+            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), evenIfStopped: true));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException or InvalidDataException)
+#pragma warning disable CA1031 // Whatever a part does, it must not leave the receiver waiting for ever: it is refused.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message)));
+            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message), evenIfStopped: true));
         }
     }
 
@@ -80,7 +84,7 @@ public sealed partial class Replica
     {
         receiving.IsWorking = false;
         ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
-        Acknowledge(receiving.From, chunk, -1);
+        if (!receiving.IsEnded) Acknowledge(receiving.From, chunk, -1);
         EndReceiving(receiving);
     }
 

@@ -35,7 +35,9 @@ public sealed partial class Replica
         {
             Post(new ContinuationInput(replica => replica.OnSnapshotAbandoned(e.Message)));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
+#pragma warning disable CA1031 // A replica that can take no snapshots any more must say so, not go on with a log that only grows.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             Post(new StorageFailedInput(e));
         }
@@ -70,7 +72,7 @@ public sealed partial class Replica
         if (_sending.Remove(follower, out SnapshotSending? old)) End(old);
         if (_storage.Snapshot is not { } file)
         {
-            _node.ReportSnapshotFailed(follower, _host.Now);
+            _node.ReportSnapshotEnded(follower, _host.Now);
             return;
         }
         ReplicaLog.SendingSnapshot(_logger, _host.Name, Group, Id, file.Last, follower);
@@ -93,11 +95,13 @@ public sealed partial class Replica
             sending.Reader ??= await _storage.OpenSnapshotAsync(sending.File);
             byte[] data = new byte[(int)Math.Min(_options.SnapshotChunkBytes, sending.File.LengthBytes - offset)];
             int read = await sending.Reader.ReadAsync(offset, data);
-            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read))));
+            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)), evenIfStopped: true));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
+#pragma warning disable CA1031 // Whatever it is, the follower's turn must end: another attempt follows.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            Post(new ContinuationInput(replica => replica.OnSendingFailed(sending, e.Message)));
+            Post(new ContinuationInput(replica => replica.OnReadFailed(sending, e.Message), evenIfStopped: true));
         }
     }
 
@@ -128,16 +132,18 @@ public sealed partial class Replica
             return;
         }
         // A duplicate or late acknowledgement asks for what is already on its way; a restarted receiver asks for the start.
-        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes == part.OffsetBytes + part.Data.Length;
+        // A receiver that kept an earlier attempt's bytes may ask for more than the next part: the whole file's checksum decides.
+        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes > part.OffsetBytes && reply.NextOffsetBytes <= sending.File.LengthBytes;
         bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0 && !sending.IsReading;
         if (!advances && !restarts) return;
         sending.ProgressAt = _host.Now;
         sending.OffsetBytes = reply.NextOffsetBytes;
         if (sending.OffsetBytes >= sending.File.LengthBytes)
         {
-            // The follower answers its leader by AppendEntriesReply once it has installed it.
+            // Whether it gets installed, the follower's own answers tell.
             _sending.Remove(from);
             End(sending);
+            _node.ReportSnapshotEnded(from, _host.Now);
         }
         else
         {
@@ -145,14 +151,19 @@ public sealed partial class Replica
         }
     }
 
-    private void OnSendingFailed(SnapshotSending sending, string reason)
+    private void OnReadFailed(SnapshotSending sending, string reason)
     {
         sending.IsReading = false;
+        OnSendingFailed(sending, reason);
+    }
+
+    private void OnSendingFailed(SnapshotSending sending, string reason)
+    {
         if (_sending.TryGetValue(sending.To, out SnapshotSending? current) && current == sending)
         {
             _sending.Remove(sending.To);
             ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
-            _node.ReportSnapshotFailed(sending.To, _host.Now);
+            _node.ReportSnapshotEnded(sending.To, _host.Now);
         }
         End(sending);
     }

@@ -33,7 +33,7 @@ public sealed partial class Replica
     /// <summary>A leader whose disk hangs still sends heartbeats and would hold up its group: it steps down.</summary>
     private void WatchDisk()
     {
-        TimeSpan stall = _host.Storage.Status.StalledFor;
+        TimeSpan stall = _host.Storage.StalledFor;
         bool stalled = stall >= _options.StallLimit;
         if (stalled && !_stalled) ReplicaLog.Stalled(_logger, _host.Name, Group, Id, stall);
         _stalled = stalled;
@@ -65,7 +65,7 @@ public sealed partial class Replica
     private void HandleReady(Ready ready)
     {
         if (!_storage.IsCurrent)
-            throw new ReplicaStoppedException("another instance of this replica was opened, or its node's storage stopped");
+            throw new ReplicaReplacedException("another instance of this replica was opened, or its node's storage stopped");
         ulong round = ready.RoundToConfirm;
         if (ready.Write is { } write)
         {

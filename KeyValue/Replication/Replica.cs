@@ -46,7 +46,6 @@ public sealed partial class Replica : IPersistenceObserver
         _scheduler = scheduler;
         _options = host.ReplicaOptions;
         _logger = host.Logger;
-        _logBytesAtSnapshot = 0;
         _snapshotLengthBytes = storage.Snapshot?.LengthBytes ?? 0;
         _lastTerm = node.Term;
         _summary = Summarize();
@@ -141,8 +140,9 @@ public sealed partial class Replica : IPersistenceObserver
     public Task<StateDigest?> DigestAsync()
     {
         var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (_stopReason is not null) return Task.FromResult<StateDigest?>(null);
-        Post(new ContinuationInput(replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest()))));
+        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
+            ? null
+            : new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())), evenIfStopped: true));
         return result.Task;
     }
 
@@ -175,13 +175,17 @@ public sealed partial class Replica : IPersistenceObserver
             foreach (ReplicaInput input in _turnInputs)
             {
                 if (_stopReason is null) input.Apply(this);
-                else if (input is RequestInput request) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+                else input.Abandon(this);
             }
             if (_stopReason is null)
             {
                 RequestReadIndex();
                 DrainNode();
             }
+        }
+        catch (ReplicaReplacedException replaced)
+        {
+            Halt(replaced.Message, failed: false);
         }
         // Whatever went wrong, this replica must not go on: it stops, says so, and the node's other replicas live.
 #pragma warning disable CA1031
@@ -217,7 +221,7 @@ public sealed partial class Replica : IPersistenceObserver
         StopSnapshotWork();
     }
 
-    private void Answer(RequestInput request, GroupReply reply)
+    internal void Answer(RequestInput request, GroupReply reply)
     {
         if (request.TryComplete(reply)) Interlocked.Decrement(ref _pendingRequests);
     }

@@ -6,6 +6,11 @@ namespace Orleans.Raft.KeyValue;
 internal abstract class ReplicaInput
 {
     public abstract void Apply(Replica replica);
+
+    /// <summary>What to do instead when the replica has stopped.</summary>
+    public virtual void Abandon(Replica replica)
+    {
+    }
 }
 
 internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : ReplicaInput
@@ -44,15 +49,26 @@ internal sealed class RequestInput(GroupRequest request) : ReplicaInput
 
     public override void Apply(Replica replica) => replica.OnRequest(this);
 
+    public override void Abandon(Replica replica) => replica.Answer(this, GroupReply.Of(GroupReplyStatus.Unavailable));
+
     /// <summary>False if it was answered before.</summary>
     public bool TryComplete(GroupReply reply) => _reply.TrySetResult(reply);
 }
 
 /// <summary>Runs on the replica's turn what an asynchronous piece of work found out.</summary>
-internal sealed class ContinuationInput(Action<Replica> action) : ReplicaInput
+/// <param name="evenIfStopped">The action releases something, and must run also when the replica has stopped.</param>
+internal sealed class ContinuationInput(Action<Replica> action, bool evenIfStopped = false) : ReplicaInput
 {
     public override void Apply(Replica replica) => action(replica);
+
+    public override void Abandon(Replica replica)
+    {
+        if (evenIfStopped) action(replica);
+    }
 }
 
 /// <summary>A replica stops for good; the message says why.</summary>
 internal sealed class ReplicaStoppedException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>A replica stops because another instance took its place, or its node stopped: nothing is wrong with it.</summary>
+internal sealed class ReplicaReplacedException(string message) : Exception(message);

@@ -139,7 +139,7 @@ public sealed class MitPersistenceTests
                 foreach (Replica replica in cluster.Replicas)
                 {
                     // A lost snapshot is the driver's to notice.
-                    foreach (Replica other in cluster.Replicas) replica.Node.ReportSnapshotFailed(other.Id, cluster.Now);
+                    foreach (Replica other in cluster.Replicas) replica.Node.ReportSnapshotEnded(other.Id, cluster.Now);
                 }
 
                 Assert.All(cluster.Replicas, replica => Assert.True(replica.Node.LogBytes < 400, $"seed {seed}: {replica.Node.LogBytes}"));

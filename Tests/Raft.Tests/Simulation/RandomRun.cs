@@ -215,7 +215,7 @@ internal sealed class RandomRun
             return;
         }
 
-        replica.Node.ReportSnapshotFailed(new ReplicaId((ulong)Below(_cluster.Replicas.Count) + 1), _cluster.Now);
+        replica.Node.ReportSnapshotEnded(new ReplicaId((ulong)Below(_cluster.Replicas.Count) + 1), _cluster.Now);
         replica.Turn(_cluster.Now);
     }
 
@@ -233,7 +233,7 @@ internal sealed class RandomRun
             replica.PersistAll(_cluster.Now);
 
             // Whatever snapshot was under way was just lost, and its sender says so.
-            foreach (Replica follower in _cluster.Replicas) replica.Node.ReportSnapshotFailed(follower.Id, _cluster.Now);
+            foreach (Replica follower in _cluster.Replicas) replica.Node.ReportSnapshotEnded(follower.Id, _cluster.Now);
             replica.Turn(_cluster.Now);
         }
 
