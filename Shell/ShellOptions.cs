@@ -6,13 +6,15 @@ public sealed class ShellOptions
     /// <summary>Shown before each line on a terminal. Default <c>raft&gt; </c>.</summary>
     public string Prompt { get; init; } = "raft> ";
 
-    /// <summary>The longest line of input, in bytes: at least 1 KiB; default 32 MiB, a full batch with every byte escaped.</summary>
+    /// <summary>The longest line of input, in bytes: at least 1 KiB; default 32 MiB, a full batch with every byte
+    /// escaped.</summary>
     public int LineMaxBytes { get; init; } = 32 * 1024 * 1024;
 
     /// <summary>How long to wait for the cluster's status. Default 5 s.</summary>
     public TimeSpan StatusTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long to wait until a node is killed, started, isolated or healed. Default 30 s: starting reads its log.</summary>
+    /// <summary>How long to wait until a node is killed, started, isolated or healed. Default 30 s: starting reads its
+    /// log.</summary>
     public TimeSpan FaultTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
@@ -25,7 +27,8 @@ public sealed class ShellOptions
     {
         var problems = new List<string>();
         if (LineMaxBytes < 1024) problems.Add($"LineMaxBytes is {LineMaxBytes}, must be at least 1024.");
-        if (LineMaxBytes > Array.MaxLength / 2) problems.Add($"LineMaxBytes is {LineMaxBytes}, must be at most {Array.MaxLength / 2}.");
+        if (LineMaxBytes > Array.MaxLength / 2) problems.Add(
+            $"LineMaxBytes is {LineMaxBytes}, must be at most {Array.MaxLength / 2}.");
         if (StatusTimeout <= TimeSpan.Zero) problems.Add($"StatusTimeout is {StatusTimeout}, must be above 0.");
         if (FaultTimeout <= TimeSpan.Zero) problems.Add($"FaultTimeout is {FaultTimeout}, must be above 0.");
         return problems;

@@ -15,7 +15,8 @@ public sealed class ShellSession(
     private static bool IsOnTerminal => !Console.IsInputRedirected && !Console.IsOutputRedirected;
 
     /// <summary>
-    /// Serves standard input: with prompt, history and colours if it and standard output are terminals, else line by line.
+    /// Serves standard input: with prompt, history and colours if it and standard output are terminals, else line by
+    /// line.
     /// </summary>
     /// <returns>The exit code: 0, or 1 if any command failed.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken = default)
@@ -55,7 +56,8 @@ public sealed class ShellSession(
         return runner.ExitCode;
     }
 
-    /// <summary>Serves a person at the console until <c>exit</c> or Ctrl-D; Ctrl-C stops the running command only.</summary>
+    /// <summary>Serves a person at the console until <c>exit</c> or Ctrl-D; Ctrl-C stops the running command
+    /// only.</summary>
     /// <returns>The exit code: 0, or 1 if any command failed.</returns>
     public async Task<int> RunInteractiveAsync(CancellationToken cancellationToken = default)
     {
@@ -65,7 +67,8 @@ public sealed class ShellSession(
         return await new InteractiveLoop(runner, lines, _options).RunAsync(cancellationToken);
     }
 
-    /// <summary>Runs one command given as the program's arguments: each is one word, with the escapes of a bare word.</summary>
+    /// <summary>Runs one command given as the program's arguments: each is one word, with the escapes of a bare
+    /// word.</summary>
     /// <param name="output">Null: standard output, with colours and progress if it is a terminal.</param>
     /// <returns>The exit code: 0, or 1 if the command failed.</returns>
     public async Task<int> ExecuteAsync(
@@ -99,7 +102,8 @@ public sealed class ShellSession(
 
     private List<Word> Split(LineRead line) => line.Kind == LineKind.Line
         ? Lexer.Split(line.Bytes.Span)
-        : throw new ShellException("LineTooLong", $"longer than {_options.LineMaxBytes} bytes; it was skipped, write shorter lines");
+        : throw new ShellException("LineTooLong",
+            $"longer than {_options.LineMaxBytes} bytes; it was skipped, write shorter lines");
 
     private CommandRunner CreateRunner(ShellOutput output) =>
         new(new ShellContext(store, administration, faults, _options, output));

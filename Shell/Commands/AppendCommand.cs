@@ -12,7 +12,8 @@ internal sealed class AppendCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (2, 2);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         await context.Store.AppendAsync(arguments[0].Bytes, arguments[1].Bytes, arguments.Family, cancellationToken);
         context.Output.Ok();

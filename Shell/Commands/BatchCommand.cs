@@ -14,7 +14,8 @@ internal sealed class BatchCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (2, int.MaxValue);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         await context.Store.BatchAsync(Operations(arguments), cancellationToken);
         context.Output.Ok();
@@ -32,15 +33,15 @@ internal sealed class BatchCommand : ShellCommand
             if (!isPut && !verb.Equals("del"u8))
             {
                 throw new ShellException("BadArgument",
-                    $"argument {index + 1} is {verb.Quoted} where put or del must stand; usage: batch put A 1 put B 2 del C");
+                    $"argument {index + 1} is {verb.Quoted} where put or del must stand; usage: batch put A 1 del B");
             }
             int length = isPut ? 3 : 2;
             if (index + length > arguments.Count)
             {
                 throw new ShellException("BadArgument",
-                    $"argument {index + 1}, {verb.Quoted}, needs {(isPut ? "a key and a value" : "a key")} behind it; add it");
+                    $"argument {index + 1}, {verb.Quoted}, lacks {(isPut ? "its key or value" : "its key")}; add it");
             }
-            ReadOnlyMemory<byte>? value = isPut ? arguments[index + 2].Bytes : null;
+            ReadOnlyMemory<byte>? value = isPut ? arguments[index + 2].Bytes : default(ReadOnlyMemory<byte>?);
             operations.Add(new WriteOperation(arguments[index + 1].Bytes, value, family));
             index += length;
         }

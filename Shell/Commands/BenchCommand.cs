@@ -31,7 +31,8 @@ internal sealed class BenchCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         BenchPlan plan = Plan(arguments);
         ClusterStatus status = await context.GetStatusAsync(cancellationToken);
@@ -40,10 +41,10 @@ internal sealed class BenchCommand : ShellCommand
         await context.Output.WithProgressAsync("bench", async progress =>
         {
             if (plan.LoadsKeys) await bench.LoadKeysAsync(progress, cancellationToken);
-            progress.Report(null, $"measuring for {plan.Duration.TotalSeconds} s");
-            result = await bench.MeasureAsync(cancellationToken);
+            result = await bench.MeasureAsync(progress, cancellationToken);
         });
-        foreach (string line in BenchReport.Lines(plan, result!, bench.Groups, arguments.Has("json"))) context.Output.Line(line);
+        IEnumerable<string> report = BenchReport.Lines(plan, result!, bench.Groups, arguments.Has("json"));
+        foreach (string line in report) context.Output.Line(line);
     }
 
     private static BenchPlan Plan(Arguments arguments)

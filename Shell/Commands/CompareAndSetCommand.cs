@@ -17,7 +17,8 @@ internal sealed class CompareAndSetCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (3, 3);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         CompareAndSetResult result = await context.Store.CompareAndSetAsync(arguments[0].Bytes, ValueOf(arguments[1]),
             ValueOf(arguments[2]), arguments.Family, cancellationToken);
@@ -25,5 +26,6 @@ internal sealed class CompareAndSetCommand : ShellCommand
         else context.Output.Mismatch(result.Current);
     }
 
-    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? null : word.Bytes;
+    // Not `? null :`, which would become an empty memory: null converts to it.
+    private static ReadOnlyMemory<byte>? ValueOf(Word word) => word.IsNil ? default(ReadOnlyMemory<byte>?) : word.Bytes;
 }

@@ -12,7 +12,8 @@ internal sealed class DeleteCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         await context.Store.DeleteAsync(arguments[0].Bytes, arguments.Family, cancellationToken);
         context.Output.Ok();

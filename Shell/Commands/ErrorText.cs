@@ -12,7 +12,8 @@ internal static class ErrorText
     {
         ShellException shell => (shell.Code, shell.Message),
         KeyValueException store => (store.Code, store.Message),
-        OperationCanceledException => ("Canceled", "stopped before its answer came; a write may have been applied or not"),
+        OperationCanceledException =>
+            ("Canceled", "stopped before its answer came; a write may have been applied or not"),
         _ => (Internal, $"{exception.GetType().Name}: {exception.Message}; the log on standard error says more"),
     };
 }

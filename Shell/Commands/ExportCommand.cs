@@ -15,10 +15,12 @@ internal sealed class ExportCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         string path = TransferFile.PathOf(arguments[0]);
         var exporter = new Exporter(context.Store, path, TransferFormats.Choose(path, arguments.Option("format")));
-        await TransferReport.RunAsync(context, "export", "exported", progress => exporter.RunAsync(progress, cancellationToken));
+        await TransferReport.RunAsync(context, "export", "exported", progress =>
+            exporter.RunAsync(progress, cancellationToken));
     }
 }

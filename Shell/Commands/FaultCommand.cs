@@ -12,7 +12,8 @@ internal abstract class FaultCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         IFaultControl faults = context.RequireFaults();
         NodeName node = await context.FindNodeAsync(arguments[0], cancellationToken);

@@ -18,7 +18,8 @@ internal sealed class GetCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         var options = new ReadOptions(arguments.Family, arguments.Consistency);
         ReadOnlyMemory<byte>? value = await context.Store.GetAsync(arguments[0].Bytes, options, cancellationToken);

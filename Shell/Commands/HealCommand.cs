@@ -14,7 +14,8 @@ internal sealed class HealCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (0, 0);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         IFaultControl faults = context.RequireFaults();
         await context.WithinAsync("heal", context.Options.FaultTimeout, async stop =>

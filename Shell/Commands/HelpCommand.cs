@@ -3,10 +3,11 @@ namespace Orleans.Raft.Shell;
 internal sealed class HelpCommand : ShellCommand
 {
     private const string WordRules = """
-        Blanks separate words. '...' is literal. In "..." and in bare words \\ \" \' \t \n \xNN are escapes. # begins a comment line.
-        Keys are 1 byte to 4 KiB, values up to 1 MiB, of any bytes. A bare -- ends the options; a quoted word is never one.
-        Output escapes backslash, control characters and bytes that are not UTF-8; put quotes around a printed key that has blanks
-        to type it back, and a backslash before quotes in it.
+        Blanks separate words. '...' is literal. In "..." and in bare words \\ \" \' \t \n \xNN are escapes.
+        A line that begins with # is a comment. A bare -- ends the options; a quoted word is never one.
+        Keys are 1 byte to 4 KiB, values up to 1 MiB, of any bytes.
+        Output escapes backslash, control characters and bytes that are not UTF-8. To type a printed key back,
+        put "..." around it if it has blanks, and a backslash before each quote in it.
         CF is default, lock or write. Errors print as ERR <code>: <what, where, what to do>.
         """;
 
@@ -26,7 +27,10 @@ internal sealed class HelpCommand : ShellCommand
             PrintLines(context, $"{command.Usage}\n{command.Summary}\n{command.Details}");
             return Task.CompletedTask;
         }
-        foreach (ShellCommand command in CommandTable.All) PrintLines(context, $"{command.Usage}\n    {command.Summary}");
+        foreach (ShellCommand command in CommandTable.All)
+        {
+            PrintLines(context, $"{command.Usage}\n    {command.Summary}");
+        }
         PrintLines(context, WordRules);
         return Task.CompletedTask;
     }

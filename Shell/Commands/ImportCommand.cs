@@ -14,10 +14,12 @@ internal sealed class ImportCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (1, 1);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         string path = TransferFile.PathOf(arguments[0]);
         var importer = new Importer(context.Store, path, TransferFormats.Choose(path, arguments.Option("format")));
-        await TransferReport.RunAsync(context, "import", "imported", progress => importer.RunAsync(progress, cancellationToken));
+        await TransferReport.RunAsync(context, "import", "imported", progress =>
+            importer.RunAsync(progress, cancellationToken));
     }
 }

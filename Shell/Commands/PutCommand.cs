@@ -12,7 +12,8 @@ internal sealed class PutCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (2, 2);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         await context.Store.PutAsync(arguments[0].Bytes, arguments[1].Bytes, arguments.Family, cancellationToken);
         context.Output.Ok();

@@ -13,7 +13,8 @@ internal sealed class ScanCommand : ShellCommand
 
     public override string Details => """
         START is inclusive and END exclusive, also with --reverse, which only turns the order round; "" is unbounded.
-        Each line is the key, a tab, and the value. Crosses groups in order; each group's part is linearizable at its own moment.
+        Each line is the key, a tab, and the value.
+        Crosses groups in order; each group's part is linearizable at its own moment.
         """;
 
     public override IReadOnlyList<OptionSpec> Options { get; } =
@@ -23,7 +24,8 @@ internal sealed class ScanCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (2, 2);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         int limit = (int)arguments.Integer("limit", min: 1, max: int.MaxValue, absent: 0);
         var options = new ScanOptions(arguments.Family, arguments.Consistency, limit, arguments.Has("reverse"));

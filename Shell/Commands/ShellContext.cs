@@ -18,7 +18,7 @@ internal sealed class ShellContext(IKeyValueStore store, IClusterAdministration 
 
     /// <exception cref="ShellException">The host cannot break nodes.</exception>
     public IFaultControl RequireFaults() => faults ?? throw new ShellException("Unsupported",
-        "these nodes are real processes, which the shell cannot break; stop or start the process, or use the embedded host");
+        "these nodes are processes that the shell cannot break; stop them yourself, or use the embedded host");
 
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken) => WithinAsync(
         "the status", Options.StatusTimeout, administration.GetStatusAsync, cancellationToken);
@@ -36,7 +36,7 @@ internal sealed class ShellContext(IKeyValueStore store, IClusterAdministration 
         {
             await stop.CancelAsync();
             throw new ShellException("Timeout",
-                $"{what}: no answer within {timeout.TotalSeconds} s; what was asked may still happen; see the nodes' logs");
+                $"{what}: no answer within {timeout.TotalSeconds} s; it may still happen; see the nodes' logs");
         }
     }
 

@@ -20,7 +20,8 @@ internal sealed class StatusCommand : ShellCommand
 
     public override (int Min, int Max) ArgumentCount => (0, 0);
 
-    public override async Task ExecuteAsync(ShellContext context, Arguments arguments, CancellationToken cancellationToken)
+    public override async Task ExecuteAsync(ShellContext context, Arguments arguments,
+        CancellationToken cancellationToken)
     {
         ClusterStatus status = await context.GetStatusAsync(cancellationToken);
         foreach (GroupStatus group in status.Groups)
@@ -36,7 +37,8 @@ internal sealed class StatusCommand : ShellCommand
         }
         foreach (NodeStatus node in status.Nodes)
         {
-            context.Output.Line($"node {Field(node.Node.Value)} state={(node.IsUp ? "up" : "down")} log_bytes={node.LogBytes} " +
+            string state = node.IsUp ? "up" : "down";
+            context.Output.Line($"node {Field(node.Node.Value)} state={state} log_bytes={node.LogBytes} " +
                 $"snapshots={node.Snapshots} memory_bytes={node.MemoryBytes}" +
                 (node.Problem is null ? "" : $" problem={Field(node.Problem)}"));
         }

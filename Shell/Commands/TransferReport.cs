@@ -14,7 +14,8 @@ internal static class TransferReport
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new ShellException("FileFailed", $"after {title} began: {exception.Message}; see to the file and try again");
+            throw new ShellException("FileFailed",
+                $"after {title} began: {exception.Message}; see to the file and try again");
         }
         double seconds = context.Options.TimeProvider.GetElapsedTime(began).TotalSeconds;
         double rate = seconds > 0 ? rows / seconds : 0;

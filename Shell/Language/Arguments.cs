@@ -40,7 +40,7 @@ internal sealed class Arguments
         }
     }
 
-    /// <exception cref="ShellException">Unknown or repeated options, or not as many words as the command needs.</exception>
+    /// <exception cref="ShellException">Unknown or repeated options, too few words or too many.</exception>
     public static Arguments Parse(ShellCommand command, IReadOnlyList<Word> words)
     {
         var arguments = new Arguments();
@@ -55,7 +55,9 @@ internal sealed class Arguments
         (int min, int max) = command.ArgumentCount;
         if (arguments.Count < min || arguments.Count > max)
         {
-            string needs = min == max ? Counted(min) : max == int.MaxValue ? $"at least {Counted(min)}" : $"{min} to {Counted(max)}";
+            string needs = max == min ? Counted(min)
+                : max == int.MaxValue ? $"at least {Counted(min)}"
+                : $"{min} to {Counted(max)}";
             throw new ShellException("BadArgument",
                 $"needs {needs}, has {arguments.Count}; usage: {command.Usage} (put quotes around a word with blanks)");
         }
@@ -70,7 +72,8 @@ internal sealed class Arguments
     public long Integer(string option, long min, long max, long absent)
     {
         if (!_options.TryGetValue(option, out Word word)) return absent;
-        bool valid = long.TryParse(word.Bytes.Span, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value);
+        bool valid = long.TryParse(word.Bytes.Span, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+            out long value);
         if (valid && value >= min && value <= max) return value;
         throw new ShellException(
             "BadOption", $"--{option} is a whole number from {min} to {max}, not {word.Quoted}; correct it");
@@ -112,7 +115,10 @@ internal sealed class Arguments
         }
         else if (takesValue) value = words[index];
 
-        if (!_options.TryAdd(name, value)) throw new ShellException("BadOption", $"--{name} is given twice; give it once");
+        if (!_options.TryAdd(name, value))
+        {
+            throw new ShellException("BadOption", $"--{name} is given twice; give it once");
+        }
         return index;
     }
 }

@@ -93,7 +93,8 @@ public static class ByteText
             case (byte)'t': value = (byte)'\t'; return 2;
             case (byte)'n': value = (byte)'\n'; return 2;
             case (byte)'x':
-                bool valid = text.Length >= 4 && char.IsAsciiHexDigit((char)text[2]) && char.IsAsciiHexDigit((char)text[3]);
+                bool valid = text.Length >= 4 && char.IsAsciiHexDigit((char)text[2]) &&
+                    char.IsAsciiHexDigit((char)text[3]);
                 if (valid && byte.TryParse(text.Slice(2, 2), NumberStyles.AllowHexSpecifier, null, out value)) return 4;
                 problem = "bad escape: \\x needs two hexadecimal digits, as in \\x0a";
                 return 0;

@@ -7,7 +7,8 @@ namespace Orleans.Raft.Shell;
 internal static class Families
 {
     /// <summary>In the order in which they are exported.</summary>
-    public static readonly IReadOnlyList<ColumnFamily> All = [ColumnFamily.Default, ColumnFamily.Lock, ColumnFamily.Write];
+    public static readonly IReadOnlyList<ColumnFamily> All =
+        [ColumnFamily.Default, ColumnFamily.Lock, ColumnFamily.Write];
 
     public const string Names = "default, lock or write";
 

@@ -74,10 +74,12 @@ internal sealed class LineReader(Stream stream, int lineMaxBytes)
         }
         if (_end == _buffer.Length)
         {
-            Array.Resize(ref _buffer, (int)Math.Min(2L * _buffer.Length, Math.Max(lineMaxBytes + 1L, _buffer.Length + 1L)));
+            Array.Resize(ref _buffer,
+                (int)Math.Min(2L * _buffer.Length, Math.Max(lineMaxBytes + 1L, _buffer.Length + 1L)));
         }
         // Waiting for a console or pipe cannot be cancelled itself, so the wait for it is.
-        int count = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).AsTask().WaitAsync(cancellationToken);
+        Task<int> read = stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).AsTask();
+        int count = await read.WaitAsync(cancellationToken);
         _ended = count == 0;
         _end += count;
         BytesRead += count;

@@ -7,7 +7,8 @@ namespace Orleans.Raft.Shell;
 /// <param name="Column">Where it begins, in characters, from 1.</param>
 internal readonly record struct Word(ReadOnlyMemory<byte> Bytes, bool IsPlain, int Column)
 {
-    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding s_strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     public bool IsNil => IsPlain && Bytes.Span.SequenceEqual("(nil)"u8);
 

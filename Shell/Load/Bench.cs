@@ -13,6 +13,8 @@ internal sealed class Bench(IKeyValueStore store, BenchPlan plan, GroupFinder gr
 {
     private const int ReportEveryKeys = 1024;
 
+    private static readonly TimeSpan s_reportEvery = TimeSpan.FromMilliseconds(200);
+
     private readonly byte[] _value = CreateValue(plan);
     private readonly LoadKeys _keys = new(plan.Keys, plan.Seed);
 
@@ -31,7 +33,20 @@ internal sealed class Bench(IKeyValueStore store, BenchPlan plan, GroupFinder gr
         if (window.Failure is { } failure) ExceptionDispatchInfo.Throw(failure.Exception);
     }
 
-    public Task<LoadResult> MeasureAsync(CancellationToken cancellationToken)
+    public async Task<LoadResult> MeasureAsync(IProgressSink progress, CancellationToken cancellationToken)
+    {
+        long began = timeProvider.GetTimestamp();
+        TimeSpan whole = plan.WarmUp + plan.Duration;
+        Task<LoadResult> load = RunLoadAsync(cancellationToken);
+        while (await Task.WhenAny(load, Task.Delay(s_reportEvery, timeProvider, CancellationToken.None)) != load)
+        {
+            TimeSpan elapsed = timeProvider.GetElapsedTime(began);
+            progress.Report(Math.Min(1, elapsed / whole), elapsed < plan.WarmUp ? "warming up" : "measuring");
+        }
+        return await load;
+    }
+
+    private Task<LoadResult> RunLoadAsync(CancellationToken cancellationToken)
     {
         var options = new LoadOptions
         {

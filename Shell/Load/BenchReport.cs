@@ -12,13 +12,17 @@ internal static class BenchReport
     private static IEnumerable<string> Text(BenchPlan plan, LoadResult result, GroupFinder groups)
     {
         yield return $"{plan.Kind} {result.OperationsPerSecond:0} ops/s ({result.Operations} operations in " +
-            $"{result.Measured.TotalSeconds:0.##} s, {plan.Clients} clients, {plan.ValueBytes}-byte values, {plan.Keys} keys)";
+            $"{result.Measured.TotalSeconds:0.##} s, {plan.Clients} clients, {plan.ValueBytes}-byte values, " +
+            $"{plan.Keys} keys)";
         yield return $"latency p50 {Milliseconds(result, 0.5):0.###} ms, p99 {Milliseconds(result, 0.99):0.###} ms, " +
             $"p99.9 {Milliseconds(result, 0.999):0.###} ms";
-        yield return result.FirstError is null
-            ? "errors 0"
-            : $"errors {result.Errors}, one of them {ErrorText.Describe(result.FirstError).Code}: {result.FirstError.Message}";
-        foreach ((string name, long operations) in PerGroup(result, groups)) yield return $"group {name} {operations} operations";
+        yield return result.FirstError is { } error
+            ? $"errors {result.Errors}, one of them {ErrorText.Describe(error).Code}: {error.Message}"
+            : "errors 0";
+        foreach ((string name, long operations) in PerGroup(result, groups))
+        {
+            yield return $"group {name} {operations} operations";
+        }
     }
 
     private static string Json(LoadResult result, GroupFinder groups)

@@ -6,7 +6,8 @@ namespace Orleans.Raft.Shell;
 internal sealed class GroupFinder(IEnumerable<GroupStatus> groups)
 {
     private readonly GroupStatus[] _groups =
-        [.. groups.Order(Comparer<GroupStatus>.Create((left, right) => left.Start.Span.SequenceCompareTo(right.Start.Span)))];
+        [.. groups.Order(Comparer<GroupStatus>.Create((left, right) =>
+            left.Start.Span.SequenceCompareTo(right.Start.Span)))];
 
     /// <summary>The groups, and one more for keys in none.</summary>
     public int Count => _groups.Length + 1;

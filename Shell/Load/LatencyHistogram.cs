@@ -3,8 +3,9 @@ using System.Numerics;
 namespace Orleans.Raft.Shell;
 
 /// <summary>
-/// Counts durations in buckets whose width grows with the duration, as HdrHistogram does: 18 KB whatever is recorded, every
-/// answer at most 1.6 % above the truth. Not safe for several threads: give each its own and <see cref="Merge"/> them.
+/// Counts durations in buckets whose width grows with the duration, as HdrHistogram does: 18 KB whatever is recorded,
+/// every answer at most 1.6 % above the truth. Not safe for several threads: give each its own and <see cref="Merge"/>
+/// them.
 /// </summary>
 public sealed class LatencyHistogram
 {

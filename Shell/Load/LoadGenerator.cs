@@ -21,8 +21,8 @@ public static class LoadGenerator
 
     /// <summary>Runs until the time is over and what was begun has ended.</summary>
     /// <param name="operation">
-    /// Is given the client (from 0) and the number of its operation (from 0), and returns its class. An exception counts as an
-    /// error; the client pauses 10 ms and goes on.
+    /// Is given the client (from 0) and the number of its operation (from 0), and returns its class. An exception
+    /// counts as an error; the client pauses 10 ms and goes on.
     /// </param>
     /// <exception cref="ArgumentException">The options are not valid.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what was measured is lost.</exception>
@@ -31,25 +31,30 @@ public static class LoadGenerator
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(operation);
-        if (options.Validate() is { Count: > 0 } problems) throw new ArgumentException(string.Join(" ", problems), nameof(options));
+        if (options.Validate() is { Count: > 0 } problems)
+        {
+            throw new ArgumentException(string.Join(" ", problems), nameof(options));
+        }
 
         TimeProvider time = options.TimeProvider;
         double ticksPerSecond = time.TimestampFrequency;
         long start = time.GetTimestamp() + (long)(options.WarmUp.TotalSeconds * ticksPerSecond);
-        var window = new Window(time, start, start + (long)(options.Duration.TotalSeconds * ticksPerSecond), 1e9 / ticksPerSecond);
+        var window = new Window(time, start, start + (long)(options.Duration.TotalSeconds * ticksPerSecond),
+            1e9 / ticksPerSecond);
 
         var clients = new Task<Tally>[options.Clients];
         for (int client = 0; client < clients.Length; client++)
         {
             int number = client;
             clients[client] = Task.Run(
-                () => RunClientAsync(number, operation, window, options.Classes, cancellationToken), CancellationToken.None);
+                () => RunClientAsync(number, operation, window, options.Classes, cancellationToken),
+                CancellationToken.None);
         }
         return Merge(await Task.WhenAll(clients), options);
     }
 
-    private static async Task<Tally> RunClientAsync(int client, Func<int, long, ValueTask<int>> operation, Window window,
-        int classes, CancellationToken cancellationToken)
+    private static async Task<Tally> RunClientAsync(int client, Func<int, long, ValueTask<int>> operation,
+        Window window, int classes, CancellationToken cancellationToken)
     {
         var tally = new Tally(classes);
         int synchronousRun = 0;

@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Orleans.Raft.Shell;
 
 /// <summary>
-/// The keys that load is put on: <c>!key-00000000</c>, <c>"key-00000001</c> and so on. The first byte runs over printable ASCII, so
-/// that groups which divide it evenly are loaded evenly. Which key an operation takes follows from the seed alone.
+/// The keys that load is put on: <c>!key-00000000</c>, <c>"key-00000001</c> and so on. The first byte runs over
+/// printable ASCII, so that groups which divide it evenly are loaded evenly. Which key an operation takes follows from
+/// the seed alone.
 /// </summary>
 public sealed class LoadKeys(int count, ulong seed)
 {

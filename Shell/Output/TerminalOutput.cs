@@ -8,6 +8,8 @@ namespace Orleans.Raft.Shell;
 /// <param name="rawStream">Takes raw bytes, which are not text.</param>
 internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : ShellOutput
 {
+    private static readonly ProgressColumn[] s_columns =
+        [new TaskDescriptionColumn(), new ProgressBarColumn(), new SpinnerColumn()];
     private static readonly Style s_good = new(Color.Green);
     private static readonly Style s_muted = new(Color.Grey);
     private static readonly Style s_key = new(Color.Aqua);
@@ -24,8 +26,8 @@ internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : S
     public override ValueTask FlushIfFullAsync() => default;
 
     public override Task WithProgressAsync(string title, Func<IProgressSink, Task> work) =>
-        console.Progress().AutoClear(true).StartAsync(context =>
-            work(new ProgressBar(context.AddTask(Markup.Escape(title), autoStart: true, maxValue: 1))));
+        console.Progress().AutoClear(true).Columns(s_columns).StartAsync(context => work(
+            new ProgressBar(context.AddTask(Markup.Escape(title), autoStart: true, maxValue: 1))));
 
     protected override void Emit(OutputStyle style, ReadOnlySpan<byte> text) =>
         console.Write(new UnwrappedText(Encoding.UTF8.GetString(text), style switch
@@ -37,7 +39,8 @@ internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : S
             _ => Style.Plain,
         }));
 
-    /// <summary>Leaves wrapping to the terminal: a long value copied from it has no newlines that are not its own.</summary>
+    /// <summary>Leaves wrapping to the terminal: a long value copied from it has no newlines that are not its
+    /// own.</summary>
     private sealed class UnwrappedText(string text, Style style) : Renderable
     {
         protected override IEnumerable<Segment> Render(RenderOptions options, int maxWidth) =>

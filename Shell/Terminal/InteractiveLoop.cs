@@ -15,7 +15,8 @@ internal sealed class InteractiveLoop(CommandRunner runner, ILineSource lines, S
             while (!runner.ExitRequested)
             {
                 // Keys are waited for on a thread of their own, so that a request to end the process is heard.
-                string? line = await Task.Run(() => lines.ReadLine(options.Prompt), cancellationToken).WaitAsync(cancellationToken);
+                string? line = await Task.Run(() => lines.ReadLine(options.Prompt), cancellationToken).WaitAsync(
+                    cancellationToken);
                 if (line is null) break;
                 await RunLineAsync(line, cancellationToken);
             }

@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Shell;
 
 /// <summary>
-/// Edits a line on a terminal that knows carriage return and <c>ESC[K</c>. A line longer than the terminal is wide scrolls
-/// sideways.
+/// Edits a line on a terminal that knows carriage return and <c>ESC[K</c>. A line longer than the terminal is wide
+/// scrolls sideways.
 /// </summary>
 internal sealed class LineEditor(ITerminal terminal) : ILineSource
 {

@@ -30,7 +30,9 @@ internal static class TextWidth
     private static int Of(Rune rune)
     {
         UnicodeCategory category = Rune.GetUnicodeCategory(rune);
-        if (category is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format) return 0;
+        bool takesNone =
+            category is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format;
+        if (takesNone) return 0;
         foreach ((int first, int last) in s_wide)
         {
             if (rune.Value >= first && rune.Value <= last) return 2;

@@ -9,7 +9,8 @@ namespace Orleans.Raft.Shell;
 /// <summary>One JSON object a line; what is not UTF-8 stands in base64 under another name.</summary>
 internal sealed class NdjsonFormat : ITransferFormat
 {
-    private static readonly JsonWriterOptions s_writerOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions s_writerOptions =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonReaderOptions s_readerOptions = new() { MaxDepth = 2 };
 
     public void Append(IBufferWriter<byte> output, in TransferRow row)
@@ -34,7 +35,8 @@ internal sealed class NdjsonFormat : ITransferFormat
         }
         catch (JsonException exception)
         {
-            throw new BadLineException($"not JSON, at byte {exception.BytePositionInLine + 1}; write one object a line");
+            throw new BadLineException(
+                $"not JSON, at byte {exception.BytePositionInLine + 1}; write one object a line");
         }
         catch (InvalidOperationException)
         {
@@ -64,7 +66,8 @@ internal sealed class NdjsonFormat : ITransferFormat
                 case "value_b64": Set(ref value, name, ReadBase64(ref reader, name)); break;
                 case "cf": Set(ref family, name, ReadFamily(ref reader)); break;
                 default:
-                    throw new BadLineException($"unknown name '{name}'; known are key, key_b64, value, value_b64 and cf");
+                    throw new BadLineException(
+                        $"unknown name '{name}'; known are key, key_b64, value, value_b64 and cf");
             }
         }
         while (reader.Read())

@@ -20,7 +20,8 @@ internal static class TransferFile
     }));
 
     /// <summary>Creates a new file that is to become <paramref name="target"/>.</summary>
-    public static FileStream Create(string path, string target) => Open(target, () => new FileStream(path, new FileStreamOptions
+    public static FileStream Create(string path, string target) =>
+        Open(target, () => new FileStream(path, new FileStreamOptions
     {
         Mode = FileMode.CreateNew,
         Access = FileAccess.Write,
@@ -37,11 +38,13 @@ internal static class TransferFile
         }
         catch (FileNotFoundException)
         {
-            throw new ShellException("FileNotFound", $"there is no file '{path}' (in {Environment.CurrentDirectory}); check the path");
+            throw new ShellException("FileNotFound",
+                $"there is no file '{path}' (in {Environment.CurrentDirectory}); check the path");
         }
         catch (DirectoryNotFoundException)
         {
-            throw new ShellException("FileNotFound", $"the directory of '{path}' does not exist; create it or check the path");
+            throw new ShellException("FileNotFound",
+                $"the directory of '{path}' does not exist; create it or check the path");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

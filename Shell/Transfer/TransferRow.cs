@@ -27,8 +27,8 @@ internal static class TransferFormats
 
     public const string Help = """
         tsv: key<TAB>value, and <TAB>family where it is not default; bytes are escaped as in the shell's output.
-        ndjson: one object a line: {"key":"k","value":"v","cf":"default"}; key_b64 and value_b64 (base64) where the bytes are
-        not UTF-8; cf may be left out.
+        ndjson: one object a line: {"key":"k","value":"v","cf":"default"}; key_b64 and value_b64 (base64) where
+        the bytes are not UTF-8; cf may be left out.
         Without --format the file's name decides: .ndjson and .jsonl are ndjson, all else is tsv.
         """;
 

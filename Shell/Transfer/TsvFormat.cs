@@ -40,7 +40,10 @@ internal sealed class TsvFormat : ITransferFormat
         if (secondTab >= 0)
         {
             ReadOnlySpan<byte> name = value[(secondTab + 1)..];
-            if (name.Contains((byte)'\t')) throw new BadLineException("more than three columns; write a tab in a value as \\t");
+            if (name.Contains((byte)'\t'))
+            {
+                throw new BadLineException("more than three columns; write a tab in a value as \\t");
+            }
             if (!Families.TryParse(name, out family))
             {
                 throw new BadLineException($"'{ByteText.Escape(name)}' is no column family; use {Families.Names}");

@@ -3,8 +3,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Shell;
 
 /// <summary>
-/// Keeps a bounded number of puts in flight. Two puts of one key are never in flight together, so the later one wins, as in
-/// the order of the calls.
+/// Keeps a bounded number of puts in flight. Two puts of one key are never in flight together, so the later one wins,
+/// as in the order of the calls.
 /// </summary>
 internal sealed class WriteWindow(IKeyValueStore store, CancellationToken cancellationToken)
 {
@@ -26,7 +26,7 @@ internal sealed class WriteWindow(IKeyValueStore store, CancellationToken cancel
     {
         while (_keys.Contains(row)) await CompleteOldestAsync();
         long bytes = row.Key.Length + row.Value.Length;
-        while (_pending.Count >= MaxWrites || (_pending.Count > 0 && _pendingBytes + bytes > MaxBytes)) await CompleteOldestAsync();
+        while (IsFullFor(bytes)) await CompleteOldestAsync();
         if (Failure is not null) return;
 
         Task write = store.PutAsync(row.Key, row.Value, row.Family, cancellationToken);
@@ -42,6 +42,9 @@ internal sealed class WriteWindow(IKeyValueStore store, CancellationToken cancel
     {
         while (_pending.Count > 0) await CompleteOldestAsync();
     }
+
+    private bool IsFullFor(long bytes) =>
+        _pending.Count >= MaxWrites || (_pending.Count > 0 && _pendingBytes + bytes > MaxBytes);
 
     private async Task CompleteOldestAsync()
     {

@@ -200,7 +200,7 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
     private async ValueTask MakeDurableAsync(LogSegment head, ulong firstSegment)
     {
         await LoadAsync(head);
-        int end = (int)head.EndBytes;
+        int end = (int)Math.Min(head.EndBytes, head.LengthBytes);
         int first = end + Math.Max(0, Content(head)[end..].IndexOfAnyExcept((byte)0));
         int last = end + Content(head)[end..].LastIndexOfAnyExcept((byte)0);
         if (last >= first)

@@ -1,0 +1,208 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.Embedded;
+
+/// <summary>A whole cluster in one process: durable, with real threads and clocks, and without Orleans.</summary>
+public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, IStoreConnection, IAsyncDisposable
+{
+    /// <summary>How long an attempt may take before another replica is asked.</summary>
+    private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan FormationTimeout = TimeSpan.FromSeconds(30);
+
+    private readonly EmbeddedOptions _options;
+    private readonly InProcessNetwork _network = new();
+    private readonly ConcurrentDictionary<NodeName, StoreNode> _nodes = new();
+    private readonly SemaphoreSlim _control = new(1, 1);
+    private readonly ILogger _logger;
+    private readonly Timer _ticker;
+    private LeaderRouter? _router;
+    private StoreRoutes? _routes;
+    private KvClient? _client;
+
+    private EmbeddedCluster(EmbeddedOptions options)
+    {
+        _options = options;
+        _logger = options.LoggerFactory.CreateLogger("Orleans.Raft");
+        _ticker = new Timer(static cluster => ((EmbeddedCluster)cluster!).Tick(), this, TickPeriod, TickPeriod);
+    }
+
+    /// <summary>The client of this cluster. Others may be made with <see cref="CreateClient"/>.</summary>
+    public KvClient Client => _client ?? throw new InvalidOperationException("The cluster is not started.");
+
+    /// <summary>Opens or creates the data directory and starts all nodes.</summary>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
+    /// <exception cref="FormationException">The data directory is another cluster's, or misses a node's folder.</exception>
+    /// <exception cref="IOException">The disk refuses, or holds something that is not what was written.</exception>
+    public static async Task<EmbeddedCluster> StartAsync(EmbeddedOptions options)
+    {
+        IReadOnlyList<string> problems = options.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
+        var cluster = new EmbeddedCluster(options);
+        try
+        {
+            await cluster.StartNodesAsync();
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Makes another client, with sessions of its own.</summary>
+    public KvClient CreateClient(KvClientOptions? options = null) =>
+        new(this, TimeProvider.System, TaskScheduler.Default, options ?? _options.Client, NextSeed());
+
+    /// <summary>Waits until every group has a leader.</summary>
+    public async Task WaitForLeadersAsync(CancellationToken cancellationToken = default)
+    {
+        while ((await GetStatusAsync(cancellationToken)).Groups.Any(g => g.Leader is null))
+            await Task.Delay(TickPeriod, cancellationToken);
+    }
+
+    public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default)
+    {
+        FormationRecord formation = _nodes.Values.First(n => n.Formed.IsCompletedSuccessfully).Formation;
+        return Task.FromResult(ClusterView.Merge(formation, [.. _options.NodeNames.Select(name =>
+            _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
+    }
+
+    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
+
+    public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
+    {
+        NodeName node = _router!.Pick(group);
+        // An isolated leader may never answer; what it did is then unknown.
+        GroupReply reply = _nodes.TryGetValue(node, out StoreNode? store) && store.Find(group) is { } replica
+            ? await Attempt.WithinAsync(replica.ExecuteAsync(request), AttemptTimeout, TimeProvider.System)
+            : GroupReply.Of(GroupReplyStatus.Unavailable);
+        _router.Learn(group, node, reply);
+        return reply;
+    }
+
+    public Task KillAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(async () =>
+    {
+        StoreNode store = RequireUp(node);
+        _network.Detach(node);
+        _nodes.TryRemove(node, out _);
+        await store.CrashAsync();
+    }, cancellationToken);
+
+    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(async () =>
+    {
+        RequireKnown(node);
+        if (_nodes.ContainsKey(node)) throw new KeyValueArgumentException("BadArgument", $"{node} is up already.");
+        StoreNode store = await OpenNodeAsync(node);
+        await store.Formed.WaitAsync(FormationTimeout, cancellationToken);
+        await OpenReplicasAsync(store);
+    }, cancellationToken);
+
+    public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(() =>
+    {
+        RequireUp(node);
+        _network.Isolate(node);
+        return Task.CompletedTask;
+    }, cancellationToken);
+
+    public Task HealAsync(CancellationToken cancellationToken = default) => ControlAsync(() =>
+    {
+        _network.Heal();
+        return Task.CompletedTask;
+    }, cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ticker.DisposeAsync();
+        if (_client is not null) await _client.DisposeAsync();
+        foreach (StoreNode node in _nodes.Values)
+        {
+            _network.Detach(node.Name);
+            await node.DisposeAsync();
+        }
+        _nodes.Clear();
+        _control.Dispose();
+    }
+
+    private async Task StartNodesAsync()
+    {
+        foreach (NodeName name in _options.NodeNames) await OpenNodeAsync(name);
+        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await node.Formed.WaitAsync(FormationTimeout);
+        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
+        FormationRecord formation = _nodes.Values.First().Formation;
+        _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
+        _router = new LeaderRouter(formation.Groups);
+        _client = CreateClient();
+    }
+
+    private async Task<StoreNode> OpenNodeAsync(NodeName name)
+    {
+        string directory = Path.Combine(Path.GetFullPath(_options.DataDirectory), name.Value);
+        StoreNode node = await StoreNode.StartAsync(new StoreNodeOptions
+        {
+            Name = name,
+            Nodes = _options.NodeNames,
+            Groups = _options.Groups,
+            SplitKeys = _options.SplitKeys,
+            Limits = _options.Limits,
+            Replica = _options.Replica,
+            Time = TimeProvider.System,
+            Scheduler = TaskScheduler.Default,
+            Seed = NextSeed(),
+            Logger = _logger,
+        }, new LocalDisk(directory, new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), _network.For(name));
+        _nodes[name] = node;
+        _network.Attach(node);
+        return node;
+    }
+
+    private static async Task OpenReplicasAsync(StoreNode node)
+    {
+        foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, TaskScheduler.Default);
+    }
+
+    private void Tick()
+    {
+        foreach ((_, StoreNode node) in _nodes)
+        {
+            node.Tick();
+            foreach (Replica replica in node.Replicas) replica.Tick();
+        }
+    }
+
+    private async Task ControlAsync(Func<Task> action, CancellationToken cancellationToken)
+    {
+        await _control.WaitAsync(cancellationToken);
+        try
+        {
+            await action();
+        }
+        finally
+        {
+            _control.Release();
+        }
+    }
+
+    private StoreNode RequireUp(NodeName node)
+    {
+        RequireKnown(node);
+        return _nodes.TryGetValue(node, out StoreNode? store)
+            ? store
+            : throw new KeyValueArgumentException("BadArgument", $"{node} is down already; start it first.");
+    }
+
+    private void RequireKnown(NodeName node)
+    {
+        if (!_options.NodeNames.Contains(node))
+            throw new KeyValueArgumentException("BadArgument", $"There is no node {node}; the nodes are {string.Join(", ", _options.NodeNames)}.");
+    }
+
+    private static ulong NextSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+}

@@ -1,0 +1,152 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// The calls of one client to one group that travel together. One batch is on its way at a time; what comes meanwhile forms the
+/// next one, so batches grow with the load by themselves.
+/// </summary>
+internal abstract class GroupLane(KvClient client, GroupId group)
+{
+    private readonly Lock _lock = new();
+    private readonly Queue<PendingOperation> _queue = new();
+    private readonly List<PendingOperation> _batch = [];
+    private bool _pumping;
+
+    protected KvClient Client { get; } = client;
+
+    protected GroupId Group { get; } = group;
+
+    protected abstract bool IsWrite { get; }
+
+    /// <summary>Why the last attempt did not succeed; for the message of a call that expires.</summary>
+    protected string LastProblem { get; set; } = "not sent yet";
+
+    public void Enqueue(PendingOperation operation)
+    {
+        lock (_lock)
+        {
+            _queue.Enqueue(operation);
+            if (_pumping) return;
+            _pumping = true;
+        }
+        _ = Task.Factory.StartNew(static lane => ((GroupLane)lane!).PumpAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Client.Scheduler);
+    }
+
+    /// <summary>Ends what is overdue, wherever it is.</summary>
+    public void Sweep(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            foreach (PendingOperation operation in _queue)
+                if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
+            foreach (PendingOperation operation in _batch)
+                if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
+        }
+    }
+
+    /// <summary>Sends the batch once and deals with the reply.</summary>
+    /// <returns>Null if the batch made progress; else how urgently to try again.</returns>
+    protected abstract Task<Retry?> AttemptAsync(IReadOnlyList<PendingOperation> batch);
+
+    private async Task PumpAsync()
+    {
+        int failures = 0;
+        while (TakeBatch())
+        {
+            Retry? retry;
+            try
+            {
+                retry = await AttemptAsync(_batch);
+            }
+            // A reply that makes no sense, or a broken connection object: the callers must hear of it, not wait for their deadline.
+#pragma warning disable CA1031
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                FailBatch(failure);
+                retry = null;
+            }
+            Settle();
+            if (retry is null)
+            {
+                failures = 0;
+                continue;
+            }
+            failures++;
+            // A leader's name is worth one immediate try; a second failure in a row is not a matter of knowing whom to ask.
+            if (retry == Retry.AtOnce && failures == 1) continue;
+            await Client.BackOffAsync(failures);
+        }
+    }
+
+    /// <summary>Fills the batch from the queue; false ends the pump.</summary>
+    private bool TakeBatch()
+    {
+        lock (_lock)
+        {
+            _batch.RemoveAll(static o => o.IsEnded);
+            int bytes = _batch.Sum(static o => o.Encoded.Length);
+            while (_batch.Count < Client.Options.MaxBatchOperations && _queue.TryPeek(out PendingOperation? next))
+            {
+                if (!next.IsEnded && _batch.Count > 0 && bytes + next.Encoded.Length > Client.Options.MaxBatchBytes) break;
+                _queue.Dequeue();
+                if (next.IsEnded) continue;
+                bytes += next.Encoded.Length;
+                _batch.Add(next);
+            }
+            if (_batch.Count > 0)
+            {
+                foreach (PendingOperation operation in _batch) operation.IsSent = true;
+                return true;
+            }
+            _pumping = false;
+            return false;
+        }
+    }
+
+    private void FailBatch(Exception failure)
+    {
+        lock (_lock)
+        {
+            foreach (PendingOperation operation in _batch) operation.Fail(failure);
+        }
+    }
+
+    private void Settle()
+    {
+        lock (_lock)
+        {
+            foreach (PendingOperation operation in _batch) operation.IsSent = false;
+        }
+    }
+
+    /// <summary>Takes a call out of this lane to send it elsewhere.</summary>
+    protected void Release(PendingOperation operation)
+    {
+        lock (_lock)
+        {
+            _batch.Remove(operation);
+            operation.IsSent = false;
+            operation.Sequence = 0;
+        }
+    }
+
+    protected static string Describe(in GroupReply reply) => reply.Status switch
+    {
+        GroupReplyStatus.NotLeader => "no leader found yet",
+        GroupReplyStatus.Busy => "the group is busy",
+        GroupReplyStatus.Unknown => "no answer",
+        GroupReplyStatus.Unavailable => "the replica asked is not up",
+        _ => reply.Status.ToString(),
+    };
+
+    protected static Retry RetryAfter(in GroupReply reply) =>
+        reply is { Status: GroupReplyStatus.NotLeader, LeaderHint: not null } ? Retry.AtOnce : Retry.Later;
+
+    internal enum Retry
+    {
+        AtOnce,
+        Later,
+    }
+}

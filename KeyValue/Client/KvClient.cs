@@ -1,0 +1,221 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// The client of the store: checks arguments, routes by key, joins calls of a group into batches, repeats what got no answer in
+/// one session per group, and ends every call by its deadline. May be used by any number of callers at once; one per
+/// process is enough.
+/// </summary>
+public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
+{
+    private static readonly TimeSpan SweepPeriod = TimeSpan.FromMilliseconds(50);
+
+    private readonly TimeProvider _time;
+    private readonly long _startTimestamp;
+    private readonly ITimer _sweeper;
+    private readonly Lock _lock = new();
+    private readonly SortedDictionary<(GroupId Group, RequestKind Kind), GroupLane> _lanes = [];
+    private SplitMix _random;
+    private volatile StoreRoutes? _routes;
+    private int _queued;
+    private volatile bool _disposed;
+
+    /// <param name="scheduler">Where the client's own work runs.</param>
+    /// <param name="seed">Seeds the jitter of retries.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
+    public KvClient(IStoreConnection connection, TimeProvider time, TaskScheduler scheduler, KvClientOptions options, ulong seed)
+    {
+        IReadOnlyList<string> problems = options.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems), nameof(options));
+        Connection = connection;
+        Scheduler = scheduler;
+        Options = options;
+        _time = time;
+        _startTimestamp = time.GetTimestamp();
+        _random = new SplitMix(seed);
+        _sweeper = time.CreateTimer(static client => ((KvClient)client!).Sweep(), this, SweepPeriod, SweepPeriod);
+    }
+
+    public KvClientOptions Options { get; }
+
+    internal IStoreConnection Connection { get; }
+
+    internal TaskScheduler Scheduler { get; }
+
+    internal long SessionTimeoutMilliseconds => _routes!.Limits.SessionTimeoutMilliseconds;
+
+    private TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
+
+    public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
+        CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        Arguments.CheckKey(key, family, routes.Limits);
+        Arguments.CheckValue(value, routes.Limits);
+        await WriteAsync(routes, key, Operation.Put(family, key.Span, value.Span), cancellationToken);
+    }
+
+    public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
+        CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        Arguments.CheckKey(key, family, routes.Limits);
+        Arguments.CheckValue(suffix, routes.Limits);
+        OperationAnswer answer = await WriteAsync(routes, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
+        if (answer.Status == AnswerStatus.ValueTooLarge)
+            throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
+    }
+
+    public async Task DeleteAsync(ReadOnlyMemory<byte> key, ColumnFamily family = ColumnFamily.Default,
+        CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        Arguments.CheckKey(key, family, routes.Limits);
+        await WriteAsync(routes, key, Operation.Delete(family, key.Span), cancellationToken);
+    }
+
+    public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
+        ReadOnlyMemory<byte>? replacement, ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        Arguments.CheckKey(key, family, routes.Limits);
+        if (expected is { } old) Arguments.CheckValue(old, routes.Limits);
+        if (replacement is { } next) Arguments.CheckValue(next, routes.Limits);
+        byte[] operation = Operation.CompareAndSet(family, key.Span, expected?.ToArray(), replacement?.ToArray());
+        OperationAnswer answer = await WriteAsync(routes, key, operation, cancellationToken);
+        return new CompareAndSetResult(answer.Status == AnswerStatus.Ok, answer.Value);
+    }
+
+    public async Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        if (operations.Count == 0) throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
+        GroupDescriptor? group = null;
+        foreach (WriteOperation operation in operations)
+        {
+            Arguments.CheckKey(operation.Key, operation.Family, routes.Limits);
+            if (operation.Value is { } value) Arguments.CheckValue(value, routes.Limits);
+            GroupDescriptor owner = routes.Ranges.Find(operation.Key.Span);
+            group ??= owner;
+            if (owner.Group != group.Group)
+                throw new CrossGroupException($"The batch's keys lie in {group.Group} and {owner.Group}; a batch is atomic within one group only. Nothing was changed.");
+        }
+        byte[] encoded = Operation.Batch(operations);
+        if (encoded.Length > routes.Limits.MaxBatchBytes)
+            throw new KeyValueArgumentException("BatchTooLarge", $"The batch has {encoded.Length} bytes; at most {routes.Limits.MaxBatchBytes} are allowed.");
+        await WriteAsync(routes, operations[0].Key, encoded, cancellationToken);
+    }
+
+    public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
+        CancellationToken cancellationToken = default)
+    {
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        Arguments.CheckKey(key, options.Family, routes.Limits);
+        RequestKind kind = KindOf(options.Consistency);
+        var read = new ReadBatchWriter();
+        read.AddGet(options.Family, key.Span);
+        OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, cancellationToken);
+        return answer.Status == AnswerStatus.Value ? answer.Value : null;
+    }
+
+    /// <summary>Stops; calls still waiting fail as cancelled, and what was sent may still happen.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        await _sweeper.DisposeAsync();
+        foreach (GroupLane lane in AllLanes()) lane.Sweep(TimeSpan.MaxValue);
+    }
+
+    internal async Task BackOffAsync(int failures)
+    {
+        double limit = Math.Min(Options.MaxBackoff.TotalMilliseconds, Options.FirstBackoff.TotalMilliseconds * Math.Pow(2, Math.Min(failures, 20)));
+        double unit;
+        lock (_lock) unit = _random.NextUnit();
+        await Task.Delay(TimeSpan.FromMilliseconds(limit * (0.5 + unit / 2)), _time);
+    }
+
+    /// <summary>Sends a call again after its group said that the key is not its own: with fresh routes, to whoever owns it now.</summary>
+    internal void Reroute(PendingOperation operation, RequestKind kind) => _ = RerouteAsync(operation, kind);
+
+    private async Task RerouteAsync(PendingOperation operation, RequestKind kind)
+    {
+        await RefreshRoutesAsync();
+        LaneOf(_routes!.Ranges.Find(operation.RoutingKey!.Value.Span).Group, kind).Enqueue(operation);
+    }
+
+    private async Task RefreshRoutesAsync()
+    {
+        await BackOffAsync(1);
+        if (await Connection.GetRoutesAsync() is { } fresh) _routes = fresh;
+    }
+
+    private Task<OperationAnswer> WriteAsync(StoreRoutes routes, ReadOnlyMemory<byte> key, byte[] operation, CancellationToken token) =>
+        SendAsync(routes.Ranges.Find(key.Span).Group, RequestKind.Write, operation, key, token);
+
+    private async Task<OperationAnswer> SendAsync(GroupId group, RequestKind kind, byte[] encoded, ReadOnlyMemory<byte>? routingKey,
+        CancellationToken token)
+    {
+        token.ThrowIfCancellationRequested();
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Interlocked.Increment(ref _queued) > Options.MaxQueuedOperations)
+        {
+            Interlocked.Decrement(ref _queued);
+            throw new UnavailableException($"{Options.MaxQueuedOperations} calls wait in this client already; nothing was sent. Send fewer at a time.");
+        }
+        try
+        {
+            var operation = new PendingOperation(encoded, routingKey, Now + Options.Timeout);
+            operation.Observe(token);
+            LaneOf(group, kind).Enqueue(operation);
+            return await operation.Task;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _queued);
+        }
+    }
+
+    private GroupLane LaneOf(GroupId group, RequestKind kind)
+    {
+        lock (_lock)
+        {
+            if (_lanes.TryGetValue((group, kind), out GroupLane? lane)) return lane;
+            lane = kind == RequestKind.Write ? new WriteLane(this, group) : new ReadLane(this, group, kind);
+            _lanes[(group, kind)] = lane;
+            return lane;
+        }
+    }
+
+    private GroupLane[] AllLanes()
+    {
+        lock (_lock) return [.. _lanes.Values];
+    }
+
+    private void Sweep()
+    {
+        TimeSpan now = Now;
+        foreach (GroupLane lane in AllLanes()) lane.Sweep(now);
+    }
+
+    private async Task<StoreRoutes> LoadRoutesAsync(CancellationToken token)
+    {
+        TimeSpan deadline = Now + Options.Timeout;
+        for (int failures = 1; ; failures++)
+        {
+            token.ThrowIfCancellationRequested();
+            if (await Connection.GetRoutesAsync() is { } routes) return _routes = routes;
+            if (Now >= deadline) throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was sent. Check that a node can be reached, and try again.");
+            await BackOffAsync(failures);
+        }
+    }
+
+    private static RequestKind KindOf(Consistency consistency) => consistency switch
+    {
+        Consistency.Linearizable => RequestKind.LinearizableRead,
+        Consistency.Lease => RequestKind.LeaseRead,
+        Consistency.Stale => RequestKind.StaleRead,
+        _ => throw new KeyValueArgumentException("BadArgument", $"There is no consistency {consistency}."),
+    };
+}

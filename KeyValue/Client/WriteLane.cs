@@ -1,0 +1,104 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// A client's writes to one group, in a session of that group: each has a sequence number, and an attempt that got no answer is
+/// repeated under the same number, so that it is applied at most once.
+/// </summary>
+internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(client, group)
+{
+    private readonly CommandBatchWriter _writer = new();
+    private SessionId? _session;
+    private ulong _lastSequence;
+
+    protected override bool IsWrite => true;
+
+    protected override async Task<Retry?> AttemptAsync(IReadOnlyList<PendingOperation> batch)
+    {
+        if (_session is not { } session) return await OpenSessionAsync(batch);
+
+        // The lane keeps one batch in flight, so what it holds is all that is unacknowledged.
+        foreach (PendingOperation operation in batch)
+            if (operation.Sequence == 0) operation.Sequence = ++_lastSequence;
+        ulong firstUnacknowledged = batch.Min(static o => o.Sequence);
+        _writer.Reset();
+        foreach (PendingOperation operation in batch) _writer.Add(session, operation.Sequence, firstUnacknowledged, operation.Encoded);
+        PendingOperation[] sent = [.. batch];
+
+        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
+        switch (reply.Status)
+        {
+            case GroupReplyStatus.Answered:
+                return Distribute(sent, reply.Answers);
+            case GroupReplyStatus.Malformed:
+                foreach (PendingOperation operation in sent)
+                    operation.Fail(new KeyValueArgumentException("BadArgument", "The group refused the write as malformed or beyond its limits; nothing was changed."));
+                return null;
+            case GroupReplyStatus.Unknown:
+                foreach (PendingOperation operation in sent) operation.MayBeApplied = true;
+                break;
+        }
+        LastProblem = Describe(reply);
+        return RetryAfter(reply);
+    }
+
+    private async Task<Retry?> OpenSessionAsync(IReadOnlyList<PendingOperation> batch)
+    {
+        // Nothing of the batch leaves with this attempt: what expires meanwhile was not sent.
+        foreach (PendingOperation operation in batch) operation.IsSent = false;
+        _writer.Reset();
+        _writer.AddUnsessioned(Operation.OpenSession(Client.SessionTimeoutMilliseconds));
+        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
+        if (reply.Status == GroupReplyStatus.Answered)
+        {
+            OperationAnswer answer = OperationAnswer.ReadAll(reply.Answers.Span)[0];
+            if (answer.Status == AnswerStatus.SessionOpened)
+            {
+                _session = answer.Session;
+                _lastSequence = 0;
+                foreach (PendingOperation operation in batch) operation.Sequence = 0;
+                return null;
+            }
+            LastProblem = $"opening a session was answered {answer.Status}";
+            return Retry.Later;
+        }
+        LastProblem = Describe(reply);
+        return RetryAfter(reply);
+    }
+
+    private Retry? Distribute(PendingOperation[] sent, ReadOnlyMemory<byte> answers)
+    {
+        OperationAnswer[] read = OperationAnswer.ReadAll(answers.Span);
+        Invariant.Require(read.Length == sent.Length, $"{Group} gave {read.Length} answers to {sent.Length} writes");
+        Retry? retry = null;
+        for (int i = 0; i < sent.Length; i++)
+        {
+            PendingOperation operation = sent[i];
+            switch (read[i].Status)
+            {
+                case AnswerStatus.SessionExpired:
+                    _session = null;
+                    if (operation.MayBeApplied)
+                        operation.Fail(new OutcomeUnknownException("The session expired before the write's outcome was known; it may or may not be applied. Read before writing again."));
+                    operation.Sequence = 0;
+                    break;
+                case AnswerStatus.SequenceTooOld:
+                    operation.Fail(new OutcomeUnknownException("The group no longer keeps the write's outcome; it may or may not be applied. Read before writing again."));
+                    break;
+                case AnswerStatus.WrongRange:
+                    Release(operation);
+                    Client.Reroute(operation, RequestKind.Write);
+                    break;
+                case AnswerStatus.Busy or AnswerStatus.WindowExceeded:
+                    LastProblem = "the session's window is full";
+                    retry = Retry.Later;
+                    break;
+                default:
+                    operation.End(read[i]);
+                    break;
+            }
+        }
+        return retry;
+    }
+}

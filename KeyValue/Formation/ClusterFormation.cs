@@ -1,0 +1,220 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// Brings a node into its cluster. The configured node whose name sorts first decides, once it has heard every other with the
+/// same plan and an unused disk, and records durably before it tells; the others record what it decided. A formed node tells a
+/// late one the record, and refuses a known name that comes with another disk.
+/// </summary>
+internal sealed class ClusterFormation(
+    NodeName self, FormationPlan plan, INodeStorage storage, INetwork network, Func<Guid> newGuid, ILogger logger)
+{
+    private static readonly TimeSpan HelloInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly byte[] _planBytes = plan.Encode();
+    private readonly Lock _lock = new();
+    private readonly Dictionary<NodeName, StoreId> _heard = [];
+    private readonly TaskCompletionSource<FormationRecord> _formed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private FormationRecord? _record;
+    private bool _recording;
+    private TimeSpan _nextHello;
+
+    /// <summary>Completes with the record once it is durable here; fails with <see cref="FormationException"/> if this node is refused.</summary>
+    public Task<FormationRecord> Formed => _formed.Task;
+
+    /// <summary>The nodes not heard of yet.</summary>
+    public IReadOnlyList<NodeName> WaitingFor
+    {
+        get
+        {
+            lock (_lock) return [.. plan.Nodes.Where(n => n != self && !_heard.ContainsKey(n))];
+        }
+    }
+
+    /// <summary>Takes up the record found on disk, if there is one.</summary>
+    /// <exception cref="FormationException">The record is another node's or differs from what is configured.</exception>
+    public void Start()
+    {
+        if (storage.Formation is { } bytes)
+        {
+            FormationRecord record = FormationRecord.Decode(bytes);
+            RequireMine(record, "this data directory was made");
+            lock (_lock) _record = record;
+            _formed.TrySetResult(record);
+        }
+        else
+        {
+            DecideIfComplete();
+        }
+    }
+
+    /// <summary>Says hello while unformed.</summary>
+    public void Tick(TimeSpan now)
+    {
+        lock (_lock)
+        {
+            if (_record is not null || now < _nextHello) return;
+            _nextHello = now + HelloInterval;
+        }
+        byte[] hello = new FormationHello(self, storage.StoreId, _planBytes).Encode();
+        foreach (NodeName peer in plan.Nodes)
+            if (peer != self) Send(peer, hello);
+    }
+
+    /// <summary>Takes a formation frame; a damaged one is logged and dropped.</summary>
+    public void Receive(ReadOnlySpan<byte> frame)
+    {
+        try
+        {
+            switch (FormationMessage.Decode(frame))
+            {
+                case FormationHello hello: HandleHello(hello); break;
+                case FormationDecided decided: HandleDecided(decided); break;
+                case FormationRefused refused: HandleRefused(refused); break;
+            }
+        }
+        catch (FormationException e)
+        {
+            FormationLog.FrameRefused(logger, self, e.Message);
+        }
+    }
+
+    private void HandleHello(FormationHello hello)
+    {
+        FormationRecord? record;
+        lock (_lock) record = _record;
+        if (record is not null)
+        {
+            AnswerLateNode(record, hello);
+            return;
+        }
+        if (FormationPlan.Decode(hello.Plan).DifferenceTo(plan) is { } difference)
+        {
+            Refuse(hello.From, $"{hello.From} is configured differently from {self}: {difference}. Give all nodes the same configuration.");
+            return;
+        }
+        lock (_lock) _heard[hello.From] = hello.Store;
+        DecideIfComplete();
+    }
+
+    private void AnswerLateNode(FormationRecord record, FormationHello hello)
+    {
+        if (!record.TryGetStore(hello.From, out StoreId expected))
+            Refuse(hello.From, $"{hello.From} is not one of cluster {record.Cluster}, which has {string.Join(", ", record.Nodes.Select(n => n.Name))}.");
+        else if (expected != hello.Store)
+            Refuse(hello.From, $"{hello.From} has an empty or foreign data directory (store {hello.Store}); cluster {record.Cluster} knows it with store {expected}. "
+                + "It must not vote as if it had not lost its disk. Put its data directory back; a node that lost it cannot rejoin under its old name.");
+        else
+            Send(hello.From, new FormationDecided(self, storage.StoreId, record.Encode()).Encode());
+    }
+
+    private void DecideIfComplete()
+    {
+        FormationRecord record;
+        lock (_lock)
+        {
+            if (_record is not null || _recording || plan.Nodes[0] != self) return;
+            var nodes = new List<FormationNode>();
+            foreach (NodeName node in plan.Nodes)
+            {
+                if (node == self) nodes.Add(new FormationNode(self, storage.StoreId));
+                else if (_heard.TryGetValue(node, out StoreId store)) nodes.Add(new FormationNode(node, store));
+                else return;
+            }
+            _recording = true;
+            record = new FormationRecord(new ClusterId(newGuid()), nodes, plan.Groups, plan.Limits);
+        }
+        _ = RecordAsync(record);
+    }
+
+    private void HandleDecided(FormationDecided decided)
+    {
+        FormationRecord record = FormationRecord.Decode(decided.Record);
+        lock (_lock)
+        {
+            if (_record is not null || _recording) return;
+            try
+            {
+                RequireMine(record, $"{decided.From} says the cluster was formed");
+            }
+            catch (FormationException e)
+            {
+                _formed.TrySetException(e);
+                return;
+            }
+            _recording = true;
+        }
+        _ = RecordAsync(record);
+    }
+
+    private void HandleRefused(FormationRefused refused)
+    {
+        lock (_lock)
+        {
+            if (_record is not null)
+            {
+                FormationLog.RefusedThoughFormed(logger, self, refused.From, refused.Reason);
+                return;
+            }
+        }
+        _formed.TrySetException(new FormationException($"{self} cannot join: {refused.From} answered: {refused.Reason}"));
+    }
+
+    private async Task RecordAsync(FormationRecord record)
+    {
+        try
+        {
+            await storage.WriteFormationAsync(record.Encode());
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException)
+        {
+            _formed.TrySetException(e);
+            return;
+        }
+        lock (_lock) _record = record;
+        FormationLog.Formed(logger, self, record.Cluster, record.Nodes.Count, record.Groups.Count);
+        if (plan.Nodes[0] == self)
+        {
+            byte[] decided = new FormationDecided(self, storage.StoreId, record.Encode()).Encode();
+            foreach (NodeName peer in plan.Nodes)
+                if (peer != self) Send(peer, decided);
+        }
+        _formed.TrySetResult(record);
+    }
+
+    private void RequireMine(FormationRecord record, string origin)
+    {
+        if (!record.TryGetStore(self, out StoreId store))
+            throw new FormationException($"{origin} for the nodes {string.Join(", ", record.Nodes.Select(n => n.Name))}, and {self} is not one of them.");
+        if (store != storage.StoreId)
+            throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store {storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
+        if (record.Plan().DifferenceTo(plan) is { } difference)
+            throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was formed with cannot change; start it with the same nodes, groups and limits.");
+    }
+
+    private void Refuse(NodeName peer, string reason)
+    {
+        FormationLog.Refusing(logger, self, peer, reason);
+        Send(peer, new FormationRefused(self, storage.StoreId, reason).Encode());
+    }
+
+    private void Send(NodeName peer, byte[] frame) => _ = network.SendAsync(peer, frame).AsTask();
+}
+
+internal static partial class FormationLog
+{
+    [LoggerMessage(1, LogLevel.Information, "{Node}: formed cluster {Cluster} of {Nodes} nodes and {Groups} groups")]
+    public static partial void Formed(ILogger logger, NodeName node, ClusterId cluster, int nodes, int groups);
+
+    [LoggerMessage(2, LogLevel.Warning, "{Node}: refusing {Peer}: {Reason}")]
+    public static partial void Refusing(ILogger logger, NodeName node, NodeName peer, string reason);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Node}: a formation frame was dropped: {Reason}")]
+    public static partial void FrameRefused(ILogger logger, NodeName node, string reason);
+
+    [LoggerMessage(4, LogLevel.Error, "{Node}: {Peer} does not accept this node: {Reason}")]
+    public static partial void RefusedThoughFormed(ILogger logger, NodeName node, NodeName peer, string reason);
+}

@@ -1,0 +1,107 @@
+using System.Text;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>What the configured nodes agree to form: equal on all of them, or the cluster does not form.</summary>
+public sealed record FormationPlan(
+    IReadOnlyList<NodeName> Nodes, IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits)
+{
+    /// <summary>Replicas of a group, where there are nodes enough.</summary>
+    public const int ReplicationFactor = 3;
+
+    private const byte FirstPrintable = 0x21;
+    private const byte LastPrintable = 0x7e;
+
+    /// <summary>Divides the key space at <paramref name="splitKeys"/> and places min(3, nodes) replicas of each group round robin.</summary>
+    /// <param name="splitKeys">Ascending, without repeats, none empty; one less than there are groups.</param>
+    /// <exception cref="FormationException">Names what is wrong with the nodes or keys.</exception>
+    public static FormationPlan Create(
+        IReadOnlyList<NodeName> nodes, IReadOnlyList<byte[]> splitKeys, StoreLimits limits)
+    {
+        NodeName[] sorted = [.. nodes.Order()];
+        if (sorted.Length == 0) throw new FormationException("A cluster needs at least one node.");
+        if (sorted.Distinct().Count() != sorted.Length) throw new FormationException("Two nodes have the same name.");
+        for (int i = 0; i < splitKeys.Count; i++)
+        {
+            if (splitKeys[i].Length == 0) throw new FormationException("A split key is empty.");
+            if (splitKeys[i].Length > limits.MaxKeyBytes)
+                throw new FormationException($"Split key {i + 1} is longer than {limits.MaxKeyBytes} bytes.");
+            if (i > 0 && splitKeys[i].AsSpan().SequenceCompareTo(splitKeys[i - 1]) <= 0)
+                throw new FormationException($"Split keys must ascend: key {i + 1} is not after key {i}.");
+        }
+
+        var groups = new List<GroupDescriptor>();
+        for (int i = 0; i <= splitKeys.Count; i++)
+        {
+            var replicas = new List<ReplicaPlacement>();
+            for (int r = 0; r < Math.Min(ReplicationFactor, sorted.Length); r++)
+                replicas.Add(new ReplicaPlacement(new ReplicaId((ulong)r + 1), sorted[(i + r) % sorted.Length]));
+            groups.Add(new GroupDescriptor(new GroupId((uint)i + 1), i == 0 ? [] : splitKeys[i - 1],
+                i == splitKeys.Count ? [] : splitKeys[i], RangeVersion: 1, ConfigVersion: 1, replicas));
+        }
+        return new FormationPlan(sorted, groups, limits);
+    }
+
+    /// <summary>Split keys that divide printable ASCII evenly among <paramref name="groups"/>, so that text keys spread over all.</summary>
+    public static IReadOnlyList<byte[]> EvenSplitKeys(int groups)
+    {
+        const int Symbols = LastPrintable - FirstPrintable + 1;
+        var keys = new List<byte[]>();
+        for (int i = 1; i < groups; i++)
+        {
+            // Two symbols give 8,836 places, enough for any number of groups formed at once.
+            int place = (int)((long)i * Symbols * Symbols / groups);
+            int high = FirstPrintable + place / Symbols, low = FirstPrintable + place % Symbols;
+            keys.Add(low == FirstPrintable ? [(byte)high] : [(byte)high, (byte)low]);
+        }
+        return keys;
+    }
+
+    public byte[] Encode()
+    {
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes, Encoding.UTF8);
+        writer.Write(Nodes.Count);
+        foreach (NodeName node in Nodes) writer.Write(node.Value);
+        EncodeRanges(writer);
+        writer.Flush();
+        return bytes.ToArray();
+    }
+
+    /// <summary>Says in words how another plan differs from this one; null if it does not.</summary>
+    public string? DifferenceTo(FormationPlan other)
+    {
+        if (!Nodes.SequenceEqual(other.Nodes))
+            return $"nodes {string.Join(",", Nodes)} against {string.Join(",", other.Nodes)}";
+        if (Groups.Count != other.Groups.Count) return $"{Groups.Count} groups against {other.Groups.Count}";
+        for (int i = 0; i < Groups.Count; i++)
+            if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start)) return $"another start of {Groups[i].Group}";
+        return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other limits or placements";
+    }
+
+    internal void EncodeRanges(BinaryWriter writer)
+    {
+        writer.Write(Groups.Count);
+        foreach (GroupDescriptor group in Groups) FormationCodec.WriteBlock(writer, group.Encode());
+        FormationCodec.WriteBlock(writer, Limits.Encode());
+    }
+
+    internal static (IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits) DecodeRanges(BinaryReader reader)
+    {
+        int count = FormationCodec.ReadCount(reader);
+        var groups = new List<GroupDescriptor>();
+        for (int i = 0; i < count; i++) groups.Add(GroupDescriptor.Decode(FormationCodec.ReadBlock(reader)));
+        return (groups, StoreLimits.Decode(FormationCodec.ReadBlock(reader)));
+    }
+
+    internal static FormationPlan Decode(byte[] bytes) => FormationCodec.Guard("formation plan", () =>
+    {
+        using var reader = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+        int count = FormationCodec.ReadCount(reader);
+        var nodes = new List<NodeName>();
+        for (int i = 0; i < count; i++) nodes.Add(new NodeName(reader.ReadString()));
+        (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = DecodeRanges(reader);
+        return new FormationPlan(nodes, groups, limits);
+    });
+}

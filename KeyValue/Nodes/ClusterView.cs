@@ -1,0 +1,35 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>What one node says of itself and its replicas; without <paramref name="Status"/> it did not answer.</summary>
+public sealed record NodeView(NodeName Name, NodeStatus? Status = null, IReadOnlyList<ReplicaView>? Replicas = null);
+
+/// <summary>A replica's status, with the range and the leader it believes in.</summary>
+public sealed record ReplicaView(ReplicaStatus Status, GroupDescriptor Descriptor, NodeName? Leader);
+
+/// <summary>Puts together what the nodes say of themselves.</summary>
+public static class ClusterView
+{
+    /// <summary>A node's own view, read at once.</summary>
+    public static NodeView Of(StoreNode node) => new(node.Name, node.GetStatus(),
+        [.. node.Replicas.Select(r => new ReplicaView(r.Status, r.Descriptor, r.Leader))]);
+
+    /// <summary>The cluster as its nodes see it: of several opinions about a group the one of the highest term counts.</summary>
+    public static ClusterStatus Merge(FormationRecord formation, IReadOnlyList<NodeView> views)
+    {
+        var groups = new List<GroupStatus>();
+        var replicas = new List<ReplicaStatus>();
+        foreach (GroupDescriptor placed in formation.Groups)
+        {
+            ReplicaView[] known = [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
+            GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
+            Term term = known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
+            NodeName? leader = known.Where(r => r.Status.Term == term && r.Status.Role == "leader").Select(r => (NodeName?)r.Status.Node).FirstOrDefault();
+            LogIndex commit = known.Select(r => r.Status.Commit).DefaultIfEmpty().Max();
+            groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader, term, commit));
+            replicas.AddRange(known.Select(r => r.Status).OrderBy(r => r.Node));
+        }
+        return new ClusterStatus(groups, replicas, [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);
+    }
+}

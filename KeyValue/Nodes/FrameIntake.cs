@@ -1,0 +1,64 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>Checks frames from other nodes and hands their messages to the replicas they name.</summary>
+internal sealed class FrameIntake(StoreNode node, ILogger logger)
+{
+    private long _refused;
+
+    public long Refused => Interlocked.Read(ref _refused);
+
+    public void Receive(ReadOnlySpan<byte> frame, FormationRecord record)
+    {
+        FrameStatus status = FrameReader.TryOpen(frame, out FrameHeader header, out FrameReader reader);
+        if (status != FrameStatus.Ok)
+        {
+            Refuse($"frame: {status}");
+            return;
+        }
+        if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name) || FindSender(record, header.From) is not { } sender)
+        {
+            Refuse($"frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
+            return;
+        }
+        while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
+        {
+            if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
+            else if (node.Find(address.Group) is { } replica && replica.Id == address.To && IsPlacedOn(record, address, sender))
+                replica.Deliver(address.From, message);
+            else if (!record.Groups.Any(g => g.Group == address.Group)) Refuse($"message from {sender} for unknown {address.Group}");
+        }
+    }
+
+    private static NodeName? FindSender(FormationRecord record, StoreId store)
+    {
+        foreach (FormationNode candidate in record.Nodes)
+            if (candidate.Store == store) return candidate.Name;
+        return null;
+    }
+
+    /// <summary>A node speaks only for replicas that are placed on it.</summary>
+    private static bool IsPlacedOn(FormationRecord record, in MessageAddress address, NodeName sender)
+    {
+        int index = (int)address.Group.Value - 1;
+        if (index < 0 || index >= record.Groups.Count) return false;
+        foreach (ReplicaPlacement placement in record.Groups[index].Replicas)
+            if (placement.Id == address.From) return placement.Node == sender;
+        return false;
+    }
+
+    private void Refuse(string what)
+    {
+        long count = Interlocked.Increment(ref _refused);
+        // A stranger's flood must not become a flood of log lines: the first, then every thousandth.
+        if (count % 1000 == 1) IntakeLog.Refused(logger, node.Name, what, count);
+    }
+}
+
+internal static partial class IntakeLog
+{
+    [LoggerMessage(40, LogLevel.Warning, "{Node}: refused {What} ({Count} so far)")]
+    public static partial void Refused(ILogger logger, NodeName node, string what, long count);
+}

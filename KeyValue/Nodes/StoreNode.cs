@@ -1,0 +1,201 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// One node of the store: its storage, its place in the cluster, its links to the others, and the replicas opened on it. Hosts
+/// feed it frames and time. Any thread may call its members.
+/// </summary>
+public sealed class StoreNode : IAsyncDisposable
+{
+    private readonly StoreNodeOptions _options;
+    private readonly ClusterFormation _formation;
+    private readonly long _startTimestamp;
+    private readonly Lock _lock = new();
+    private readonly SortedDictionary<GroupId, Replica> _replicas = [];
+    private readonly FrameIntake _intake;
+    private FormationRecord? _record;
+    private RangeMap? _ranges;
+    private PeerLinks? _links;
+    private SplitMix _random;
+
+    private StoreNode(StoreNodeOptions options, FormationPlan plan, INodeStorage storage, INetwork network)
+    {
+        _options = options;
+        Storage = storage;
+        Network = network;
+        _random = new SplitMix(options.Seed);
+        _startTimestamp = options.Time.GetTimestamp();
+        _formation = new ClusterFormation(options.Name, plan, storage, network, NextGuid, options.Logger);
+        _intake = new FrameIntake(this, options.Logger);
+    }
+
+    public NodeName Name => _options.Name;
+
+    public INodeStorage Storage { get; }
+
+    /// <summary>Completes when this node is part of a formed cluster; fails with <see cref="FormationException"/> if it cannot be.</summary>
+    public Task Formed { get; private set; } = Task.CompletedTask;
+
+    /// <summary>The nodes whose greeting this node waits for while the cluster is not formed.</summary>
+    public IReadOnlyList<NodeName> WaitingFor => _formation.WaitingFor;
+
+    /// <summary>The cluster's record. Valid once <see cref="Formed"/> completed.</summary>
+    public FormationRecord Formation => _record ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+
+    /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
+    public RangeMap Ranges => _ranges ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+
+    /// <summary>The groups with a replica on this node.</summary>
+    public IEnumerable<GroupDescriptor> OwnGroups => Formation.Groups.Where(g => g.Replicas.Any(r => r.Node == Name));
+
+    /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
+    public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
+
+    /// <summary>Messages dropped because their receiver did not take them fast enough.</summary>
+    public long DroppedMessages => _links?.Dropped ?? 0;
+
+    public IReadOnlyList<Replica> Replicas
+    {
+        get
+        {
+            lock (_lock) return [.. _replicas.Values];
+        }
+    }
+
+    internal INetwork Network { get; }
+
+    internal ReplicaOptions ReplicaOptions => _options.Replica;
+
+    internal ILogger Logger => _options.Logger;
+
+    internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
+
+    /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before <see cref="Formed"/> completes.</summary>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
+    /// <exception cref="FormationException">The directory is another node's or cluster's.</exception>
+    public static async Task<StoreNode> StartAsync(StoreNodeOptions options, IDisk disk, INetwork network)
+    {
+        IReadOnlyList<string> problems = options.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
+        var seeds = new SplitMix(options.Seed ^ 0x5eed);
+        NodeStorage storage = await NodeStorage.OpenAsync(disk, new NodeStorageOptions
+        {
+            Time = options.Time,
+            Scheduler = options.Scheduler,
+            NewStoreId = () => seeds.NextGuid(),
+            SegmentBytes = options.LogSegmentBytes,
+            Logger = options.Logger,
+        });
+        try
+        {
+            var node = new StoreNode(options, MakePlan(options, storage.Formation), storage, network);
+            node.Formed = node.WatchFormationAsync();
+            node._formation.Start();
+            return node;
+        }
+        catch
+        {
+            await storage.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Lets time pass for the node itself; replicas are ticked by whoever opened them.</summary>
+    public void Tick()
+    {
+        if (_record is null) _formation.Tick(Now);
+    }
+
+    /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are counted and dropped.</summary>
+    public void Receive(ReadOnlySpan<byte> frame)
+    {
+        if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
+        else if (_record is { } record) _intake.Receive(frame, record);
+    }
+
+    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any more.</summary>
+    /// <param name="scheduler">Where its turns run.</param>
+    public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
+    {
+        GroupDescriptor placement = OwnGroups.FirstOrDefault(g => g.Group == group)
+            ?? throw new ArgumentException($"{Name} has no replica of {group}.", nameof(group));
+        Replica replica = await Replica.OpenAsync(this, placement, scheduler);
+        lock (_lock)
+        {
+            // Two openings may end in any order; the younger incarnation is the one that lives.
+            if (!_replicas.TryGetValue(group, out Replica? other) || other.Incarnation < replica.Incarnation)
+                _replicas[group] = replica;
+        }
+        return replica;
+    }
+
+    /// <summary>The replica of a group open here, or null.</summary>
+    public Replica? Find(GroupId group)
+    {
+        lock (_lock) return _replicas.GetValueOrDefault(group);
+    }
+
+    public NodeStatus GetStatus()
+    {
+        StorageStatus storage = Storage.Status;
+        string? problem = storage.Failure is { } failure ? failure.Message
+            : storage.StalledFor >= _options.Replica.StallLimit ? $"the disk has not answered a flush for {storage.StalledFor.TotalSeconds:F1} s"
+            : null;
+        return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
+    }
+
+    /// <summary>Dies as a crashed process does; see <see cref="INodeStorage.CrashAsync"/>.</summary>
+    public async Task CrashAsync()
+    {
+        StopReplicas("its node was killed");
+        await Storage.CrashAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        StopReplicas("its node stops");
+        await Storage.DisposeAsync();
+    }
+
+    internal void Send(NodeName to, in MessageAddress address, RaftMessage message) => _links!.Append(to, address, message);
+
+    internal void FlushLinks() => _links!.Flush();
+
+    internal ulong NextRandom()
+    {
+        lock (_lock) return _random.Next();
+    }
+
+    private Guid NextGuid()
+    {
+        lock (_lock) return _random.NextGuid();
+    }
+
+    private void StopReplicas(string reason)
+    {
+        foreach (Replica replica in Replicas) replica.Stop(reason);
+    }
+
+    private async Task WatchFormationAsync()
+    {
+        FormationRecord record = await _formation.Formed;
+        _links = new PeerLinks(record, Name, Network);
+        _ranges = new RangeMap(record.Groups);
+        _record = record;
+    }
+
+    private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)
+    {
+        IReadOnlyList<byte[]>? splitKeys = options.SplitKeys
+            ?? (options.Groups is { } groups ? FormationPlan.EvenSplitKeys(groups) : null);
+        if (splitKeys is null && formation is { } bytes)
+        {
+            FormationRecord record = FormationRecord.Decode(bytes);
+            return new FormationPlan([.. options.Nodes.Order()], record.Groups, record.Limits);
+        }
+        return FormationPlan.Create(options.Nodes, splitKeys ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits);
+    }
+}

@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>How one node of the store is set up.</summary>
+public sealed record StoreNodeOptions
+{
+    public required NodeName Name { get; init; }
+
+    /// <summary>All nodes of the cluster, this one among them; the same on every node.</summary>
+    public required IReadOnlyList<NodeName> Nodes { get; init; }
+
+    /// <summary>Groups to form with, dividing printable ASCII evenly. Null: 4 for a new cluster, whatever it has for a formed one.</summary>
+    public int? Groups { get; init; }
+
+    /// <summary>Keys to divide the key space at, instead of <see cref="Groups"/>.</summary>
+    public IReadOnlyList<byte[]>? SplitKeys { get; init; }
+
+    public StoreLimits Limits { get; init; } = new();
+
+    public ReplicaOptions Replica { get; init; } = new();
+
+    /// <summary>Size of one segment of the write-ahead log; see <see cref="NodeStorageOptions.SegmentBytes"/>. Default 32 MiB.</summary>
+    public int LogSegmentBytes { get; init; } = 32 << 20;
+
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>Where the log's and the node's own asynchronous work runs.</summary>
+    public required TaskScheduler Scheduler { get; init; }
+
+    /// <summary>Seeds identities, election timeouts and jitter; must differ between nodes and between lives.</summary>
+    public required ulong Seed { get; init; }
+
+    public required ILogger Logger { get; init; }
+
+    public const int DefaultGroups = 4;
+    public const int MaxGroups = 4096;
+
+    /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
+    public IReadOnlyList<string> Validate()
+    {
+        var problems = new List<string>();
+        if (string.IsNullOrWhiteSpace(Name.Value)) problems.Add("Name is empty; give the node a name.");
+        if (!Nodes.Contains(Name)) problems.Add($"Nodes ({string.Join(",", Nodes)}) must contain Name ({Name}).");
+        if (Nodes.Distinct().Count() != Nodes.Count) problems.Add($"Nodes ({string.Join(",", Nodes)}) must not repeat a name.");
+        if (Groups is < 1 or > MaxGroups) problems.Add($"Groups is {Groups}; it must be 1 to {MaxGroups}.");
+        if (Groups is { } groups && SplitKeys is { } keys && keys.Count + 1 != groups)
+            problems.Add($"Groups is {groups}, but {keys.Count} split keys make {keys.Count + 1} groups; give one of the two.");
+        problems.AddRange(Replica.Validate());
+        problems.AddRange(Limits.Validate());
+        return problems;
+    }
+}

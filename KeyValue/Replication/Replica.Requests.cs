@@ -1,0 +1,201 @@
+using System.Diagnostics.CodeAnalysis;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>Callers' batches: proposing writes, answering them when applied, and serving reads.</content>
+public sealed partial class Replica
+{
+    private readonly Queue<RequestInput> _pendingWrites = new();
+    private readonly Dictionary<ulong, List<RequestInput>> _readsAwaitingIndex = [];
+    private readonly List<(LogIndex Index, RequestInput Request)> _readsAwaitingApply = [];
+    private readonly List<RequestInput> _readsThisTurn = [];
+    private readonly AnswerBatchWriter _answers = new();
+    private (TimeSpan At, long GroupTimeMilliseconds)? _leaderTimeBase;
+    private TimeSpan _lastTimeAdvance;
+    private ulong _lastReadId;
+
+    internal void OnRequest(RequestInput request)
+    {
+        switch (request.Request.Kind)
+        {
+            case RequestKind.Write: Propose(request); break;
+            case RequestKind.LinearizableRead: _readsThisTurn.Add(request); break;
+            case RequestKind.LeaseRead when HasLease(): ServeRead(request); break;
+            case RequestKind.LeaseRead: _readsThisTurn.Add(request); break;
+            case RequestKind.StaleRead: ServeRead(request); break;
+            default: Answer(request, GroupReply.Of(GroupReplyStatus.Malformed)); break;
+        }
+    }
+
+    private void Propose(RequestInput request)
+    {
+        ReadOnlyMemory<byte> batch = request.Request.Batch;
+        if (_node.Role != Role.Leader)
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+            return;
+        }
+        if (_stalled)
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
+            return;
+        }
+        if (!CommandBatchReader.IsWellFormed(batch.Span, _host.Formation.Limits, out _, out _) || MovesTime(batch.Span))
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
+            return;
+        }
+        if (ExceedsSession(batch.Span))
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
+            return;
+        }
+        switch (_node.Propose(batch, _host.Now, out EntryId entry))
+        {
+            case ProposeOutcome.Appended:
+                request.Entry = entry;
+                _pendingWrites.Enqueue(request);
+                break;
+            case ProposeOutcome.NotLeader:
+                Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+                break;
+            default:
+                Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
+                break;
+        }
+    }
+
+    /// <summary>Only the leader itself moves the group's time.</summary>
+    private static bool MovesTime(ReadOnlySpan<byte> batch)
+    {
+        var commands = new CommandBatchReader(batch);
+        while (commands.MoveNext())
+            if (commands.Session.IsNone && Operation.KindOf(commands.Operation) == OperationKind.AdvanceTime) return true;
+        return false;
+    }
+
+    private bool ExceedsSession(ReadOnlySpan<byte> batch)
+    {
+        var commands = new CommandBatchReader(batch);
+        while (commands.MoveNext())
+        {
+            if (!commands.Session.IsNone && _state.WouldExceedSession(commands.Session, commands.Sequence, commands.FirstUnacknowledged))
+                return true;
+        }
+        return false;
+    }
+
+    private void ApplyEntry(in LogEntry entry)
+    {
+        _logBytesApplied += entry.Payload.Length;
+        if (!TryTakePending(entry.Id, out RequestInput? request))
+        {
+            _state.Apply(entry, null);
+            return;
+        }
+        _answers.Reset();
+        _state.Apply(entry, _answers);
+        Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), _host.Name));
+    }
+
+    private bool TryTakePending(EntryId entry, [NotNullWhen(true)] out RequestInput? request)
+    {
+        while (_pendingWrites.TryPeek(out request) && request.Entry.Index <= entry.Index)
+        {
+            _pendingWrites.Dequeue();
+            if (request.Entry == entry) return true;
+            // Another leader's entry took the place of this one.
+            Answer(request, GroupReply.Of(GroupReplyStatus.Unknown));
+        }
+        request = null;
+        return false;
+    }
+
+    private void AbandonWrites()
+    {
+        while (_pendingWrites.TryDequeue(out RequestInput? request))
+            Answer(request, GroupReply.Of(GroupReplyStatus.Unknown, NodeOf(_node.Leader)));
+    }
+
+    /// <summary>Sessions expire by the group's own time, which only its leader moves, by what its own clock measured.</summary>
+    private void AdvanceGroupTime()
+    {
+        if (_node.Role != Role.Leader || _state.SessionCount == 0) return;
+        TimeSpan now = _host.Now;
+        if (_leaderTimeBase is not { } start)
+        {
+            // Only once everything earlier leaders wrote is applied is the group's time known.
+            if (_state.LastApplied.Term != _node.Term) return;
+            _leaderTimeBase = (now, _state.GroupTimeMilliseconds);
+            _lastTimeAdvance = now;
+            return;
+        }
+        if (now - _lastTimeAdvance < TimeSpan.FromMilliseconds(_host.Formation.Limits.SessionTimeoutMilliseconds / 20.0)) return;
+        _lastTimeAdvance = now;
+        var command = new CommandBatchWriter();
+        command.AddUnsessioned(Operation.AdvanceTime(start.GroupTimeMilliseconds + (long)(now - start.At).TotalMilliseconds));
+        _node.Propose(command.ToArray(), now, out _);
+    }
+
+    private bool HasLease() => _storage.IsCurrent && !_stalled && _node.HasLease(_host.Now);
+
+    /// <summary>All reads of a turn share one read index, hence one round.</summary>
+    private void RequestReadIndex()
+    {
+        if (_readsThisTurn.Count == 0) return;
+        ulong id = ++_lastReadId;
+        _readsAwaitingIndex[id] = [.. _readsThisTurn];
+        _readsThisTurn.Clear();
+        _node.ReadIndex(id, _host.Now);
+    }
+
+    private void OnReadIndex(ReadReady read)
+    {
+        if (!_readsAwaitingIndex.Remove(read.RequestId, out List<RequestInput>? requests)) return;
+        foreach (RequestInput request in requests) _readsAwaitingApply.Add((read.Index, request));
+    }
+
+    private void OnReadFailed(ulong id)
+    {
+        if (!_readsAwaitingIndex.Remove(id, out List<RequestInput>? requests)) return;
+        foreach (RequestInput request in requests)
+            Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+    }
+
+    private void ServeReads()
+    {
+        int kept = 0;
+        for (int i = 0; i < _readsAwaitingApply.Count; i++)
+        {
+            (LogIndex index, RequestInput request) = _readsAwaitingApply[i];
+            if (index <= _node.LastApplied) ServeRead(request);
+            else _readsAwaitingApply[kept++] = (index, request);
+        }
+        _readsAwaitingApply.RemoveRange(kept, _readsAwaitingApply.Count - kept);
+    }
+
+    private void ServeRead(RequestInput request)
+    {
+        if (!ReadBatchReader.IsWellFormed(request.Request.Batch.Span, _host.Formation.Limits, out _, out _))
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
+            return;
+        }
+        _answers.Reset();
+        _state.Read(request.Request.Batch.Span, _answers);
+        Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), NodeOf(_node.Leader)));
+    }
+
+    private void AbandonReads()
+    {
+        foreach (List<RequestInput> requests in _readsAwaitingIndex.Values)
+            foreach (RequestInput request in requests) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+        _readsAwaitingIndex.Clear();
+        foreach ((_, RequestInput request) in _readsAwaitingApply) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+        _readsAwaitingApply.Clear();
+        foreach (RequestInput request in _readsThisTurn)
+            Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+        _readsThisTurn.Clear();
+    }
+}

@@ -1,0 +1,113 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>Receiving a snapshot from the leader and putting it in place of the own state. Raft §7.</content>
+public sealed partial class Replica
+{
+    private SnapshotReceiving? _receiving;
+
+    private void OnSnapshotChunk(ReplicaId from, SnapshotChunk chunk)
+    {
+        // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it matters.
+        if (chunk.Term != _node.Term || from != _node.Leader) return;
+        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
+            EndReceiving(_receiving);
+        if (chunk.Snapshot.Index <= _node.CommitIndex)
+        {
+            Acknowledge(from, chunk, chunk.TotalBytes);
+            OfferSnapshot(from, chunk.Term, chunk.Snapshot);
+            return;
+        }
+        if (_receiving is null)
+        {
+            if (chunk.OffsetBytes != 0)
+            {
+                Acknowledge(from, chunk, 0);
+                return;
+            }
+            _receiving = new SnapshotReceiving(from, chunk, new GroupStateDecoder(_host.Formation.Limits));
+        }
+        if (_receiving.IsWorking) return;
+        if (chunk.OffsetBytes != _receiving.NextOffsetBytes)
+        {
+            Acknowledge(from, chunk, _receiving.NextOffsetBytes);
+            return;
+        }
+        _receiving.IsWorking = true;
+        _ = TakePartAsync(_receiving, chunk);
+    }
+
+    private async Task TakePartAsync(SnapshotReceiving receiving, SnapshotChunk chunk)
+    {
+        try
+        {
+            receiving.Writer ??= await _storage.CreateSnapshotAsync(receiving.Snapshot);
+            await receiving.Writer.WriteAsync(chunk.Data);
+            receiving.Decoder.Add(chunk.Data.Span);
+            SnapshotFile? file = null;
+            if (chunk.OffsetBytes + chunk.Data.Length == receiving.TotalBytes)
+            {
+                receiving.State = receiving.Decoder.Complete();
+                file = await receiving.Writer.FinishAsync();
+                if (file.Checksum != receiving.FileChecksum || receiving.State.LastApplied != receiving.Snapshot)
+                    throw new InvalidDataException($"the snapshot {receiving.Snapshot} arrived damaged");
+            }
+            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file)));
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or InvalidDataException)
+        {
+            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message)));
+        }
+    }
+
+    private void OnPartTaken(SnapshotReceiving receiving, SnapshotChunk chunk, SnapshotFile? file)
+    {
+        receiving.IsWorking = false;
+        if (receiving.IsEnded)
+        {
+            EndReceiving(receiving);
+            return;
+        }
+        receiving.NextOffsetBytes += chunk.Data.Length;
+        Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
+        if (file is null) return;
+        OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot);
+    }
+
+    private void OnPartRefused(SnapshotReceiving receiving, SnapshotChunk chunk, string reason)
+    {
+        receiving.IsWorking = false;
+        ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
+        Acknowledge(receiving.From, chunk, -1);
+        EndReceiving(receiving);
+    }
+
+    /// <summary>The file is whole (or not needed): the core decides whether to take it, and answers the leader.</summary>
+    private void OfferSnapshot(ReplicaId from, Term term, EntryId snapshot) =>
+        _node.Step(from, new InstallSnapshot(term, snapshot), _host.Now);
+
+    /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that follows.</summary>
+    private void AdoptReceivedState(EntryId snapshot)
+    {
+        Invariant.Require(_receiving is { State: not null } && _receiving.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
+        _state = _receiving.State;
+        _snapshotLengthBytes = _receiving.TotalBytes;
+        _logBytesAtSnapshot = _logBytesApplied;
+        ReplicaLog.SnapshotInstalled(_logger, _host.Name, Group, Id, snapshot);
+        EndReceiving(_receiving);
+    }
+
+    private void Acknowledge(ReplicaId to, SnapshotChunk chunk, long nextOffset) =>
+        Send(to, new SnapshotChunkReply(chunk.Term, chunk.Snapshot, nextOffset));
+
+    private void EndReceiving(SnapshotReceiving receiving)
+    {
+        receiving.IsEnded = true;
+        if (_receiving == receiving) _receiving = null;
+        if (receiving.IsWorking || receiving.Writer is not { } writer) return;
+        receiving.Writer = null;
+        _ = writer.DisposeAsync().AsTask();
+    }
+}

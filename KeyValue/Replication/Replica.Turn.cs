@@ -1,0 +1,110 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>One turn: inputs into the node, and out of it writes, messages, applied entries and answers.</content>
+public sealed partial class Replica
+{
+    private const int ApplyMaxBytes = 1 << 20;
+
+    private bool _stalled;
+
+    internal void OnMessage(ReplicaId from, RaftMessage message)
+    {
+        switch (message)
+        {
+            case SnapshotChunk chunk: OnSnapshotChunk(from, chunk); break;
+            case SnapshotChunkReply reply: OnSnapshotChunkReply(from, reply); break;
+            case InstallSnapshot: break; // Only this replica itself says so, once it holds the file.
+            default: _node.Step(from, message, _host.Now); break;
+        }
+    }
+
+    internal void OnPersisted(ulong number) => _node.PersistCompleted(number, _host.Now);
+
+    internal void OnTick()
+    {
+        WatchDisk();
+        _node.Tick(_host.Now);
+        AdvanceGroupTime();
+        TickSnapshots();
+    }
+
+    /// <summary>A leader whose disk hangs still sends heartbeats and would hold up its group: it steps down.</summary>
+    private void WatchDisk()
+    {
+        TimeSpan stall = _host.Storage.Status.StalledFor;
+        bool stalled = stall >= _options.StallLimit;
+        if (stalled && !_stalled) ReplicaLog.Stalled(_logger, _host.Name, Group, Id, stall);
+        _stalled = stalled;
+        if (stalled && _node.Role == Role.Leader) _node.StepDown(_host.Now);
+    }
+
+    private void DrainNode()
+    {
+        bool worked = true;
+        while (worked)
+        {
+            worked = false;
+            if (_node.HasReady)
+            {
+                HandleReady(_node.TakeReady());
+                worked = true;
+            }
+            NoteRole();
+            worked |= ApplyCommitted();
+        }
+        ServeReads();
+        _host.FlushLinks();
+        // Whole, offered and not adopted: the core had no use for it.
+        if (_receiving is { State: not null, IsWorking: false } refused) EndReceiving(refused);
+        MaybeTakeSnapshot();
+    }
+
+    /// <summary>Does all the node asks for. The incarnation is checked first: nothing leaves a fenced replica, not even a heartbeat reply.</summary>
+    private void HandleReady(Ready ready)
+    {
+        if (!_storage.IsCurrent)
+            throw new ReplicaStoppedException("another instance of this replica was opened, or its node's storage stopped");
+        ulong round = ready.RoundToConfirm;
+        if (ready.Write is { } write)
+        {
+            if (write.Snapshot is { } snapshot) AdoptReceivedState(snapshot);
+            _storage.Submit(write, this);
+        }
+        foreach (OutboundMessage outbound in ready.Messages) Send(outbound.To, outbound.Message);
+        foreach (ReadReady read in ready.ReadsReady) OnReadIndex(read);
+        foreach (ulong read in ready.ReadsFailed) OnReadFailed(read);
+        foreach (ReplicaId follower in ready.SnapshotsToSend) StartSending(follower);
+        if (round != 0) _node.ConfirmRound(round, _host.Now);
+    }
+
+    private void Send(ReplicaId to, RaftMessage message)
+    {
+        if (NodeOf(to) is { } node) _host.Send(node, new MessageAddress(Group, Id, to), message);
+    }
+
+    private bool ApplyCommitted()
+    {
+        ReadOnlyMemory<LogEntry> entries = _node.NextCommitted(ApplyMaxBytes);
+        if (entries.IsEmpty) return false;
+        foreach (ref readonly LogEntry entry in entries.Span) ApplyEntry(entry);
+        _node.Applied(entries.Span[^1].Index);
+        return true;
+    }
+
+    private void NoteRole()
+    {
+        if (_node.Role == _lastRole && _node.Term == _lastTerm && _node.Leader == _lastLeader) return;
+        if (_lastRole == Role.Leader && (_node.Role != Role.Leader || _node.Term != _lastTerm))
+        {
+            AbandonWrites();
+            StopSending();
+        }
+        if (_node.Role == Role.Leader) _leaderTimeBase = null;
+        _lastRole = _node.Role;
+        _lastTerm = _node.Term;
+        _lastLeader = _node.Leader;
+        ReplicaLog.RoleChanged(_logger, _host.Name, Group, Id, _node.Role, _node.Term, _node.LastEntry.Index, _node.Leader);
+    }
+}

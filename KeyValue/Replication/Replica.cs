@@ -1,0 +1,264 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// One replica of one group: drives a <see cref="RaftNode"/>, its storage and its state machine. Everything that happens to it
+/// lands in an inbox; one turn at a time, on the injected scheduler, empties it. Any thread may call the public members.
+/// </summary>
+/// <remarks>
+/// Invariant: only the turn touches the node, the state and the lists beside them; asynchronous work (snapshot files) touches
+/// only what it was given and reports through the inbox.
+/// </remarks>
+public sealed partial class Replica : IPersistenceObserver
+{
+    private readonly StoreNode _host;
+    private readonly IReplicaStorage _storage;
+    private readonly RaftNode _node;
+    private readonly TaskScheduler _scheduler;
+    private readonly ReplicaOptions _options;
+    private readonly GroupDescriptor _placement;
+    private readonly ILogger _logger;
+
+    private readonly Lock _inboxLock = new();
+    private List<ReplicaInput> _inbox = [];
+    private List<ReplicaInput> _turnInputs = [];
+    private bool _turnScheduled;
+    private int _pendingRequests;
+
+    private GroupState _state;
+    private Role _lastRole;
+    private Term _lastTerm;
+    private ReplicaId _lastLeader;
+    private volatile string? _stopReason;
+    private volatile bool _failed;
+    private volatile ReplicaSummary _summary;
+
+    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, GroupDescriptor placement, TaskScheduler scheduler)
+    {
+        _host = host;
+        _storage = storage;
+        _node = node;
+        _state = state;
+        _placement = placement;
+        _scheduler = scheduler;
+        _options = host.ReplicaOptions;
+        _logger = host.Logger;
+        _logBytesAtSnapshot = 0;
+        _snapshotLengthBytes = storage.Snapshot?.LengthBytes ?? 0;
+        _lastTerm = node.Term;
+        _summary = Summarize();
+    }
+
+    public GroupId Group => _placement.Group;
+
+    public ReplicaId Id => _node.Id;
+
+    /// <summary>See <see cref="IReplicaStorage.Incarnation"/>.</summary>
+    public ulong Incarnation => _storage.Incarnation;
+
+    /// <summary>Why it stopped for good; null while it works.</summary>
+    public string? StopReason => _stopReason;
+
+    /// <summary>The range and replicas it believes its group to have.</summary>
+    public GroupDescriptor Descriptor => _summary.Descriptor;
+
+    /// <summary>Estimated heap bytes of its keys and values.</summary>
+    public long MemoryBytes => _summary.MemoryBytes;
+
+    /// <summary>Messages its core refused.</summary>
+    public long RefusedMessages => _summary.RefusedMessages;
+
+    /// <summary>The node its core believes to lead; null if unknown.</summary>
+    public NodeName? Leader => _summary.Leader;
+
+    public ReplicaStatus Status
+    {
+        get
+        {
+            ReplicaSummary summary = _summary;
+            string role = _failed ? "failed" : _stopReason is not null ? "stopped" : summary.Role switch
+            {
+                Role.Leader => "leader",
+                Role.Candidate => "candidate",
+                Role.PreCandidate => "pre-candidate",
+                _ => "follower",
+            };
+            return new ReplicaStatus(Group, _host.Name, role, summary.Term, summary.Commit, summary.Applied, _failed ? _stopReason : null);
+        }
+    }
+
+    /// <summary>
+    /// Opens the replica's storage, fencing any older instance, and rebuilds its state from snapshot and log. It takes part as
+    /// soon as it is ticked.
+    /// </summary>
+    internal static async Task<Replica> OpenAsync(StoreNode host, GroupDescriptor placement, TaskScheduler scheduler)
+    {
+        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group);
+        GroupState state = storage.Recovered.Snapshot is { } file
+            ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits)
+            : new GroupState(placement, host.Formation.Limits);
+        ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
+        var options = new RaftOptions
+        {
+            Id = id,
+            Voters = [.. placement.Replicas.Select(r => r.Id)],
+            Seed = host.NextRandom(),
+            BootNonce = host.NextRandom(),
+            ElectionTimeout = host.ReplicaOptions.ElectionTimeout,
+            HeartbeatInterval = host.ReplicaOptions.HeartbeatInterval,
+            LeaseDriftMargin = host.ReplicaOptions.ElectionTimeout / 10,
+        };
+        var node = new RaftNode(options, storage.Recovered.State, host.Now);
+        return new Replica(host, storage, node, state, placement, scheduler);
+    }
+
+    /// <summary>Lets time pass; called by the host's timer, at least a few times per heartbeat interval.</summary>
+    public void Tick() => Post(TickInput.Instance);
+
+    /// <summary>Takes a message from a peer.</summary>
+    public void Deliver(ReplicaId from, RaftMessage message) => Post(new PeerMessageInput(from, message));
+
+    /// <summary>Runs a batch; see <see cref="GroupReplyStatus"/> for what the reply promises. Never throws.</summary>
+    public Task<GroupReply> ExecuteAsync(GroupRequest request)
+    {
+        if (Interlocked.Increment(ref _pendingRequests) > _options.MaxPendingRequests)
+        {
+            Interlocked.Decrement(ref _pendingRequests);
+            return Task.FromResult(GroupReply.Of(GroupReplyStatus.Busy));
+        }
+        var input = new RequestInput(request);
+        Post(input);
+        return input.Reply;
+    }
+
+    /// <summary>
+    /// A checksum of all the state and the entry it covers: replicas that applied the same entries have the same. Reads everything
+    /// within one turn: for checks, not for every day. Null if the replica stopped.
+    /// </summary>
+    public Task<StateDigest?> DigestAsync()
+    {
+        var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_stopReason is not null) return Task.FromResult<StateDigest?>(null);
+        Post(new ContinuationInput(replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest()))));
+        return result.Task;
+    }
+
+    /// <summary>Stops for good: pending writes are answered Unknown, everything else Unavailable. Nothing durable changes.</summary>
+    public void Stop(string reason) => Post(new ContinuationInput(replica => replica.Halt(reason, failed: false)));
+
+    void IPersistenceObserver.Persisted(ulong number) => Post(new PersistedInput(number));
+
+    void IPersistenceObserver.StorageFailed(Exception failure) => Post(new StorageFailedInput(failure));
+
+    internal void Post(ReplicaInput input)
+    {
+        lock (_inboxLock)
+        {
+            _inbox.Add(input);
+            if (_turnScheduled) return;
+            _turnScheduled = true;
+        }
+        ScheduleTurn();
+    }
+
+    private void ScheduleTurn() => Task.Factory.StartNew(static replica => ((Replica)replica!).RunTurn(), this,
+        CancellationToken.None, TaskCreationOptions.DenyChildAttach | TaskCreationOptions.PreferFairness, _scheduler);
+
+    private void RunTurn()
+    {
+        lock (_inboxLock) (_inbox, _turnInputs) = (_turnInputs, _inbox);
+        try
+        {
+            foreach (ReplicaInput input in _turnInputs)
+            {
+                if (_stopReason is null) input.Apply(this);
+                else if (input is RequestInput request) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+            }
+            if (_stopReason is null)
+            {
+                RequestReadIndex();
+                DrainNode();
+            }
+        }
+        // Whatever went wrong, this replica must not go on: it stops, says so, and the node's other replicas live.
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            Halt(failure.Message, failed: true, failure);
+        }
+        _turnInputs.Clear();
+        _summary = Summarize();
+        lock (_inboxLock)
+        {
+            if (_inbox.Count == 0)
+            {
+                _turnScheduled = false;
+                return;
+            }
+        }
+        ScheduleTurn();
+    }
+
+    private void Halt(string reason, bool failed, Exception? failure = null)
+    {
+        if (_stopReason is not null) return;
+        _failed = failed;
+        _stopReason = reason;
+        if (failed) ReplicaLog.Failed(_logger, failure, _host.Name, Group, Id, _node.Term, reason);
+        foreach (ReplicaInput input in _turnInputs)
+            if (input is RequestInput request && request.Entry == default)
+                Answer(request, GroupReply.Of(request.Request.Kind == RequestKind.Write ? GroupReplyStatus.Unknown : GroupReplyStatus.Unavailable));
+        AbandonWrites();
+        AbandonReads();
+        StopSnapshotWork();
+    }
+
+    private void Answer(RequestInput request, GroupReply reply)
+    {
+        if (request.TryComplete(reply)) Interlocked.Decrement(ref _pendingRequests);
+    }
+
+    private ReplicaSummary Summarize() => new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
+        _state.Descriptor, _state.MemoryBytes, _node.RefusedMessages);
+
+    private NodeName? NodeOf(ReplicaId replica)
+    {
+        foreach (ReplicaPlacement placement in _placement.Replicas)
+            if (placement.Id == replica) return placement.Node;
+        return null;
+    }
+
+    private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
+        GroupDescriptor Descriptor, long MemoryBytes, long RefusedMessages);
+}
+
+/// <summary>What <see cref="Replica.DigestAsync"/> found.</summary>
+public readonly record struct StateDigest(EntryId LastApplied, uint Checksum);
+
+internal static partial class ReplicaLog
+{
+    [LoggerMessage(20, LogLevel.Information, "{Node} {Group} {Replica}: {Role} in {Term} at {Index}, leader {Leader}")]
+    public static partial void RoleChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica, Role role, Term term, LogIndex index, ReplicaId leader);
+
+    [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
+    public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group, ReplicaId replica, Term term, string reason);
+
+    [LoggerMessage(22, LogLevel.Warning, "{Node} {Group} {Replica}: the disk has not answered a flush for {Stall}; giving up leadership, callers get Busy")]
+    public static partial void Stalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, TimeSpan stall);
+
+    [LoggerMessage(23, LogLevel.Information, "{Node} {Group} {Replica}: snapshot at {Last}, {Bytes} bytes")]
+    public static partial void SnapshotTaken(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, long bytes);
+
+    [LoggerMessage(24, LogLevel.Information, "{Node} {Group} {Replica}: sending snapshot {Last} to {To}")]
+    public static partial void SendingSnapshot(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, ReplicaId to);
+
+    [LoggerMessage(25, LogLevel.Warning, "{Node} {Group} {Replica}: snapshot work ended early: {Reason}")]
+    public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string reason);
+
+    [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
+    public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last);
+}

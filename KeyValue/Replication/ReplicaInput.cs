@@ -1,0 +1,58 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>One thing that happened to a replica, waiting in its inbox for the replica's turn.</summary>
+internal abstract class ReplicaInput
+{
+    public abstract void Apply(Replica replica);
+}
+
+internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : ReplicaInput
+{
+    public override void Apply(Replica replica) => replica.OnMessage(from, message);
+}
+
+internal sealed class TickInput : ReplicaInput
+{
+    public static readonly TickInput Instance = new();
+
+    public override void Apply(Replica replica) => replica.OnTick();
+}
+
+internal sealed class PersistedInput(ulong number) : ReplicaInput
+{
+    public override void Apply(Replica replica) => replica.OnPersisted(number);
+}
+
+internal sealed class StorageFailedInput(Exception failure) : ReplicaInput
+{
+    public override void Apply(Replica replica) => throw new ReplicaStoppedException($"its storage failed: {failure.Message}", failure);
+}
+
+/// <summary>A caller's batch; also the promise of its reply.</summary>
+internal sealed class RequestInput(GroupRequest request) : ReplicaInput
+{
+    private readonly TaskCompletionSource<GroupReply> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public GroupRequest Request { get; } = request;
+
+    /// <summary>Where a write was appended.</summary>
+    public EntryId Entry { get; set; }
+
+    public Task<GroupReply> Reply => _reply.Task;
+
+    public override void Apply(Replica replica) => replica.OnRequest(this);
+
+    /// <summary>False if it was answered before.</summary>
+    public bool TryComplete(GroupReply reply) => _reply.TrySetResult(reply);
+}
+
+/// <summary>Runs on the replica's turn what an asynchronous piece of work found out.</summary>
+internal sealed class ContinuationInput(Action<Replica> action) : ReplicaInput
+{
+    public override void Apply(Replica replica) => action(replica);
+}
+
+/// <summary>A replica stops for good; the message says why.</summary>
+internal sealed class ReplicaStoppedException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,27 @@
+namespace Orleans.Raft.Ledger;
+
+/// <summary>The embedded host as a child process: a kill takes all its nodes at once.</summary>
+public sealed class EmbeddedHost(string assembly, string dataDirectory) : ILedgerHost
+{
+    private ShellProcess? _shell;
+
+    public bool ShellDiesToo => true;
+
+    public Task<ShellProcess> StartAsync()
+    {
+        _shell = ShellProcess.Start(assembly, ["--data", dataDirectory]);
+        return Task.FromResult(_shell);
+    }
+
+    public Task KillAsync(LedgerBook book)
+    {
+        _shell!.Kill();
+        return Task.CompletedTask;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _shell?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+
+namespace Orleans.Raft.Ledger;
+
+/// <summary>A child process that speaks the shell's plain form: one command per line in, its result out.</summary>
+public sealed class ShellProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly Queue<string> _errors = new();
+
+    private ShellProcess(Process process) => _process = process;
+
+    /// <summary>Whether the child still runs.</summary>
+    public bool IsRunning => !_process.HasExited;
+
+    /// <summary>The last lines the child wrote to standard error.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (_errors) return string.Join(Environment.NewLine, _errors);
+        }
+    }
+
+    /// <summary>Starts <c>dotnet ASSEMBLY ARGUMENTS</c> with all three standard streams connected here.</summary>
+    public static ShellProcess Start(string assembly, IReadOnlyList<string> arguments)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.ArgumentList.Add(assembly);
+        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        var child = new ShellProcess(Process.Start(start) ?? throw new InvalidOperationException($"{assembly} cannot be started."));
+        child._process.ErrorDataReceived += (_, line) => child.NoteError(line.Data);
+        child._process.BeginErrorReadLine();
+        return child;
+    }
+
+    /// <summary>Sends a command without waiting for its result. False if the child is gone.</summary>
+    public async Task<bool> SendAsync(string command)
+    {
+        try
+        {
+            await _process.StandardInput.WriteLineAsync(command);
+            await _process.StandardInput.FlushAsync();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The next line of output; null if the child is gone and has said all.</summary>
+    public async Task<string?> ReadLineAsync(TimeSpan deadline)
+    {
+        using var cancellation = new CancellationTokenSource(deadline);
+        try
+        {
+            return await _process.StandardOutput.ReadLineAsync(cancellation.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"The child said nothing for {deadline.TotalSeconds:F0} s. Its errors: {Errors}");
+        }
+    }
+
+    /// <summary>Sends SIGKILL (on Windows: terminates) and waits for the end.</summary>
+    public void Kill()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.WaitForExit();
+    }
+
+    public void Dispose()
+    {
+        Kill();
+        _process.Dispose();
+    }
+
+    private void NoteError(string? line)
+    {
+        if (line is null) return;
+        lock (_errors)
+        {
+            _errors.Enqueue(line);
+            if (_errors.Count > 50) _errors.Dequeue();
+        }
+    }
+}

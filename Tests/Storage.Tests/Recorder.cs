@@ -1,0 +1,21 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Storage.Tests;
+
+/// <summary>An observer that takes note of what it hears.</summary>
+internal sealed class Recorder : IPersistenceObserver
+{
+    /// <summary>The last number reported durable.</summary>
+    public ulong Durable { get; private set; }
+
+    public List<Exception> Failures { get; } = [];
+
+    public void Persisted(ulong number)
+    {
+        Invariant.Require(number > Durable, $"{number} was reported after {Durable}");
+        Invariant.Require(Failures.Count == 0, "a write was reported durable after the failure");
+        Durable = number;
+    }
+
+    public void StorageFailed(Exception failure) => Failures.Add(failure);
+}

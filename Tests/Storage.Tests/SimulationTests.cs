@@ -1,0 +1,189 @@
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Storage.Tests;
+
+/// <summary>The simulated parts themselves: a test on a disk that forgets nothing would prove nothing.</summary>
+public sealed class SimulationTests
+{
+    private static async Task<IDiskFile> MakeAsync(SimulatedDisk disk, string path, int bytes)
+    {
+        IDiskFile file = await disk.OpenAsync(path, create: true);
+        await file.WriteAndFlushAsync(0, Content(bytes));
+        await disk.FlushDirectoryAsync("");
+        return file;
+    }
+
+    [Fact]
+    public async Task A_crash_forgets_bytes_that_were_not_flushed()
+    {
+        var disk = new SimulatedDisk();
+        IDiskFile file = await MakeAsync(disk, "a", 2000);
+        await file.WriteAsync(500, new byte[3000]);
+        Assert.Equal(3500, disk.ReadAll("a").Length);
+        disk.Crash();
+        Assert.Equal(Content(2000), disk.ReadAll("a"));
+        await Assert.ThrowsAsync<DiskException>(async () => await file.FlushAsync());
+    }
+
+    [Fact]
+    public async Task A_random_crash_tears_writes_by_sectors()
+    {
+        var outcomes = new HashSet<string>();
+        for (int seed = 0; seed < 100; seed++)
+        {
+            var disk = new SimulatedDisk(seed);
+            IDiskFile file = await MakeAsync(disk, "a", 4 * 512);
+            await file.WriteAsync(0, new byte[4 * 512]);
+            disk.Crash(CrashLoss.Random);
+            byte[] found = disk.ReadAll("a");
+            outcomes.Add(string.Concat(Enumerable.Range(0, 4).Select(sector =>
+            {
+                Span<byte> bytes = found.AsSpan(sector * 512, 512);
+                bool isNew = !bytes.ContainsAnyExcept((byte)0);
+                Assert.True(isNew || bytes.SequenceEqual(Content(4 * 512).AsSpan(sector * 512, 512)));
+                return isNew ? "n" : "o";
+            })));
+        }
+        Assert.True(outcomes.Count > 12, string.Join(" ", outcomes));
+    }
+
+    [Fact]
+    public async Task A_crash_forgets_names_that_were_not_flushed_but_never_half_a_rename()
+    {
+        var disk = new SimulatedDisk();
+        await MakeAsync(disk, "a", 10);
+        await disk.RenameAsync("a", "b");
+        await (await disk.OpenAsync("c", create: true)).WriteAndFlushAsync(0, Content(10));
+        disk.Crash();
+        Assert.Equal(["a"], disk.Files);
+        int renamed = 0;
+        for (int seed = 0; seed < 50; seed++)
+        {
+            var random = new SimulatedDisk(seed);
+            await MakeAsync(random, "a", 10);
+            await random.RenameAsync("a", "b");
+            random.Crash(CrashLoss.Random);
+            renamed += Assert.Single(random.Files) == "b" ? 1 : 0;
+        }
+        Assert.InRange(renamed, 5, 45);
+        await disk.RenameAsync("a", "b");
+        await disk.FlushDirectoryAsync("");
+        disk.Crash();
+        Assert.Equal(["b"], disk.Files);
+        await disk.DeleteAsync("b");
+        disk.Crash();
+        Assert.Equal(["b"], disk.Files);
+    }
+
+    [Fact]
+    public async Task What_lies_in_a_directory_that_was_not_flushed_is_lost()
+    {
+        var disk = new SimulatedDisk();
+        await disk.CreateDirectoryAsync("log");
+        await (await disk.OpenAsync("log/a", create: true)).WriteAndFlushAsync(0, Content(10));
+        await disk.FlushDirectoryAsync("log");
+        disk.Crash();
+        Assert.Empty(disk.Files);
+    }
+
+    [Fact]
+    public async Task Faults_happen_when_asked_for()
+    {
+        var disk = new SimulatedDisk { FreeBytes = 100 };
+        IDiskFile file = await MakeAsync(disk, "a", 60);
+        Assert.Equal(DiskFailure.Full, (await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, new byte[101]))).Failure);
+        await file.WriteAsync(60, new byte[40]);
+        disk.FailNext(DiskOperationKind.Flush, "a");
+        await Assert.ThrowsAsync<DiskException>(async () => await file.FlushAsync());
+        disk.Rot("a", 3, 0x80);
+        Assert.Equal(Content(60)[3] ^ 0x80, disk.ReadAll("a")[3]);
+        disk.PowerOffAfter(1);
+        await file.FlushAsync();
+        await Assert.ThrowsAsync<DiskException>(async () => await file.FlushAsync());
+        disk.Crash();
+        Assert.Equal(Content(60)[3] ^ 0x80, disk.ReadAll("a")[3]);
+        await using IAsyncDisposable held = await disk.LockAsync("lock");
+        Assert.Equal(DiskFailure.InUse, (await Assert.ThrowsAsync<DiskException>(async () => await disk.LockAsync("lock"))).Failure);
+    }
+
+    [Fact]
+    public void Latency_orders_operations_by_virtual_time()
+    {
+        var scheduler = new DeterministicScheduler();
+        var time = new VirtualTime(scheduler);
+        var disk = new SimulatedDisk
+        {
+            Latency = operation => new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(operation.Kind == DiskOperationKind.Flush ? 10 : 1), time)),
+        };
+        var done = new List<string>();
+        _ = scheduler.Start(async () =>
+        {
+            IDiskFile file = await disk.OpenAsync("a", create: true);
+            Task write = file.WriteAndFlushAsync(0, Content(10)).AsTask();
+            Task later = file.WriteAsync(0, new byte[10]).AsTask(); // Waits for its turn.
+            await write;
+            done.Add($"flushed {time.Now.TotalMilliseconds}");
+            await later;
+            done.Add($"written {time.Now.TotalMilliseconds}");
+        });
+        time.Advance(TimeSpan.FromMilliseconds(5));
+        Assert.Equal(Content(10), disk.ReadAll("a"));
+        time.Advance(TimeSpan.FromMilliseconds(50));
+        Assert.Equal(["flushed 11", "written 12"], done);
+    }
+
+    [Fact]
+    public void Timers_fire_in_order_and_only_when_time_moves()
+    {
+        var time = new VirtualTime();
+        var fired = new List<string>();
+        using ITimer late = time.CreateTimer(_ => fired.Add($"late {time.Now.TotalSeconds}"), null, TimeSpan.FromSeconds(3), Timeout.InfiniteTimeSpan);
+        using ITimer periodic = time.CreateTimer(_ => fired.Add($"periodic {time.Now.TotalSeconds}"), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+        using ITimer stopped = time.CreateTimer(_ => fired.Add("stopped"), null, TimeSpan.FromSeconds(2), Timeout.InfiniteTimeSpan);
+        stopped.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Assert.Equal(TimeSpan.FromSeconds(1), time.UntilNextTimer);
+        Assert.Empty(fired);
+        time.Advance(TimeSpan.FromSeconds(4));
+        Assert.Equal(["periodic 1", "late 3", "periodic 3"], fired);
+        periodic.Dispose();
+        time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(3, fired.Count);
+        Assert.Null(time.UntilNextTimer);
+        Assert.Equal(TimeSpan.FromSeconds(14), time.Now);
+        Assert.Equal(14, time.GetElapsedTime(0).TotalSeconds);
+    }
+
+    [Fact]
+    public void One_seed_gives_one_order_and_another_seed_another()
+    {
+        static string Order(int? seed)
+        {
+            var scheduler = new DeterministicScheduler(seed);
+            var order = new List<int>();
+            scheduler.Run(() => Task.WhenAll(Enumerable.Range(0, 8).Select(async i =>
+            {
+                await Task.Yield();
+                order.Add(i);
+                await Task.Yield();
+                order.Add(i);
+            })));
+            return string.Join(",", order);
+        }
+
+        Assert.Equal("0,1,2,3,4,5,6,7,0,1,2,3,4,5,6,7", Order(null));
+        Assert.Equal(Order(5), Order(5));
+        Assert.NotEqual(Order(5), Order(6));
+    }
+
+    [Fact]
+    public void Work_that_waits_for_ever_is_reported()
+    {
+        var scheduler = new DeterministicScheduler();
+        Assert.Throws<InvalidOperationException>(() => scheduler.Run(() => new TaskCompletionSource().Task));
+        Assert.Throws<DivideByZeroException>(() => scheduler.Run(async () =>
+        {
+            await Task.Yield();
+            throw new DivideByZeroException();
+        }));
+    }
+}

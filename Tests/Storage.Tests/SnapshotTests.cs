@@ -1,0 +1,227 @@
+using System.Buffers.Binary;
+using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Storage.Tests;
+
+public sealed class SnapshotTests
+{
+    private readonly Machine _machine = new();
+
+    private string[] SnapshotFiles => [.. _machine.Disk.Files.Where(file => file.StartsWith("snapshots/", StringComparison.Ordinal))];
+
+    private (Replica Replica, SnapshotFile File) OpenWithSnapshot()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 10));
+        SnapshotFile file = _machine.WriteSnapshot(replica.Storage, Id(6), Content(5000));
+        replica.RecordSnapshot(file);
+        return (replica, file);
+    }
+
+    [Fact]
+    public void A_recorded_snapshot_replaces_the_entries_it_covers()
+    {
+        (Replica replica, SnapshotFile file) = OpenWithSnapshot();
+        Assert.Equal(file, replica.Storage.Snapshot);
+        Assert.Equal(5000, file.LengthBytes);
+        Assert.Equal(Checksum.Compute(Content(5000)), file.Checksum);
+        _machine.Reopen();
+        replica = _machine.OpenReplica(G1);
+        Assert.Equal(file, replica.Storage.Recovered.Snapshot);
+        Same.State(new RaftState(default, Id(6), Entries(7, 4)), replica.State);
+        Assert.Equal(Content(5000), _machine.ReadSnapshot(replica.Storage, file));
+        Assert.Equal(1, _machine.Storage.Status.SnapshotFiles);
+    }
+
+    [Fact]
+    public void A_finished_snapshot_that_no_record_names_does_not_exist_after_a_restart()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 10));
+        SnapshotFile file = _machine.WriteSnapshot(replica.Storage, Id(6), Content(5000));
+        Assert.Equal(Content(5000), _machine.ReadSnapshot(replica.Storage, file));
+        _machine.Reopen();
+        Assert.Empty(SnapshotFiles);
+        Same.State(new RaftState(default, EntryId.Zero, Entries(1, 10)), _machine.OpenReplica(G1).State);
+    }
+
+    [Fact]
+    public void A_received_snapshot_replaces_the_whole_log_together_with_what_is_written_with_it()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 10));
+        SnapshotFile file = _machine.WriteSnapshot(replica.Storage, Id(8, 3), Content(2000));
+        replica.Write(Entries(9, 2, term: 3), new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3));
+        Assert.Equal(file, replica.Storage.Snapshot);
+        _machine.Reopen();
+        Same.State(new RaftState(new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3), Entries(9, 2, term: 3)),
+            _machine.OpenReplica(G1).State);
+    }
+
+    [Fact]
+    public void An_install_that_was_not_flushed_leaves_the_old_log()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 10));
+        _machine.WriteSnapshot(replica.Storage, Id(50, 3), Content(2000));
+        _machine.Disk.HangFlushes("log/");
+        replica.Submit(snapshot: Id(50, 3));
+        _machine.Scheduler.RunUntilIdle();
+        _machine.Reopen();
+        Same.State(new RaftState(default, EntryId.Zero, Entries(1, 10)), _machine.OpenReplica(G1).State);
+        Assert.Empty(SnapshotFiles);
+    }
+
+    [Fact]
+    public void Files_of_older_snapshots_go_unless_a_reader_holds_them()
+    {
+        (Replica replica, SnapshotFile first) = OpenWithSnapshot();
+        ISnapshotReader reader = null!;
+        _machine.Run(async () => reader = await replica.Storage.OpenSnapshotAsync(first));
+        SnapshotFile second = _machine.WriteSnapshot(replica.Storage, Id(8), Content(10));
+        SnapshotFile pending = _machine.WriteSnapshot(replica.Storage, Id(30, 2), Content(20));
+        replica.RecordSnapshot(second);
+        Assert.Equal(3, SnapshotFiles.Length);
+        byte[] content = new byte[5000];
+        _machine.Run(async () => Assert.Equal(5000, await reader.ReadAsync(0, content)));
+        Assert.Equal(Content(5000), content);
+        _machine.Run(() => reader.DisposeAsync().AsTask());
+        _machine.Scheduler.RunUntilIdle();
+        Assert.Equal(2, SnapshotFiles.Length); // The recorded one, and one that may yet be installed.
+        Assert.Equal(DiskFailure.NotFound, Assert.Throws<DiskException>(() => _machine.ReadSnapshot(replica.Storage, first)).Failure);
+        Assert.Equal(Content(20), _machine.ReadSnapshot(replica.Storage, pending));
+    }
+
+    [Fact]
+    public void An_older_snapshot_that_finishes_late_changes_nothing()
+    {
+        (Replica replica, SnapshotFile recorded) = OpenWithSnapshot();
+        SnapshotFile late = _machine.WriteSnapshot(replica.Storage, Id(5), Content(10));
+        replica.RecordSnapshot(late);
+        Assert.Equal(recorded, replica.Storage.Snapshot);
+        Assert.Single(SnapshotFiles);
+        _machine.Reopen();
+        Same.State(new RaftState(default, Id(6), Entries(7, 4)), _machine.OpenReplica(G1).State);
+    }
+
+    [Fact]
+    public void A_writer_disposed_early_leaves_nothing_behind()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        _machine.Run(async () =>
+        {
+            await using ISnapshotWriter writer = await replica.Storage.CreateSnapshotAsync(Id(3));
+            await writer.WriteAsync(Content(100));
+            Assert.Equal(100, writer.LengthBytes);
+        });
+        Assert.Empty(SnapshotFiles);
+    }
+
+    [Fact]
+    public void A_full_disk_fails_the_snapshot_alone()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 10));
+        _machine.Disk.FreeBytes = 3000;
+        Assert.Equal(DiskFailure.Full, Assert.Throws<DiskException>(
+            () => _machine.WriteSnapshot(replica.Storage, Id(6), Content(5000))).Failure);
+        Assert.Empty(SnapshotFiles);
+        replica.Write(Entries(11, 1));
+        Assert.Null(_machine.Storage.Status.Failure);
+    }
+
+    [Fact]
+    public void A_missing_or_shortened_recorded_snapshot_is_refused_at_opening()
+    {
+        OpenWithSnapshot();
+        _machine.Crash();
+        string path = Assert.Single(SnapshotFiles);
+        byte[] bytes = _machine.Disk.ReadAll(path);
+        _machine.Disk.Remove(path);
+        Assert.Equal(path, Assert.Throws<CorruptionException>(() => _machine.Open()).Path);
+        _machine.Disk.WriteAll(path, bytes.AsSpan(0, bytes.Length - 1));
+        Assert.Equal(path, Assert.Throws<CorruptionException>(() => _machine.Open()).Path);
+        _machine.Disk.WriteAll(path, [.. bytes, 0]);
+        Assert.Equal(path, Assert.Throws<CorruptionException>(() => _machine.Open()).Path);
+        _machine.Disk.WriteAll(path, bytes);
+        _machine.Open();
+    }
+
+    [Fact]
+    public void A_flipped_bit_in_a_snapshot_is_found_when_it_is_read()
+    {
+        (_, SnapshotFile file) = OpenWithSnapshot();
+        _machine.Crash();
+        string path = Assert.Single(SnapshotFiles);
+        foreach (int offset in (int[])[64, 3000, 5063])
+        {
+            _machine.Disk.Rot(path, offset);
+            _machine.Open();
+            Replica replica = _machine.OpenReplica(G1);
+            Assert.Equal(path, Assert.Throws<CorruptionException>(() => _machine.ReadSnapshot(replica.Storage, file)).Path);
+            _machine.Crash();
+            _machine.Disk.Rot(path, offset);
+        }
+        _machine.Disk.Rot(path, 40);
+        Assert.Throws<CorruptionException>(() => _machine.Open());
+    }
+
+    [Fact]
+    public void A_newer_snapshot_version_is_refused_naming_both()
+    {
+        OpenWithSnapshot();
+        _machine.Crash();
+        string path = Assert.Single(SnapshotFiles);
+        byte[] bytes = _machine.Disk.ReadAll(path);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 4);
+        bytes.AsSpan(12, 4).Clear();
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), Checksum.Compute(bytes.AsSpan(0, 64)));
+        _machine.Disk.WriteAll(path, bytes);
+        UnsupportedFileVersionException exception = Assert.Throws<UnsupportedFileVersionException>(() => _machine.Open());
+        Assert.Equal((4, 1), (exception.Found, exception.Understood));
+    }
+
+    [Theory]
+    [InlineData(CrashLoss.Everything)]
+    [InlineData(CrashLoss.Random)]
+    public void A_crash_at_any_step_of_a_snapshot_leaves_the_old_state_or_the_new_one(CrashLoss loss)
+    {
+        bool finished = false;
+        int old = 0;
+        int fresh = 0;
+        for (int operations = 0; !finished; operations++)
+        {
+            var machine = new Machine(new SimulatedDisk(operations));
+            machine.Open();
+            Replica replica = machine.OpenReplica(G1);
+            replica.Write(Entries(1, 10));
+            replica.RecordSnapshot(machine.WriteSnapshot(replica.Storage, Id(3), Content(700, 3)));
+            machine.Disk.PowerOffAfter(operations);
+            try
+            {
+                replica.RecordSnapshot(machine.WriteSnapshot(replica.Storage, Id(6), Content(1500, 6)));
+                finished = true;
+            }
+            catch (DiskException)
+            {
+                Assert.False(finished);
+            }
+            machine.Reopen(loss);
+            replica = machine.OpenReplica(G1);
+            SnapshotFile recorded = replica.Storage.Recovered.Snapshot!;
+            ulong index = recorded.Last.Index.Value;
+            Assert.True(finished ? index == 6 : index is 3 or 6);
+            _ = index == 3 ? old++ : fresh++;
+            Assert.Equal(Content(index == 3 ? 700 : 1500, (int)index), machine.ReadSnapshot(replica.Storage, recorded));
+            Same.State(new RaftState(default, Id(index), Entries(index + 1, 10 - (int)index)), replica.State);
+        }
+        Assert.True(old > 3 && fresh > 0);
+    }
+}

@@ -1,0 +1,263 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Testing;
+
+/// <summary>How to set up a <see cref="StoreCluster"/>.</summary>
+public sealed record StoreClusterOptions
+{
+    public ulong Seed { get; init; } = 1;
+
+    public int Nodes { get; init; } = 3;
+
+    public int Groups { get; init; } = 1;
+
+    public ReplicaOptions Replica { get; init; } = new();
+
+    public StoreLimits Limits { get; init; } = new();
+
+    public KvClientOptions Client { get; init; } = new();
+
+    public int LogSegmentBytes { get; init; } = 1 << 20;
+
+    /// <summary>Runs tasks in an order drawn from the seed instead of oldest first.</summary>
+    public bool RandomOrder { get; init; }
+
+    public ILogger Logger { get; init; } = NullLogger.Instance;
+}
+
+/// <summary>
+/// The real store on one thread: simulated disks, a simulated network, virtual time, one scheduler. Nothing happens but while
+/// one of its Run methods runs; the same seed and calls give the same history.
+/// </summary>
+public sealed class StoreCluster : IStoreConnection
+{
+    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan AttemptTimeout = TimeSpan.FromMilliseconds(500);
+
+    private readonly StoreClusterOptions _options;
+    private readonly Random _random;
+    private readonly HashSet<NodeName> _starting = [];
+    private LeaderRouter? _router;
+    private StoreRoutes? _routes;
+
+    public StoreCluster(StoreClusterOptions options)
+    {
+        _options = options;
+        _random = new Random((int)(options.Seed * 0x9e3779b9));
+        Scheduler = new DeterministicScheduler(options.RandomOrder ? _random.Next() : null);
+        Time = new VirtualTime(Scheduler);
+        Network = new SimulatedNetwork(Time, options.Seed);
+        Names = [.. Enumerable.Range(1, options.Nodes).Select(i => new NodeName($"node-{i}"))];
+        Disks = Names.ToDictionary(name => name, name => new SimulatedDisk(_random.Next()));
+        _ = Time.CreateTimer(_ => Tick(), null, TickPeriod, TickPeriod);
+    }
+
+    public DeterministicScheduler Scheduler { get; }
+
+    public VirtualTime Time { get; }
+
+    public SimulatedNetwork Network { get; }
+
+    public IReadOnlyList<NodeName> Names { get; }
+
+    public Dictionary<NodeName, SimulatedDisk> Disks { get; }
+
+    /// <summary>The nodes that are up.</summary>
+    public SortedDictionary<NodeName, StoreNode> Nodes { get; } = [];
+
+    /// <summary>Makes a cluster, forms it and waits until every group has a leader.</summary>
+    public static StoreCluster Start(StoreClusterOptions? options = null)
+    {
+        var cluster = new StoreCluster(options ?? new StoreClusterOptions());
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(cluster.AllGroupsHaveLeaders, TimeSpan.FromSeconds(30), "every group has a leader");
+        return cluster;
+    }
+
+    public KvClient CreateClient(KvClientOptions? options = null) =>
+        new(this, Time, Scheduler, options ?? _options.Client, (ulong)_random.NextInt64());
+
+    /// <summary>Opens a node on its disk and lets it join in the background; <see cref="StartFailure"/> tells if it could not.</summary>
+    public void StartNode(NodeName name)
+    {
+        if (!Nodes.ContainsKey(name) && _starting.Add(name)) _ = Scheduler.Start(() => StartNodeAsync(name));
+    }
+
+    /// <summary>Why a node could not start.</summary>
+    public Dictionary<NodeName, Exception> StartFailure { get; } = [];
+
+    /// <summary>The power fails: the node is gone, and so is what its disk had not flushed.</summary>
+    public void CrashNode(NodeName name, CrashLoss loss = CrashLoss.Everything)
+    {
+        Network.Detach(name);
+        if (!Nodes.Remove(name, out StoreNode? node)) return;
+        // The disk first: nothing of what the node does while it dies may reach it.
+        Disks[name].Crash(loss);
+        _ = Scheduler.Start(node.CrashAsync);
+        Scheduler.RunUntilIdle();
+    }
+
+    public bool AllGroupsHaveLeaders()
+    {
+        if (Nodes.Count == 0 || Nodes.Values.Any(n => !n.Formed.IsCompletedSuccessfully)) return false;
+        return Nodes.Values.First().Formation.Groups.All(g => LeaderOf(g.Group) is not null);
+    }
+
+    /// <summary>The node whose replica leads a group in the highest term; null if none does.</summary>
+    public NodeName? LeaderOf(GroupId group) => Nodes.Values
+        .Select(node => (node.Name, Replica: node.Find(group)))
+        .Where(r => r.Replica?.Status.Role == "leader")
+        .OrderByDescending(r => r.Replica!.Status.Term)
+        .Select(r => (NodeName?)r.Name)
+        .FirstOrDefault();
+
+    /// <summary>Lets virtual time pass.</summary>
+    public void RunFor(TimeSpan time) => Time.Advance(time);
+
+    /// <summary>Lets virtual time pass until something holds; throws if it does not within <paramref name="limit"/>.</summary>
+    public void RunUntil(Func<bool> condition, TimeSpan limit, string what)
+    {
+        TimeSpan end = Time.Now + limit;
+        Scheduler.RunUntilIdle();
+        while (!condition())
+        {
+            if (Time.Now >= end)
+                throw new TimeoutException($"Seed {_options.Seed}: after {limit.TotalSeconds:F0} simulated seconds it still does not hold that {what}.");
+            Time.Advance(TimeSpan.FromTicks(Math.Max(1, (Time.UntilNextTimer ?? TickPeriod).Ticks)));
+        }
+    }
+
+    /// <summary>Runs work, letting time pass, until it ends.</summary>
+    public T Run<T>(Func<Task<T>> work)
+    {
+        Running<T> running = Begin(work);
+        RunUntil(() => running.HasEnded, TimeSpan.FromSeconds(120), "the call ended");
+        return running.Result;
+    }
+
+    /// <summary>Starts work that goes on while time passes.</summary>
+    public Running<T> Begin<T>(Func<Task<T>> work)
+    {
+        var running = new Running<T>();
+        _ = Scheduler.Start(() => running.FollowAsync(work));
+        return running;
+    }
+
+    /// <summary>Runs work, letting time pass, until it ends.</summary>
+    public void Run(Func<Task> work) => Run(async () =>
+    {
+        await work();
+        return true;
+    });
+
+    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
+
+    /// <summary>As a real connection: one attempt, over a network that may lose the request or the reply.</summary>
+    public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
+    {
+        NodeName node = _router!.Pick(group);
+        GroupReply reply = await AttemptAsync(node, group, request);
+        _router.Learn(group, node, reply);
+        return reply;
+    }
+
+    /// <summary>Of a client's request or reply being lost, 0 to 1.</summary>
+    public double ClientLoss { get; set; }
+
+    private async Task<GroupReply> AttemptAsync(NodeName node, GroupId group, GroupRequest request)
+    {
+        if (_random.NextDouble() < ClientLoss)
+        {
+            await Task.Delay(AttemptTimeout, Time);
+            return GroupReply.Of(GroupReplyStatus.Unknown);
+        }
+        if (!Nodes.TryGetValue(node, out StoreNode? store) || store.Find(group) is not { } replica)
+            return GroupReply.Of(GroupReplyStatus.Unavailable);
+        GroupReply reply = await Attempt.WithinAsync(replica.ExecuteAsync(request), AttemptTimeout, Time);
+        return _random.NextDouble() < ClientLoss ? GroupReply.Of(GroupReplyStatus.Unknown) : reply;
+    }
+
+    private async Task StartNodeAsync(NodeName name)
+    {
+        StoreNode? node = null;
+        try
+        {
+            node = await StoreNode.StartAsync(new StoreNodeOptions
+            {
+                Name = name,
+                Nodes = Names,
+                Groups = _options.Groups,
+                Limits = _options.Limits,
+                Replica = _options.Replica,
+                LogSegmentBytes = _options.LogSegmentBytes,
+                Time = Time,
+                Scheduler = Scheduler,
+                Seed = (ulong)_random.NextInt64(),
+                Logger = _options.Logger,
+            }, Disks[name], Network.For(name));
+            Nodes[name] = node;
+            _starting.Remove(name);
+            Network.Attach(name, frame => node.Receive(frame.Span));
+            await node.Formed;
+            _routes ??= new StoreRoutes(node.Ranges, node.Formation.Limits);
+            _router ??= new LeaderRouter(node.Formation.Groups);
+            foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, Scheduler);
+        }
+#pragma warning disable CA1031 // Kept for whoever asks why the node is not up.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _starting.Remove(name);
+            // A node that crashed while it was starting has an excuse.
+            if (node is null || Nodes.GetValueOrDefault(name) == node) StartFailure[name] = failure;
+        }
+    }
+
+    private void Tick()
+    {
+        foreach (StoreNode node in Nodes.Values)
+        {
+            node.Tick();
+            foreach (Replica replica in node.Replicas) replica.Tick();
+        }
+    }
+}
+
+/// <summary>Work under way on a simulated cluster. Unlike a task's, its end is seen in the very step in which it happens.</summary>
+public sealed class Running<T>
+{
+    private T? _result;
+
+    public bool HasEnded { get; private set; }
+
+    /// <summary>Why it failed; null otherwise.</summary>
+    public Exception? Failure { get; private set; }
+
+    /// <summary>What it returned; throws what it threw.</summary>
+    public T Result
+    {
+        get
+        {
+            if (Failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+            return HasEnded ? _result! : throw new InvalidOperationException("It has not ended.");
+        }
+    }
+
+    internal async Task FollowAsync(Func<Task<T>> work)
+    {
+        try
+        {
+            _result = await work();
+        }
+#pragma warning disable CA1031 // Kept for whoever asks for the result.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            Failure = failure;
+        }
+        HasEnded = true;
+    }
+}
