@@ -5,13 +5,15 @@ internal sealed class LoadTable
 {
     private readonly List<Row> _rows = [];
 
-    private sealed record Row(string Host, LoadKind Kind, int Clients, List<Measurement> Runs);
+    private sealed record Row(string Host, string Work, int Clients, List<Measurement> Runs);
 
-    public void Add(string host, LoadKind kind, int clients, Measurement run)
+    public void Add(string host, LoadKind kind, int clients, Measurement run) => Add(host, Name(kind), clients, run);
+
+    public void Add(string host, string work, int clients, Measurement run)
     {
-        Console.Error.WriteLine($"{host} {Name(kind)} {clients}: {run}");
-        Row? row = _rows.Find(row => row.Host == host && row.Kind == kind && row.Clients == clients);
-        if (row is null) _rows.Add(row = new Row(host, kind, clients, []));
+        Console.Error.WriteLine($"{host} {work} {clients}: {run}");
+        Row? row = _rows.Find(row => row.Host == host && row.Work == work && row.Clients == clients);
+        if (row is null) _rows.Add(row = new Row(host, work, clients, []));
         row.Runs.Add(run);
     }
 
@@ -20,7 +22,7 @@ internal sealed class LoadTable
         var table = new MarkdownTable("host", "work", "clients", "per second", "p50 ms", "p99 ms", "p99.9 ms", "errors", "load's CPU", "busy");
         foreach (Row row in _rows)
         {
-            table.Add(row.Host, Name(row.Kind), $"{row.Clients}", Of(row, run => run.PerSecond, "N0"), Of(row, run => run.P50Milliseconds, "0.000"),
+            table.Add(row.Host, row.Work, $"{row.Clients}", Of(row, run => run.PerSecond, "N0"), Of(row, run => run.P50Milliseconds, "0.000"),
                 Of(row, run => run.P99Milliseconds, "0.000"), Of(row, run => run.P999Milliseconds, "0.000"),
                 $"{row.Runs.Sum(run => run.Errors)}", Of(row, run => run.LoadShare, "P0"), Of(row, run => run.BusyShare, "P0"));
         }
