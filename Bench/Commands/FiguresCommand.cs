@@ -32,7 +32,10 @@ internal static class FiguresCommand
             await run.RunAsync(cancellation);
             run.WriteConditions(Console.Out);
             Console.WriteLine();
-            new FigureReport(run.Figures).Write(Console.Out);
+            var report = new FigureReport(run.Figures);
+            report.Write(Console.Out);
+            Console.WriteLine();
+            Console.WriteLine($"Missed: {report.Missed}.");
         });
         return command;
     }

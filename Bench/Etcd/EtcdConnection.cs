@@ -17,23 +17,19 @@ internal sealed class EtcdConnection : IDisposable
     private readonly Uri _status;
 
     public EtcdConnection(string endpoint)
+        : this(endpoint, CreateHandler())
+    {
+    }
+
+    /// <param name="handler">Disposed with this.</param>
+    internal EtcdConnection(string endpoint, HttpMessageHandler handler)
     {
         Endpoint = endpoint;
         var address = new Uri($"http://{endpoint}");
         _put = new Uri(address, "/etcdserverpb.KV/Put");
         _range = new Uri(address, "/etcdserverpb.KV/Range");
         _status = new Uri(address, "/etcdserverpb.Maintenance/Status");
-        _invoker = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            ConnectTimeout = s_connectTimeout,
-            EnableMultipleHttp2Connections = false, // Several connections are several instances, each with its share.
-            InitialHttp2StreamWindowSize = WindowBytes,
-            ActivityHeadersPropagator = null,
-            UseCookies = false,
-            UseProxy = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-        });
+        _invoker = new HttpMessageInvoker(handler);
     }
 
     public string Endpoint { get; }
@@ -55,6 +51,18 @@ internal sealed class EtcdConnection : IDisposable
         CallAsync(_status, GrpcFrame.Wrap(default), buffer, cancellationToken);
 
     public void Dispose() => _invoker.Dispose();
+
+    private static SocketsHttpHandler CreateHandler() => new()
+    {
+        ConnectTimeout = s_connectTimeout,
+        EnableMultipleHttp2Connections = false, // Several connections are several instances, each with its share.
+        InitialHttp2StreamWindowSize = WindowBytes,
+        ActivityHeadersPropagator = null,
+        UseCookies = false,
+        UseProxy = false,
+        AllowAutoRedirect = false,
+        AutomaticDecompression = DecompressionMethods.None,
+    };
 
     private async ValueTask<int> CallAsync(Uri method, byte[] request, byte[] buffer, CancellationToken cancellationToken)
     {

@@ -12,6 +12,8 @@ internal sealed class FigureReport(FigureSet figures)
 
     public const int Most = 4096;
 
+    private const int ReachedKeys = 1_000_000; // What the reaches for memory are set for.
+
     private readonly MarkdownTable _table = new("host", "work", "reach", "median (least - most)", "verdict", "load's CPU");
 
     /// <summary>How many figures were measured and missed.</summary>
@@ -23,8 +25,7 @@ internal sealed class FigureReport(FigureSet figures)
         AddEmbedded();
         AddOrleans();
         AddEtcd();
-        AtMost("Embedded", "1,000,000 keys of 16 + 256 bytes, all three nodes", figures.ResidentGigabytes, 2.5, "0.00", " GB resident");
-        AtMost("Embedded", "the same, restart to serving", figures.RestartSeconds, 15, "0.0", " s");
+        AddMemory();
         AtLeast("core alone", $"3 replicas in memory, {CoreFigures.PayloadBytes}-byte entries by {CoreFigures.EntriesPerBatch}, one thread",
             figures.CorePerSecond, 1_000_000, "N0", "/s");
         // The smallest object has 24 bytes: if less is allocated, there is none per entry. What is left belongs to the batch.
@@ -78,6 +79,20 @@ internal sealed class FigureReport(FigureSet figures)
         Inform(Etcd, "put, 256 clients, p99", put.P99Milliseconds, "0.00", " ms");
         Inform(Etcd, "linearizable get, 256 clients", get.PerSecond, "N0", "/s", get);
         Inform(Etcd, "put, 1 client, p50", figures.Of(Etcd, LoadKind.Put, 1).P50Milliseconds, "0.000", " ms");
+    }
+
+    private void AddMemory()
+    {
+        const string Restart = "the same, restart to serving";
+        string keys = $"{figures.MemoryKeys:N0} keys of 16 + 256 bytes, all three nodes";
+        if (figures.MemoryKeys != ReachedKeys)
+        {
+            Inform(Embedded, keys, figures.ResidentGigabytes, "0.00", " GB resident");
+            Inform(Embedded, Restart, figures.RestartSeconds, "0.0", " s");
+            return;
+        }
+        AtMost(Embedded, keys, figures.ResidentGigabytes, 2.5, "0.00", " GB resident");
+        AtMost(Embedded, Restart, figures.RestartSeconds, 15, "0.0", " s");
     }
 
     private void AtMostFlushes(string host, LoadSamples alone, double plusMilliseconds)

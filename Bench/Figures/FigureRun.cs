@@ -21,7 +21,7 @@ internal sealed class FigureRun(FigureRunOptions options)
     private double? _idleShare;
     private string _etcdVersion = "";
 
-    public FigureSet Figures { get; } = new();
+    public FigureSet Figures { get; } = new() { MemoryKeys = options.MemoryKeys };
 
     private LoadPlan Plan => options.Plan;
 

@@ -16,6 +16,9 @@ internal sealed class FigureSet
     /// <summary>Allocated beyond payload and log slots.</summary>
     public Samples CoreOtherBytesPerEntry { get; } = new();
 
+    /// <summary>How many keys the figures of memory are for.</summary>
+    public int MemoryKeys { get; init; } = 1_000_000;
+
     public Samples ResidentGigabytes { get; } = new();
 
     public Samples RestartSeconds { get; } = new();

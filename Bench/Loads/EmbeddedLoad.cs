@@ -13,7 +13,6 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
 
     private readonly EmbeddedCluster _cluster;
     private readonly ScratchDirectory _directory;
-    private readonly Dictionary<int, TimeSpan> _operationCosts = [];
 
     private EmbeddedLoad(EmbeddedCluster cluster, ScratchDirectory directory)
     {
@@ -49,8 +48,7 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
 
     public async Task<Measurement> RunAsync(LoadKind kind, LoadPlan plan, CancellationToken cancellationToken)
     {
-        if (!_operationCosts.TryGetValue(plan.Clients, out TimeSpan cost))
-            _operationCosts[plan.Clients] = cost = await LoadRunner.CalibrateAsync(plan, cancellationToken);
+        TimeSpan cost = await LoadRunner.CalibrateAsync(plan, cancellationToken);
         byte[] value = plan.CreateValue();
         KvClient store = _cluster.Client;
         LoadRunner.KeyOperation operation = kind == LoadKind.Put

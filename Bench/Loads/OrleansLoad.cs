@@ -47,7 +47,7 @@ internal static class OrleansLoad
                 root.GetProperty("p99_ms").GetDouble(), root.GetProperty("p999_ms").GetDouble(), errors,
                 errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new BenchException($"These are no figures of the shell's bench command: {json}");
         }
