@@ -101,10 +101,16 @@ public sealed class NodeStorage : INodeStorage
             await _closed.Task;
             return;
         }
-        _log.Close();
-        await _gate.CloseAsync();
-        await _log.CloseFilesAsync();
-        await _lock.DisposeAsync();
-        _closed.SetResult();
+        try
+        {
+            _log.Close();
+            await _gate.CloseAsync();
+            await _log.CloseFilesAsync();
+        }
+        finally
+        {
+            await _lock.DisposeAsync();
+            _closed.SetResult();
+        }
     }
 }

@@ -144,15 +144,15 @@ public sealed partial class RaftNode
     {
         _ackIsOwed = true;
         _ackOwed = LogIndex.Max(_ackOwed, last);
-        SendOwedAcknowledgement(last);
+        SendOwedAcknowledgement(atLeast: last);
     }
 
     // Acknowledgements are cumulative, so one stands for all that became durable meanwhile.
-    private void SendOwedAcknowledgement(LogIndex asked)
+    private void SendOwedAcknowledgement(LogIndex atLeast)
     {
         if (!_ackIsOwed || Role != Role.Follower || Leader.IsNone || !IsTermDurable) return;
         LogIndex match = LogIndex.Min(Agreed, DurableIndex);
-        if (match < asked && match <= _ackSent) return;
+        if (match < atLeast) return;
         Send(Leader, new AppendEntriesReply(Term, match));
         _ackSent = LogIndex.Max(_ackSent, match);
         _ackIsOwed = match < _ackOwed;

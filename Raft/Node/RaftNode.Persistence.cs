@@ -52,19 +52,25 @@ public sealed partial class RaftNode
         {
             case Role.Leader: CommitByCounting(); break;
             case Role.Candidate when IsTermDurable && _granted.Add(Id): CountVotes(); break;
-            case Role.Follower: SendOwedAcknowledgement(_ackOwed); break;
+            case Role.Follower: SendOwedAcknowledgement(LogIndex.Min(_ackOwed, _ackSent.Next())); break;
         }
     }
 
     private void Recover(RaftState recovered)
     {
         HardState state = recovered.HardState;
+        EntryId last = recovered.Snapshot;
+        Invariant.Require((last.Index.Value == 0) == (last.Term.Value == 0), $"recovered snapshot {last}");
+        foreach (ref readonly LogEntry entry in recovered.Entries.Span)
+        {
+            Invariant.Require(entry.Index == last.Index.Next() && entry.Term >= last.Term && entry.Term > Term.Zero,
+                $"recovered {entry} after {last}");
+            last = entry.Id;
+        }
+
         _log.AppendRange(recovered.Entries.Span);
         Invariant.Require(_log.Last.Term <= state.Term, $"recovered {_log.Last}, newer than {state.Term}");
         Invariant.Require(state.Commit <= _log.LastIndex, $"recovered commit {state.Commit} beyond the log's end {_log.Last}");
-        Invariant.Require((recovered.Snapshot.Index.Value == 0) == (recovered.Snapshot.Term.Value == 0),
-            $"recovered snapshot {recovered.Snapshot}");
-        Invariant.Require(recovered.Entries.IsEmpty || recovered.Entries.Span[0].Term.Value > 0, "recovered an entry of term 0");
         Term = state.Term;
         _votedFor = state.VotedFor;
         CommitIndex = LogIndex.Max(state.Commit, recovered.Snapshot.Index);

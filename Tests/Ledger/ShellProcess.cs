@@ -7,11 +7,12 @@ public sealed class ShellProcess : IDisposable
 {
     private readonly Process _process;
     private readonly Queue<string> _errors = new();
+    private bool _disposed;
 
     private ShellProcess(Process process) => _process = process;
 
     /// <summary>Whether the child still runs.</summary>
-    public bool IsRunning => !_process.HasExited;
+    public bool IsRunning => !_disposed && !_process.HasExited;
 
     /// <summary>The last lines the child wrote to standard error.</summary>
     public string Errors
@@ -78,6 +79,8 @@ public sealed class ShellProcess : IDisposable
 
     public void Dispose()
     {
+        if (_disposed) return;
+        _disposed = true;
         Kill();
         _process.Dispose();
     }

@@ -1,0 +1,17 @@
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Embedded.Tests;
+
+/// <summary>The shell on the embedded host, with real files.</summary>
+public sealed class EmbeddedShellTests : ShellContract
+{
+    private readonly TemporaryCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        EmbeddedCluster cluster = await _cluster.StartAsync();
+        return new ShellHost(cluster.Client, cluster, cluster);
+    }
+
+    protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
+}

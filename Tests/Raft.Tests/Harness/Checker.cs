@@ -1,0 +1,152 @@
+namespace Orleans.Raft.Core.Tests;
+
+/// <summary>
+/// Checks the safety properties of Raft figure 3 and every durability promise, after each turn of each replica and on each
+/// message that leaves one.
+/// </summary>
+internal sealed class Checker
+{
+    private readonly Dictionary<Term, ReplicaId> _leaders = [];
+    private readonly Dictionary<(ReplicaId Voter, Term Term), ReplicaId> _votes = [];
+    private readonly Dictionary<EntryId, (Term Before, LogEntry Entry)> _entries = [];
+    private readonly Dictionary<ReplicaId, (RaftNode Node, Term Term, LogIndex Commit)> _seen = [];
+    private readonly Dictionary<LogIndex, LogEntry> _committed = [];
+    private EntryId _lastCommitted;
+    private Term _newestLeaderTerm;
+
+    public Func<IEnumerable<Replica>> All { get; set; } = () => [];
+
+    /// <summary>How many replicas vote; 0 when only one of them is real, and majorities cannot be looked at.</summary>
+    public int Voters { get; set; }
+
+    public int Elections => _leaders.Count;
+
+    /// <summary>The last entry that any replica found committed.</summary>
+    public EntryId LastCommitted => _lastCommitted;
+
+    public LogEntry CommittedAt(LogIndex index) => _committed[index];
+
+    public void Started(ReplicaId id, RaftNode node)
+    {
+        _seen[id] = (node, node.Term, node.CommitIndex);
+        for (LogIndex index = node.FirstKept; index <= node.CommitIndex; index = index.Next())
+        {
+            if (!_committed.ContainsKey(index)) RecordCommitted(id, node.Log[index], holders: null);
+        }
+    }
+
+    public void Sends(Replica replica, OutboundMessage sent)
+    {
+        HardState disk = replica.Disk.HardState;
+        Term term = sent.Message.Term;
+        switch (sent.Message)
+        {
+            case RequestVote:
+                Assert.True(disk.Term == term && disk.VotedFor == replica.Id, $"{replica.Id} asks for votes in {term}; durable is {disk}");
+                RecordVote(replica.Id, term, replica.Id);
+                break;
+            case RequestVoteReply { Granted: true }:
+                Assert.True(disk.Term == term && disk.VotedFor == sent.To, $"{replica.Id} votes for {sent.To} in {term}; durable is {disk}");
+                RecordVote(replica.Id, term, sent.To);
+                break;
+            case AppendEntriesReply reply:
+                Assert.True(disk.Term == term, $"{replica.Id} acknowledges in {term}; durable is {disk}");
+                Assert.True(replica.Disk.LastIndex >= reply.MatchIndex, $"{replica.Id} acknowledges {reply.MatchIndex}; durable is {replica.Disk.LastIndex}");
+                CheckDiskAgrees(replica, reply.MatchIndex);
+                break;
+            case HeartbeatReply or AppendEntriesRejection:
+                Assert.True(disk.Term == term, $"{replica.Id} sends {sent.Message}; durable is {disk}");
+                break;
+            case AppendEntries or Heartbeat or TimeoutNow:
+                Assert.True(disk.Term == term && disk.VotedFor == replica.Id, $"{replica.Id} leads {term}; durable is {disk}");
+                break;
+        }
+    }
+
+    public void Writes(Replica replica, PersistRequest write)
+    {
+        foreach (LogEntry entry in write.Entries.Span)
+        {
+            Term before = replica.Node.Log.TermAt(entry.Index.Previous());
+            if (_entries.TryAdd(entry.Id, (before, entry))) continue;
+            (Term Before, LogEntry Entry) known = _entries[entry.Id];
+            Assert.True(known.Before == before && Same(known.Entry, entry), $"log matching: {replica.Id} has {entry} after {before}, another {known}");
+        }
+    }
+
+    public void Applies(Replica replica, LogEntry entry)
+    {
+        LogEntry committed = _committed[entry.Index];
+        Assert.True(Same(committed, entry), $"{replica.Id} applies {entry}; {committed} was committed");
+    }
+
+    public void Observe(Replica replica, TimeSpan now)
+    {
+        RaftNode node = replica.Node;
+        (RaftNode before, Term term, LogIndex commit) = _seen[replica.Id];
+        Assert.Same(before, node);
+        Assert.True(node.Term >= term, $"{replica.Id} went from {term} to {node.Term}");
+        Assert.True(node.CommitIndex >= commit, $"{replica.Id} went from commit {commit} to {node.CommitIndex}");
+        Assert.True(node.LastApplied <= node.CommitIndex && node.CommitIndex <= node.LastEntry.Index);
+        CheckDiskAgrees(replica, LogIndex.Min(node.DurableIndex, replica.Disk.LastIndex));
+        Assert.True(node.DurableIndex <= replica.Disk.LastIndex, $"{replica.Id} takes {node.DurableIndex} as durable; {replica.Disk.LastIndex} is");
+        for (LogIndex index = LogIndex.Max(commit.Next(), node.FirstKept); index <= node.CommitIndex; index = index.Next())
+            RecordCommitted(replica.Id, node.Log[index], All);
+        _seen[replica.Id] = (node, node.Term, node.CommitIndex);
+        if (node.Role == Role.Leader) CheckLeader(replica);
+        if (node.HasLease(now)) CheckLease(replica);
+    }
+
+    private void CheckLeader(Replica replica)
+    {
+        RaftNode node = replica.Node;
+        if (_leaders.TryAdd(node.Term, replica.Id)) CheckLeaderCompleteness(node);
+        Assert.True(_leaders[node.Term] == replica.Id, $"{node.Term} has leaders {_leaders[node.Term]} and {replica.Id}");
+    }
+
+    private void CheckLeaderCompleteness(RaftNode node)
+    {
+        if (node.Term < _newestLeaderTerm) return;
+        _newestLeaderTerm = node.Term;
+        EntryId last = _lastCommitted;
+        Assert.True(node.LastEntry.Index >= last.Index, $"{node.Id} leads {node.Term} without {last}");
+        if (node.Log.TryTermAt(last.Index, out Term term)) Assert.Equal(last.Term, term);
+    }
+
+    // With a lease nobody else may lead a later term, and nothing may be committed that the lease holder does not know.
+    private void CheckLease(Replica replica)
+    {
+        Assert.True(_newestLeaderTerm == replica.Node.Term, $"{replica.Id} has a lease in {replica.Node.Term}; {_newestLeaderTerm} has a leader");
+        Assert.True(replica.Node.CommitIndex.Value >= _lastCommitted.Index.Value);
+    }
+
+    private void RecordCommitted(ReplicaId id, LogEntry entry, Func<IEnumerable<Replica>>? holders)
+    {
+        if (_committed.TryGetValue(entry.Index, out LogEntry known))
+        {
+            Assert.True(Same(known, entry), $"{id} committed {entry}, another {known}");
+            return;
+        }
+
+        _committed.Add(entry.Index, entry);
+        if (entry.Index > _lastCommitted.Index) _lastCommitted = entry.Id;
+        if (holders is null || Voters == 0) return;
+        int count = holders().Count(other => other.Disk.TermAt(entry.Index) == entry.Term || other.Disk.Snapshot.Index > entry.Index);
+        Assert.True(count > Voters / 2, $"{id} committed {entry}, durable on {count} of {Voters}");
+    }
+
+    private void RecordVote(ReplicaId voter, Term term, ReplicaId candidate)
+    {
+        _votes.TryAdd((voter, term), candidate);
+        Assert.True(_votes[(voter, term)] == candidate, $"{voter} voted in {term} for {_votes[(voter, term)]} and {candidate}");
+    }
+
+    private static void CheckDiskAgrees(Replica replica, LogIndex upTo)
+    {
+        if (!replica.Node.Log.TryTermAt(upTo, out Term term) || replica.Disk.TermAt(upTo) is not { } durable) return;
+        Assert.True(durable == term, $"{replica.Id} takes {upTo} as durable with {term}; the disk has {durable}");
+    }
+
+    private static bool Same(LogEntry left, LogEntry right) =>
+        left.Id == right.Id && left.Kind == right.Kind && left.Payload.Span.SequenceEqual(right.Payload.Span);
+}

@@ -1,0 +1,72 @@
+namespace Orleans.Raft.Core.Tests;
+
+/// <summary>What would survive a crash.</summary>
+internal sealed class TestDisk
+{
+    private readonly List<LogEntry> _entries = [];
+
+    public HardState HardState { get; private set; }
+
+    public EntryId Snapshot { get; private set; }
+
+    public ulong LastWrite { get; private set; }
+
+    public LogIndex LastIndex => Snapshot.Index + (ulong)_entries.Count;
+
+    public static TestDisk With(ulong term, ReplicaId votedFor, ulong commit, params ulong[] terms)
+    {
+        var disk = new TestDisk { HardState = new HardState(new Term(term), votedFor, new LogIndex(commit)) };
+        foreach (ulong entryTerm in terms)
+            disk._entries.Add(Make.Entry(entryTerm, (ulong)disk._entries.Count + 1));
+        return disk;
+    }
+
+    public RaftState Recover()
+    {
+        LastWrite = 0;
+        return new RaftState(HardState, Snapshot, _entries.ToArray());
+    }
+
+    public Term? TermAt(LogIndex index)
+    {
+        if (index == Snapshot.Index) return Snapshot.Term;
+        return index > Snapshot.Index && index <= LastIndex ? At(index).Term : null;
+    }
+
+    public void Write(PersistRequest write)
+    {
+        Assert.Equal(LastWrite + 1, write.Number);
+        LastWrite = write.Number;
+        if (write.Snapshot is { } snapshot)
+        {
+            _entries.Clear();
+            Snapshot = snapshot;
+        }
+
+        foreach (LogEntry entry in write.Entries.Span)
+        {
+            Assert.True(entry.Index > Snapshot.Index && entry.Index <= LastIndex.Next(), $"{entry} leaves a gap after {LastIndex}");
+            _entries.RemoveRange((int)(entry.Index - Snapshot.Index) - 1, (int)(LastIndex.Next() - entry.Index));
+            _entries.Add(entry);
+        }
+
+        if (write.HardState is { } state)
+        {
+            Assert.True(state.Term > HardState.Term || (state.Term == HardState.Term
+                && (state.VotedFor == HardState.VotedFor || HardState.VotedFor.IsNone)), $"{state} after {HardState}");
+            Assert.True(state.Commit >= HardState.Commit, $"{state} after {HardState}");
+            HardState = state;
+        }
+
+        Assert.True(HardState.Commit <= LastIndex, $"{HardState} on a log that ends at {LastIndex}");
+    }
+
+    public void RecordSnapshot(EntryId snapshot)
+    {
+        Assert.Equal(snapshot.Term, TermAt(snapshot.Index));
+        _entries.RemoveRange(0, (int)(snapshot.Index - Snapshot.Index));
+        Snapshot = snapshot;
+    }
+
+    private LogEntry At(LogIndex index) => _entries[(int)(index - Snapshot.Index) - 1];
+}

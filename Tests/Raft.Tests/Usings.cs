@@ -1,0 +1,1 @@
+global using static Orleans.Raft.Core.Tests.Make;
