@@ -26,9 +26,10 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
-            else if (node.Find(address.Group) is { } replica && replica.Id == address.To && IsPlacedOn(record, address, sender))
-                replica.Deliver(address.From, message);
-            else if (!record.Groups.Any(g => g.Group == address.Group)) Refuse($"message from {sender} for unknown {address.Group}");
+            else if (!IsPlacedOn(record, address.Group, address.From, sender) || !IsPlacedOn(record, address.Group, address.To, node.Name))
+                Refuse($"message of {address.Group} from {address.From} on {sender} to {address.To}");
+            // A replica that is not open yet misses messages, as one that is down does.
+            else if (node.Find(address.Group) is { } replica) replica.Deliver(address.From, message);
         }
     }
 
@@ -40,12 +41,13 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
     }
 
     /// <summary>A node speaks only for replicas that are placed on it.</summary>
-    private static bool IsPlacedOn(FormationRecord record, in MessageAddress address, NodeName sender)
+    private static bool IsPlacedOn(FormationRecord record, GroupId group, ReplicaId replica, NodeName place)
     {
-        int index = (int)address.Group.Value - 1;
+        // Groups are numbered from 1 on, in order.
+        int index = (int)group.Value - 1;
         if (index < 0 || index >= record.Groups.Count) return false;
         foreach (ReplicaPlacement placement in record.Groups[index].Replicas)
-            if (placement.Id == address.From) return placement.Node == sender;
+            if (placement.Id == replica) return placement.Node == place;
         return false;
     }
 
