@@ -8,6 +8,9 @@ public sealed partial class Replica
 {
     private SnapshotReceiving? _receiving;
 
+    // Whole, and offered to the core in this turn. Apart from the one above: a part of another snapshot may come in the same turn.
+    private SnapshotReceiving? _offered;
+
     private void OnSnapshotChunk(ReplicaId from, SnapshotChunk chunk)
     {
         // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it matters.
@@ -54,11 +57,17 @@ public sealed partial class Replica
                 if (file.Checksum != receiving.FileChecksum || receiving.State.LastApplied != receiving.Snapshot)
                     throw new InvalidDataException($"the snapshot {receiving.Snapshot} arrived damaged");
             }
-            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file)));
+            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), replica => replica.OnPartAbandoned(receiving)));
         }
         catch (Exception e) when (e is IOException or InvalidOperationException or InvalidDataException)
         {
-            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message)));
+            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message), replica => replica.OnPartAbandoned(receiving)));
+        }
+#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Post(new WorkFailedInput(e));
         }
     }
 
@@ -73,6 +82,8 @@ public sealed partial class Replica
         receiving.NextOffsetBytes += chunk.Data.Length;
         Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
         if (file is null) return;
+        _receiving = null;
+        _offered = receiving;
         OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot);
     }
 
@@ -91,12 +102,26 @@ public sealed partial class Replica
     /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that follows.</summary>
     private void AdoptReceivedState(EntryId snapshot)
     {
-        Invariant.Require(_receiving is { State: not null } && _receiving.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
-        _state = _receiving.State;
-        _snapshotLengthBytes = _receiving.TotalBytes;
+        Invariant.Require(_offered is { State: not null } && _offered.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
+        _state = _offered.State;
+        _snapshotLengthBytes = _offered.TotalBytes;
         _logBytesAtSnapshot = _logBytesApplied;
         ReplicaLog.SnapshotInstalled(_logger, _host.Name, Group, Id, snapshot);
-        EndReceiving(_receiving);
+        DropOffered();
+    }
+
+    /// <summary>Adopted, or the core had no use for it.</summary>
+    private void DropOffered()
+    {
+        if (_offered is not { } offered) return;
+        _offered = null;
+        EndReceiving(offered);
+    }
+
+    private void OnPartAbandoned(SnapshotReceiving receiving)
+    {
+        receiving.IsWorking = false;
+        EndReceiving(receiving);
     }
 
     private void Acknowledge(ReplicaId to, SnapshotChunk chunk, long nextOffset) =>

@@ -39,6 +39,12 @@ public sealed partial class Replica
         {
             Post(new StorageFailedInput(e));
         }
+#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Post(new WorkFailedInput(e));
+        }
     }
 
     private void OnSnapshotTaken(SnapshotFile file)
@@ -93,12 +99,30 @@ public sealed partial class Replica
             sending.Reader ??= await _storage.OpenSnapshotAsync(sending.File);
             byte[] data = new byte[(int)Math.Min(_options.SnapshotChunkBytes, sending.File.LengthBytes - offset)];
             int read = await sending.Reader.ReadAsync(offset, data);
-            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read))));
+            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)), _ => OnReadAbandoned(sending)));
         }
         catch (Exception e) when (e is IOException or InvalidOperationException)
         {
-            Post(new ContinuationInput(replica => replica.OnSendingFailed(sending, e.Message)));
+            Post(new ContinuationInput(replica => replica.OnReadFailed(sending, e.Message), _ => OnReadAbandoned(sending)));
         }
+#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Post(new WorkFailedInput(e));
+        }
+    }
+
+    private static void OnReadAbandoned(SnapshotSending sending)
+    {
+        sending.IsReading = false;
+        End(sending);
+    }
+
+    private void OnReadFailed(SnapshotSending sending, string reason)
+    {
+        sending.IsReading = false;
+        FailSending(sending, reason);
     }
 
     private void OnPartRead(SnapshotSending sending, ReadOnlyMemory<byte> data)
@@ -124,30 +148,31 @@ public sealed partial class Replica
         if (!_sending.TryGetValue(from, out SnapshotSending? sending) || reply.Term != sending.Term || reply.Snapshot != sending.File.Last) return;
         if (reply.NextOffsetBytes < 0)
         {
-            OnSendingFailed(sending, "the follower cannot take it");
+            FailSending(sending, "the follower cannot take it");
             return;
         }
-        // A duplicate or late acknowledgement asks for what is already on its way; a restarted receiver asks for the start.
-        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes == part.OffsetBytes + part.Data.Length;
-        bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0 && !sending.IsReading;
-        if (!advances && !restarts) return;
-        sending.ProgressAt = _host.Now;
-        sending.OffsetBytes = reply.NextOffsetBytes;
-        if (sending.OffsetBytes >= sending.File.LengthBytes)
+        if (reply.NextOffsetBytes >= sending.File.LengthBytes)
         {
-            // The follower answers its leader by AppendEntriesReply once it has installed it.
+            // It has it, or needs none of it. From here on its answers to heartbeats tell what it lacks: it may lose the snapshot
+            // before it is durable, or this log may be compacted beyond it.
             _sending.Remove(from);
             End(sending);
+            _node.ReportSnapshotFailed(from, _host.Now);
+            return;
         }
-        else
-        {
-            ReadNextPart(sending);
-        }
+        // A duplicate or late acknowledgement asks for what is already on its way. A receiver may be ahead of an attempt that began
+        // anew, and a restarted one asks for the start.
+        bool advances = reply.NextOffsetBytes > sending.OffsetBytes;
+        bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0;
+        if (sending.IsReading || (!advances && !restarts)) return;
+        sending.ProgressAt = _host.Now;
+        sending.OffsetBytes = reply.NextOffsetBytes;
+        ReadNextPart(sending);
     }
 
-    private void OnSendingFailed(SnapshotSending sending, string reason)
+    /// <summary>Gives up; the next heartbeat the follower answers starts another attempt.</summary>
+    private void FailSending(SnapshotSending sending, string reason)
     {
-        sending.IsReading = false;
         if (_sending.TryGetValue(sending.To, out SnapshotSending? current) && current == sending)
         {
             _sending.Remove(sending.To);
@@ -162,7 +187,7 @@ public sealed partial class Replica
         TimeSpan now = _host.Now;
         foreach (SnapshotSending sending in _sending.Values.ToArray())
         {
-            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval) OnSendingFailed(sending, "the follower does not answer");
+            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval) FailSending(sending, "the follower does not answer");
             else if (sending.Outstanding is not null && now - sending.SentAt >= _options.SnapshotRetryInterval) SendPart(sending);
         }
     }
@@ -185,5 +210,6 @@ public sealed partial class Replica
     {
         StopSending();
         if (_receiving is { } receiving) EndReceiving(receiving);
+        DropOffered();
     }
 }

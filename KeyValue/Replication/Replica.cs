@@ -46,7 +46,6 @@ public sealed partial class Replica : IPersistenceObserver
         _scheduler = scheduler;
         _options = host.ReplicaOptions;
         _logger = host.Logger;
-        _logBytesAtSnapshot = 0;
         _snapshotLengthBytes = storage.Snapshot?.LengthBytes ?? 0;
         _lastTerm = node.Term;
         _summary = Summarize();
@@ -142,7 +141,9 @@ public sealed partial class Replica : IPersistenceObserver
     {
         var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
         if (_stopReason is not null) return Task.FromResult<StateDigest?>(null);
-        Post(new ContinuationInput(replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest()))));
+        Post(new ContinuationInput(
+            replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())),
+            _ => result.TrySetResult(null)));
         return result.Task;
     }
 
@@ -170,13 +171,11 @@ public sealed partial class Replica : IPersistenceObserver
     private void RunTurn()
     {
         lock (_inboxLock) (_inbox, _turnInputs) = (_turnInputs, _inbox);
+        int done = 0;
         try
         {
-            foreach (ReplicaInput input in _turnInputs)
-            {
-                if (_stopReason is null) input.Apply(this);
-                else if (input is RequestInput request) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
-            }
+            StopIfNotCurrent();
+            for (; done < _turnInputs.Count && _stopReason is null; done++) _turnInputs[done].Apply(this);
             if (_stopReason is null)
             {
                 RequestReadIndex();
@@ -190,6 +189,8 @@ public sealed partial class Replica : IPersistenceObserver
         {
             Halt(failure.Message, failed: true, failure);
         }
+        // Nothing of a stopped replica's inbox was proposed.
+        for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
         lock (_inboxLock)
@@ -203,15 +204,20 @@ public sealed partial class Replica : IPersistenceObserver
         ScheduleTurn();
     }
 
+    /// <summary>A fenced replica does nothing any more, not even for those who only wait.</summary>
+    private void StopIfNotCurrent()
+    {
+        if (_stopReason is not null || _storage.IsCurrent) return;
+        if (_host.Storage.Status.Failure is { } failure) Halt($"its storage failed: {failure.Message}", failed: true, failure);
+        else Halt("another instance of this replica was opened, or its node stops", failed: false);
+    }
+
     private void Halt(string reason, bool failed, Exception? failure = null)
     {
         if (_stopReason is not null) return;
         _failed = failed;
         _stopReason = reason;
         if (failed) ReplicaLog.Failed(_logger, failure, _host.Name, Group, Id, _node.Term, reason);
-        foreach (ReplicaInput input in _turnInputs)
-            if (input is RequestInput request && request.Entry == default)
-                Answer(request, GroupReply.Of(request.Request.Kind == RequestKind.Write ? GroupReplyStatus.Unknown : GroupReplyStatus.Unavailable));
         AbandonWrites();
         AbandonReads();
         StopSnapshotWork();
