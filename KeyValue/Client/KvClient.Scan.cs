@@ -8,6 +8,7 @@ public sealed partial class KvClient
     public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end, ScanOptions options = default,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        if (_routes is null) (start, end) = (Copy(start), Copy(end));
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckBound(start, routes.Limits);
         Arguments.CheckBound(end, routes.Limits);

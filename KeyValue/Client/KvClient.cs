@@ -43,52 +43,61 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     internal TaskScheduler Scheduler { get; }
 
-    internal long SessionTimeoutMilliseconds => _routes!.Limits.SessionTimeoutMilliseconds;
+    internal StoreLimits Limits => _routes!.Limits;
 
     private TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
 
     public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        if (_routes is null) (key, value) = (Copy(key), Copy(value));
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(value, routes.Limits);
-        await WriteAsync(routes, key, Operation.Put(family, key.Span, value.Span), cancellationToken);
+        Require(await WriteAsync(routes, key, Operation.Put(family, key.Span, value.Span), cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        if (_routes is null) (key, suffix) = (Copy(key), Copy(suffix));
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(suffix, routes.Limits);
         OperationAnswer answer = await WriteAsync(routes, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
         if (answer.Status == AnswerStatus.ValueTooLarge)
             throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
+        Require(answer, AnswerStatus.Ok);
     }
 
     public async Task DeleteAsync(ReadOnlyMemory<byte> key, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        if (_routes is null) key = Copy(key);
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
-        await WriteAsync(routes, key, Operation.Delete(family, key.Span), cancellationToken);
+        Require(await WriteAsync(routes, key, Operation.Delete(family, key.Span), cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
         ReadOnlyMemory<byte>? replacement, ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
     {
+        if (_routes is null) (key, expected, replacement) = (Copy(key), Copy(expected), Copy(replacement));
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         if (expected is { } old) Arguments.CheckValue(old, routes.Limits);
         if (replacement is { } next) Arguments.CheckValue(next, routes.Limits);
         byte[] operation = Operation.CompareAndSet(family, key.Span, expected?.ToArray(), replacement?.ToArray());
         OperationAnswer answer = await WriteAsync(routes, key, operation, cancellationToken);
-        return new CompareAndSetResult(answer.Status == AnswerStatus.Ok, answer.Value);
+        if (answer.Status == AnswerStatus.Mismatch) return new CompareAndSetResult(Applied: false, answer.Value);
+        Require(answer, AnswerStatus.Ok);
+        return new CompareAndSetResult(Applied: true, Current: null);
     }
 
     public async Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default)
     {
+        if (_routes is null)
+            operations = [.. operations.Select(static o => o with { Key = Copy(o.Key), Value = Copy(o.Value) })];
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         if (operations.Count == 0) throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
         GroupDescriptor? group = null;
@@ -104,22 +113,25 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         byte[] encoded = Operation.Batch(operations);
         if (encoded.Length > routes.Limits.MaxBatchBytes)
             throw new KeyValueArgumentException("BatchTooLarge", $"The batch has {encoded.Length} bytes; at most {routes.Limits.MaxBatchBytes} are allowed.");
-        await WriteAsync(routes, operations[0].Key, encoded, cancellationToken);
+        Require(await WriteAsync(routes, operations[0].Key, encoded, cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
         CancellationToken cancellationToken = default)
     {
+        if (_routes is null) key = Copy(key);
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
         Arguments.CheckKey(key, options.Family, routes.Limits);
         RequestKind kind = KindOf(options.Consistency);
         var read = new ReadBatchWriter();
         read.AddGet(options.Family, key.Span);
         OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, cancellationToken);
-        return answer.Status == AnswerStatus.Value ? answer.Value : null;
+        if (answer.Status == AnswerStatus.NotFound) return null;
+        Require(answer, AnswerStatus.Value);
+        return answer.Value;
     }
 
-    /// <summary>Stops; calls still waiting fail as cancelled, and what was sent may still happen.</summary>
+    /// <summary>Stops; calls still waiting end as if their deadline had come, and what was sent may still happen.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
@@ -166,7 +178,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         }
         try
         {
-            var operation = new PendingOperation(encoded, routingKey, Now + Options.Timeout);
+            // The caller may reuse its key as soon as the call has returned; a retry elsewhere needs it later.
+            var operation = new PendingOperation(encoded, Copy(routingKey), Now + Options.Timeout);
             operation.Observe(token);
             LaneOf(group, kind).Enqueue(operation);
             return await operation.Task;
@@ -209,6 +222,18 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
             if (Now >= deadline) throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was sent. Check that a node can be reached, and try again.");
             await BackOffAsync(failures);
         }
+    }
+
+    private static ReadOnlyMemory<byte> Copy(ReadOnlyMemory<byte> bytes) => bytes.ToArray();
+
+    private static ReadOnlyMemory<byte>? Copy(ReadOnlyMemory<byte>? bytes) =>
+        bytes is { } given ? new ReadOnlyMemory<byte>(given.ToArray()) : default(ReadOnlyMemory<byte>?);
+
+    /// <summary>No other answer may pass for success.</summary>
+    private static void Require(in OperationAnswer answer, AnswerStatus expected)
+    {
+        if (answer.Status != expected)
+            throw new KeyValueArgumentException("BadArgument", $"The group refused the operation ({answer.Status}); nothing was changed.");
     }
 
     private static RequestKind KindOf(Consistency consistency) => consistency switch

@@ -19,12 +19,10 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         if (_session is not { } session) return await OpenSessionAsync(batch);
 
         // The lane keeps one batch in flight, so what it holds is all that is unacknowledged.
-        foreach (PendingOperation operation in batch)
-            if (operation.Sequence == 0) operation.Sequence = ++_lastSequence;
-        ulong firstUnacknowledged = batch.Min(static o => o.Sequence);
+        PendingOperation[] sent = Number(batch);
+        ulong firstUnacknowledged = sent[0].Sequence;
         _writer.Reset();
-        foreach (PendingOperation operation in batch) _writer.Add(session, operation.Sequence, firstUnacknowledged, operation.Encoded);
-        PendingOperation[] sent = [.. batch];
+        foreach (PendingOperation operation in sent) _writer.Add(session, operation.Sequence, firstUnacknowledged, operation.Encoded);
 
         GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
         switch (reply.Status)
@@ -43,12 +41,32 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         return RetryAfter(reply);
     }
 
+    /// <summary>Gives the next numbers to what has none, as far as the session's window reaches; the rest waits for the next attempt.</summary>
+    /// <returns>What has a number, lowest first.</returns>
+    private PendingOperation[] Number(IReadOnlyList<PendingOperation> batch)
+    {
+        // What was numbered before stands before what was not.
+        ulong first = batch[0].Sequence == 0 ? _lastSequence + 1 : batch[0].Sequence;
+        int count = 0;
+        foreach (PendingOperation operation in batch)
+        {
+            if (operation.Sequence == 0)
+            {
+                if (_lastSequence + 1 - first >= (ulong)Client.Limits.SessionWindow) break;
+                operation.Sequence = ++_lastSequence;
+            }
+            count++;
+        }
+        for (int i = count; i < batch.Count; i++) batch[i].IsSent = false;
+        return [.. batch.Take(count)];
+    }
+
     private async Task<Retry?> OpenSessionAsync(IReadOnlyList<PendingOperation> batch)
     {
         // Nothing of the batch leaves with this attempt: what expires meanwhile was not sent.
         foreach (PendingOperation operation in batch) operation.IsSent = false;
         _writer.Reset();
-        _writer.AddUnsessioned(Operation.OpenSession(Client.SessionTimeoutMilliseconds));
+        _writer.AddUnsessioned(Operation.OpenSession(Client.Limits.SessionTimeoutMilliseconds));
         GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
         if (reply.Status == GroupReplyStatus.Answered)
         {

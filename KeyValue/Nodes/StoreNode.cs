@@ -112,12 +112,15 @@ public sealed class StoreNode : IAsyncDisposable
         GroupDescriptor placement = OwnGroups.FirstOrDefault(g => g.Group == group)
             ?? throw new ArgumentException($"{Name} has no replica of {group}.", nameof(group));
         Replica replica = await Replica.OpenAsync(this, placement, scheduler);
+        Replica? fenced;
         lock (_lock)
         {
             // Two openings may end in any order; the younger incarnation is the one that lives.
-            if (!_replicas.TryGetValue(group, out Replica? other) || other.Incarnation < replica.Incarnation)
-                _replicas[group] = replica;
+            if (!_replicas.TryGetValue(group, out fenced) || fenced.Incarnation < replica.Incarnation) _replicas[group] = replica;
+            else fenced = replica;
         }
+        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
+        fenced?.Stop("another instance of this replica was opened");
         return replica;
     }
 

@@ -28,6 +28,8 @@ public sealed partial class Replica
         }
     }
 
+    internal void OnRequestAbandoned(RequestInput request) => Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+
     private void Propose(RequestInput request)
     {
         ReadOnlyMemory<byte> batch = request.Request.Batch;
@@ -89,22 +91,24 @@ public sealed partial class Replica
     private void ApplyEntry(in LogEntry entry)
     {
         _logBytesApplied += entry.Payload.Length;
-        if (!TryTakePending(entry.Id, out RequestInput? request))
+        if (!TryFindPending(entry.Id, out RequestInput? request))
         {
             _state.Apply(entry, null);
             return;
         }
         _answers.Reset();
         _state.Apply(entry, _answers);
+        // Only now: if applying fails, it is answered with the others.
+        _pendingWrites.Dequeue();
         Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), _host.Name));
     }
 
-    private bool TryTakePending(EntryId entry, [NotNullWhen(true)] out RequestInput? request)
+    private bool TryFindPending(EntryId entry, [NotNullWhen(true)] out RequestInput? request)
     {
         while (_pendingWrites.TryPeek(out request) && request.Entry.Index <= entry.Index)
         {
-            _pendingWrites.Dequeue();
             if (request.Entry == entry) return true;
+            _pendingWrites.Dequeue();
             // Another leader's entry took the place of this one.
             Answer(request, GroupReply.Of(GroupReplyStatus.Unknown));
         }

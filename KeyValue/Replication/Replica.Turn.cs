@@ -45,27 +45,23 @@ public sealed partial class Replica
         bool worked = true;
         while (worked)
         {
-            worked = false;
-            if (_node.HasReady)
-            {
-                HandleReady(_node.TakeReady());
-                worked = true;
-            }
+            worked = _node.HasReady;
+            if (worked) HandleReady(_node.TakeReady());
+            if (_stopReason is not null) return;
             NoteRole();
             worked |= ApplyCommitted();
         }
         ServeReads();
         _host.FlushLinks();
-        // Whole, offered and not adopted: the core had no use for it.
-        if (_receiving is { State: not null, IsWorking: false } refused) EndReceiving(refused);
+        DropOffered();
         MaybeTakeSnapshot();
     }
 
     /// <summary>Does all the node asks for. The incarnation is checked first: nothing leaves a fenced replica, not even a heartbeat reply.</summary>
     private void HandleReady(Ready ready)
     {
-        if (!_storage.IsCurrent)
-            throw new ReplicaReplacedException("another instance of this replica was opened, or its node's storage stopped");
+        StopIfNotCurrent();
+        if (_stopReason is not null) return;
         ulong round = ready.RoundToConfirm;
         if (ready.Write is { } write)
         {

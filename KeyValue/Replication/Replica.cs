@@ -140,9 +140,10 @@ public sealed partial class Replica : IPersistenceObserver
     public Task<StateDigest?> DigestAsync()
     {
         var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
-            ? null
-            : new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())), evenIfStopped: true));
+        if (_stopReason is not null) return Task.FromResult<StateDigest?>(null);
+        Post(new ContinuationInput(
+            replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())),
+            _ => result.TrySetResult(null)));
         return result.Task;
     }
 
@@ -170,22 +171,16 @@ public sealed partial class Replica : IPersistenceObserver
     private void RunTurn()
     {
         lock (_inboxLock) (_inbox, _turnInputs) = (_turnInputs, _inbox);
+        int done = 0;
         try
         {
-            foreach (ReplicaInput input in _turnInputs)
-            {
-                if (_stopReason is null) input.Apply(this);
-                else input.Abandon(this);
-            }
+            StopIfNotCurrent();
+            for (; done < _turnInputs.Count && _stopReason is null; done++) _turnInputs[done].Apply(this);
             if (_stopReason is null)
             {
                 RequestReadIndex();
                 DrainNode();
             }
-        }
-        catch (ReplicaReplacedException replaced)
-        {
-            Halt(replaced.Message, failed: false);
         }
         // Whatever went wrong, this replica must not go on: it stops, says so, and the node's other replicas live.
 #pragma warning disable CA1031
@@ -194,6 +189,8 @@ public sealed partial class Replica : IPersistenceObserver
         {
             Halt(failure.Message, failed: true, failure);
         }
+        // Nothing of a stopped replica's inbox was proposed.
+        for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
         lock (_inboxLock)
@@ -207,21 +204,26 @@ public sealed partial class Replica : IPersistenceObserver
         ScheduleTurn();
     }
 
+    /// <summary>A fenced replica does nothing any more, not even for those who only wait.</summary>
+    private void StopIfNotCurrent()
+    {
+        if (_stopReason is not null || _storage.IsCurrent) return;
+        if (_host.Storage.Status.Failure is { } failure) Halt($"its storage failed: {failure.Message}", failed: true, failure);
+        else Halt("another instance of this replica was opened, or its node stops", failed: false);
+    }
+
     private void Halt(string reason, bool failed, Exception? failure = null)
     {
         if (_stopReason is not null) return;
         _failed = failed;
         _stopReason = reason;
         if (failed) ReplicaLog.Failed(_logger, failure, _host.Name, Group, Id, _node.Term, reason);
-        foreach (ReplicaInput input in _turnInputs)
-            if (input is RequestInput request && request.Entry == default)
-                Answer(request, GroupReply.Of(request.Request.Kind == RequestKind.Write ? GroupReplyStatus.Unknown : GroupReplyStatus.Unavailable));
         AbandonWrites();
         AbandonReads();
         StopSnapshotWork();
     }
 
-    internal void Answer(RequestInput request, GroupReply reply)
+    private void Answer(RequestInput request, GroupReply reply)
     {
         if (request.TryComplete(reply)) Interlocked.Decrement(ref _pendingRequests);
     }

@@ -26,6 +26,9 @@ public sealed record StoreClusterOptions
     public bool RandomOrder { get; init; }
 
     public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Changes the options of single nodes, to set them up differently from the others.</summary>
+    public Func<StoreNodeOptions, StoreNodeOptions>? PerNode { get; init; }
 }
 
 /// <summary>
@@ -185,7 +188,7 @@ public sealed class StoreCluster : IStoreConnection
         StoreNode? node = null;
         try
         {
-            node = await StoreNode.StartAsync(new StoreNodeOptions
+            var options = new StoreNodeOptions
             {
                 Name = name,
                 Nodes = Names,
@@ -197,7 +200,8 @@ public sealed class StoreCluster : IStoreConnection
                 Scheduler = Scheduler,
                 Seed = (ulong)_random.NextInt64(),
                 Logger = _options.Logger,
-            }, Disks[name], Network.For(name));
+            };
+            node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name], Network.For(name));
             Nodes[name] = node;
             _starting.Remove(name);
             Network.Attach(name, frame => node.Receive(frame.Span));

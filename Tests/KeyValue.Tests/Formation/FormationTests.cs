@@ -1,0 +1,239 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
+using Xunit;
+using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
+
+namespace Orleans.Raft.KeyValue.Tests.Formation;
+
+/// <summary>How nodes become a cluster, once, and whom they refuse.</summary>
+public class FormationTests
+{
+    [Theory]
+    [InlineData(1, 2, 3)]
+    [InlineData(3, 2, 1)]
+    [InlineData(2, 3, 1)]
+    public void Nodes_start_in_any_order_and_wait_saying_for_whom(int first, int second, int third)
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        NodeName[] order = [.. new[] { first, second, third }.Select(i => new NodeName($"node-{i}"))];
+        cluster.StartNode(order[0]);
+        cluster.RunFor(Seconds(60));
+        Assert.Equal(order[1..].Order(), cluster.Nodes[order[0]].WaitingFor.Order());
+        cluster.StartNode(order[1]);
+        cluster.RunFor(Seconds(60));
+        Assert.Equal([order[2]], cluster.Nodes[order[0]].WaitingFor);
+        Assert.All(cluster.Nodes.Values, node => Assert.False(node.Formed.IsCompleted));
+        Assert.Throws<InvalidOperationException>(() => cluster.Nodes[order[0]].Formation);
+
+        cluster.StartNode(order[2]);
+        cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works");
+        RequireOneCluster(cluster);
+        Assert.Empty(cluster.StartFailure);
+    }
+
+    [Fact]
+    public void A_known_name_with_an_empty_disk_is_refused_and_told_why()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        foreach (NodeName wiped in new[] { cluster.Followers()[0], cluster.Leader() })
+        {
+            StoreId known = cluster.Nodes[wiped].Storage.StoreId;
+            cluster.CrashNode(wiped);
+            SimulatedDisk kept = cluster.Disks[wiped];
+            cluster.Disks[wiped] = new SimulatedDisk();
+            cluster.StartNode(wiped);
+            cluster.RunUntil(() => cluster.StartFailure.ContainsKey(wiped), Seconds(30), "it is refused");
+            string reason = Assert.IsType<FormationException>(cluster.StartFailure[wiped]).Message;
+            Assert.Contains("empty or foreign data directory", reason);
+            Assert.Contains(known.ToString(), reason);
+            Assert.False(cluster.Nodes[wiped].Formed.IsCompletedSuccessfully);
+            Assert.Empty(cluster.Nodes[wiped].Replicas);
+            // With its own disk it is welcome again.
+            cluster.CrashNode(wiped);
+            cluster.Disks[wiped] = kept;
+            cluster.StartFailure.Clear();
+            cluster.StartNode(wiped);
+            cluster.WaitForLeader();
+            cluster.Put(client, "k", "w");
+        }
+        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes[n].Formed.IsCompletedSuccessfully && cluster.Nodes[n].Find(First) is not null), Seconds(30), "all are back");
+        cluster.WaitForEqualReplicas();
+    }
+
+    [Fact]
+    public void Two_nodes_with_swapped_disks_do_not_start()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        NodeName a = cluster.Names[1], b = cluster.Names[2];
+        cluster.CrashNode(a);
+        cluster.CrashNode(b);
+        (cluster.Disks[a], cluster.Disks[b]) = (cluster.Disks[b], cluster.Disks[a]);
+        cluster.StartNode(a);
+        cluster.StartNode(b);
+        cluster.RunFor(Seconds(5));
+        Assert.Contains("belongs to another node", Assert.IsType<FormationException>(cluster.StartFailure[a]).Message);
+        Assert.Contains("belongs to another node", Assert.IsType<FormationException>(cluster.StartFailure[b]).Message);
+    }
+
+    [Fact]
+    public void Nodes_with_different_plans_form_no_cluster_and_say_what_differs()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options.Name == new NodeName("node-3") ? options with { Groups = 2 } : options,
+        });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(() => cluster.StartFailure.Count > 0, Seconds(30), "a node was refused");
+        cluster.RunFor(Seconds(10));
+        Assert.All(cluster.Nodes.Values, node => Assert.False(node.Formed.IsCompletedSuccessfully));
+        Assert.Contains(cluster.StartFailure.Values, failure => failure.Message.Contains("configured differently", StringComparison.Ordinal)
+            && failure.Message.Contains("groups", StringComparison.Ordinal));
+        Assert.All(cluster.Nodes.Values, node => Assert.Null(node.Storage.Formation));
+    }
+
+    [Fact]
+    public void A_formed_node_that_is_configured_differently_later_does_not_start()
+    {
+        bool changed = false;
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => changed ? options with { Limits = options.Limits with { MaxValueBytes = 17 } } : options,
+        });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works");
+        NodeName node = cluster.Names[1];
+        cluster.CrashNode(node);
+        changed = true;
+        cluster.StartNode(node);
+        cluster.RunFor(Seconds(1));
+        Assert.Contains("different configuration", Assert.IsType<FormationException>(cluster.StartFailure[node]).Message);
+    }
+
+    [Fact]
+    public void A_node_that_missed_the_record_gets_it_when_it_asks_again()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        NodeName late = cluster.Names[2];
+        int heard = 0;
+        // Whatever is told to the last node is lost.
+        cluster.Network.Filter = (_, to, _) =>
+        {
+            if (to == late) heard++;
+            return to != late;
+        };
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(cluster.AllOthersFormed(late), Seconds(30), "the others formed");
+        cluster.RunFor(Seconds(5));
+        Assert.False(cluster.Nodes[late].Formed.IsCompleted);
+        Assert.True(heard > 0);
+        cluster.Network.Filter = null;
+        cluster.RunUntil(() => cluster.Nodes[late].Formed.IsCompletedSuccessfully, Seconds(5), "it is told");
+        // Also if the one that decided is gone by then.
+        RequireOneCluster(cluster);
+    }
+
+    [Fact]
+    public void Any_formed_node_tells_the_record_not_only_the_one_that_decided()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        NodeName late = cluster.Names[2], decider = cluster.Names[0];
+        cluster.Network.Filter = (_, to, _) => to != late;
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(cluster.AllOthersFormed(late), Seconds(30), "the others formed");
+        cluster.CrashNode(decider);
+        cluster.Network.Filter = null;
+        cluster.RunUntil(() => cluster.Nodes[late].Formed.IsCompletedSuccessfully, Seconds(5), "it is told");
+    }
+
+    [Fact]
+    public void A_crash_at_any_disk_operation_during_formation_still_gives_exactly_one_cluster()
+    {
+        long operations = OperationsToForm(1);
+        Assert.InRange(operations, 5, 500);
+        foreach (CrashLoss loss in new[] { CrashLoss.Everything, CrashLoss.Random, CrashLoss.Nothing })
+        {
+            for (long at = 0; at <= operations; at++)
+            {
+                foreach (int crashed in new[] { 0, 1 })
+                {
+                    var cluster = new StoreCluster(new StoreClusterOptions());
+                    NodeName node = cluster.Names[crashed];
+                    cluster.Disks[node].PowerOffAfter(at);
+                    foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+                    cluster.RunFor(Seconds(3));
+                    cluster.CrashNode(node, loss);
+                    cluster.Disks[node].Crash(loss);
+                    cluster.RunFor(Seconds(1));
+                    cluster.StartFailure.Clear();
+                    cluster.StartNode(node);
+                    cluster.RunFor(Seconds(3));
+                    if (cluster.StartFailure.TryGetValue(node, out Exception? failure) && at < operations && failure is not FormationException)
+                    {
+                        // Half-made directories may be refused, but then plainly, and never with another cluster.
+                        Assert.Fail($"power off after {at} of {operations} ({loss}) on {node}: {failure}");
+                    }
+                    cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), $"the cluster works; power off after {at} of {operations} ({loss}) on {node}; {failure?.Message}");
+                    RequireOneCluster(cluster);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Strangers_damaged_and_foreign_formation_frames_change_nothing()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        StoreNode node = cluster.Nodes[cluster.Names[0]];
+        var sent = new List<byte[]>();
+        cluster.Network.Filter = (from, to, frame) =>
+        {
+            if (FormationMessage.IsFormationFrame(frame.Span)) sent.Add(frame.ToArray());
+            return true;
+        };
+        byte[] plan = FormationPlan.Create(cluster.Names, [], new StoreLimits()).Encode();
+        node.Receive(new FormationHello(new NodeName("stranger"), new StoreId(Guid.NewGuid()), plan).Encode());
+        Assert.Contains("is not one of cluster", Assert.IsType<FormationRefused>(FormationMessage.Decode(Assert.Single(sent))).Reason);
+        sent.Clear();
+        byte[] damaged = new FormationHello(cluster.Names[1], new StoreId(Guid.NewGuid()), plan).Encode();
+        for (int i = 8; i < damaged.Length; i++)
+        {
+            damaged[i] ^= 1;
+            node.Receive(damaged);
+            damaged[i] ^= 1;
+        }
+        Assert.Empty(sent);
+        FormationRecord record = node.Formation;
+        byte[] other = (record with { Cluster = new ClusterId(Guid.NewGuid()) }).Encode();
+        node.Receive(new FormationDecided(cluster.Names[1], record.StoreOf(cluster.Names[1]), other).Encode());
+        node.Receive(new FormationRefused(cluster.Names[1], record.StoreOf(cluster.Names[1]), "no").Encode());
+        cluster.RunFor(Seconds(1));
+        Assert.Same(record, node.Formation);
+        Assert.True(node.Formed.IsCompletedSuccessfully);
+        cluster.Put(cluster.CreateClient(), "k", "v");
+    }
+
+    private static long OperationsToForm(int seed)
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions { Seed = (ulong)seed });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works");
+        return cluster.Disks[cluster.Names[0]].Operations;
+    }
+
+    private static void RequireOneCluster(StoreCluster cluster)
+    {
+        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes.TryGetValue(n, out StoreNode? node) && node.Formed.IsCompletedSuccessfully),
+            Seconds(30), "all nodes formed");
+        Assert.Single(cluster.Nodes.Values.Select(node => node.Formation.Cluster).Distinct());
+        Assert.Single(cluster.Nodes.Values.Select(node => Convert.ToHexString(node.Storage.Formation!.Value.Span)).Distinct());
+        foreach (StoreNode node in cluster.Nodes.Values) Assert.Equal(node.Storage.StoreId, node.Formation.StoreOf(node.Name));
+    }
+}
+
+internal static class FormationConditions
+{
+    public static Func<bool> AllOthersFormed(this StoreCluster cluster, NodeName but) => () => cluster.Nodes.Count == cluster.Names.Count
+        && cluster.Nodes.Values.All(node => node.Name == but || node.Formed.IsCompletedSuccessfully);
+}

@@ -1,0 +1,146 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+using Orleans.Raft.Testing;
+using Xunit;
+using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
+
+namespace Orleans.Raft.KeyValue.Tests.Replication;
+
+/// <summary>Disks that hang, fail or fill up, and broken invariants: what stops, what goes on, and what is said about it.</summary>
+public class FailureTests
+{
+    [Fact]
+    public void A_leader_whose_disk_hangs_makes_way_and_catches_up_when_it_answers_again()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "before");
+        NodeName node = cluster.Leader();
+        cluster.Disks[node].HangFlushes();
+        // Two other disks suffice: the write is acknowledged although the leader's own disk hangs.
+        cluster.Put(client, "k", "hanging");
+        Assert.Null(cluster.Nodes[node].GetStatus().Problem);
+        cluster.RunFor(TimeSpan.FromMilliseconds(1900));
+        Assert.Equal(node, cluster.Leader());
+
+        cluster.RunFor(TimeSpan.FromMilliseconds(150));
+        Assert.Equal("follower", cluster.ReplicaOn(node).Status.Role);
+        Assert.Equal(GroupReplyStatus.NotLeader, cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))).Status);
+        Assert.Contains("flush", cluster.Nodes[node].GetStatus().Problem);
+        cluster.WaitForLeader(node);
+        cluster.Put(client, "k", "after");
+        Assert.Equal("after", cluster.Get(client, "k"));
+
+        cluster.Disks[node].ReleaseFlushes();
+        cluster.WaitForEqualReplicas();
+        Assert.Null(cluster.Nodes[node].GetStatus().Problem);
+    }
+
+    [Fact]
+    public void A_sole_replica_whose_disk_hangs_acknowledges_nothing_until_it_answers()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Nodes = 1, Client = new KvClientOptions { Timeout = Seconds(60) } });
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "before");
+        SimulatedDisk disk = cluster.Disks[cluster.Names[0]];
+        disk.HangFlushes();
+        Running<CompareAndSetResult> write = cluster.Begin(() => client.CompareAndSetAsync(Bytes.Of("k"), Bytes.Of("before"), Bytes.Of("after")));
+        cluster.RunFor(Seconds(10));
+        Assert.False(write.HasEnded);
+        Assert.Equal("before", cluster.Get(client, "k", Consistency.Stale));
+
+        disk.ReleaseFlushes();
+        cluster.RunUntil(() => write.HasEnded, Seconds(20), "the write ended");
+        Assert.True(write.Result.Applied);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_failed_flush_stops_all_replicas_of_its_node_and_no_other(bool onLeader)
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 2 });
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "a", "1");
+        cluster.Put(client, "z", "1");
+        NodeName node = onLeader ? cluster.Leader() : cluster.Followers()[0];
+        cluster.Disks[node].FailNext(DiskOperationKind.Flush);
+        cluster.Put(client, "a", "2");
+        cluster.RunUntil(() => cluster.Nodes[node].Replicas.All(r => r.StopReason is not null), Seconds(5), "the node's replicas stopped");
+        RequireFailed(cluster, node, "Flush");
+
+        int frames = 0;
+        cluster.Network.Filter = (sender, _, _) =>
+        {
+            if (sender == node) frames++;
+            return true;
+        };
+        Replica[] stopped = [.. cluster.Nodes[node].Replicas];
+        cluster.RunFor(Seconds(5));
+        foreach (Replica replica in stopped)
+            Assert.Equal(GroupReplyStatus.Unavailable, cluster.Execute(replica, ReadOf("a", RequestKind.StaleRead)).Status);
+        Assert.Equal(0, frames);
+        cluster.Put(client, "a", "3");
+        cluster.Put(client, "z", "3");
+        Assert.Equal("3", cluster.Get(client, "a"));
+        Assert.Equal("3", cluster.Get(client, "z"));
+    }
+
+    [Fact]
+    public void A_full_disk_stops_its_node_and_the_others_go_on()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { LogSegmentBytes = 64 << 10 });
+        KvClient client = cluster.CreateClient();
+        NodeName node = cluster.Followers()[0];
+        cluster.Disks[node].FreeBytes = 0;
+        string value = new('x', 10_000);
+        for (int i = 0; i < 60; i++) cluster.Put(client, $"k{i}", value);
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        RequireFailed(cluster, node, "Full");
+        Assert.Equal(value, cluster.Get(client, "k59"));
+    }
+
+    [Fact]
+    public void A_broken_invariant_stops_one_replica_and_not_its_node()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 2 });
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "a", "1");
+        NodeName node = cluster.Leader();
+        Replica leader = cluster.ReplicaOn(node);
+        SessionId session = cluster.OpenSession(leader, 60_000);
+        ReplicaId other = cluster.ReplicaOn(cluster.Followers()[0]).Id;
+        Running<GroupReply> write = cluster.Begin(() => leader.ExecuteAsync(PutOf(session, 1, "a", "2")));
+        while (leader.Status.Commit == leader.Status.Applied && !write.HasEnded && cluster.Scheduler.RunOne())
+        {
+        }
+        // A second leader in one term: safety is lost, this replica must not go on.
+        leader.Deliver(other, new Heartbeat(leader.Status.Term, LogIndex.Zero, 1));
+        cluster.RunFor(TimeSpan.FromMilliseconds(1));
+
+        Assert.Equal("failed", leader.Status.Role);
+        Assert.Contains("two leaders", leader.Status.Reason);
+        Assert.True(write.HasEnded);
+        Replica neighbour = cluster.ReplicaOn(node, new GroupId(2));
+        Assert.Null(neighbour.StopReason);
+        Assert.Null(cluster.Nodes[node].GetStatus().Problem);
+        ClusterStatus status = ClusterView.Merge(cluster.Nodes[node].Formation, [ClusterView.Of(cluster.Nodes[node])]);
+        Assert.Equal("failed", status.Replicas.Single(r => r.Group == First).Role);
+        cluster.WaitForLeader(node);
+        cluster.Put(client, "a", "3");
+        cluster.Put(client, "z", "3");
+        cluster.RunUntil(() => neighbour.Status.Applied == cluster.ReplicaOn(cluster.Leader(new GroupId(2)), new GroupId(2)).Status.Applied,
+            Seconds(5), "the neighbour follows");
+    }
+
+    private static void RequireFailed(StoreCluster cluster, NodeName node, string cause)
+    {
+        foreach (Replica replica in cluster.Nodes[node].Replicas)
+        {
+            Assert.Equal("failed", replica.Status.Role);
+            Assert.Contains("storage failed", replica.Status.Reason);
+            Assert.Contains(cause, replica.Status.Reason);
+        }
+        Assert.Contains(cause, cluster.Nodes[node].GetStatus().Problem);
+    }
+}
