@@ -24,6 +24,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private readonly Timer _ticker;
     private LeaderRouter? _router;
     private StoreRoutes? _routes;
+    private FormationRecord? _formation;
     private KvClient? _client;
 
     private EmbeddedCluster(EmbeddedOptions options)
@@ -70,7 +71,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default)
     {
-        FormationRecord formation = _nodes.Values.First(n => n.Formed.IsCompletedSuccessfully).Formation;
+        FormationRecord formation = _formation ?? throw new InvalidOperationException("The cluster is not started.");
         return Task.FromResult(ClusterView.Merge(formation, [.. _options.NodeNames.Select(name =>
             _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
     }
@@ -101,8 +102,19 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         RequireKnown(node);
         if (_nodes.ContainsKey(node)) throw new KeyValueArgumentException("BadArgument", $"{node} is up already.");
         StoreNode store = await OpenNodeAsync(node);
-        await store.Formed.WaitAsync(FormationTimeout, cancellationToken);
-        await OpenReplicasAsync(store);
+        try
+        {
+            await store.Formed.WaitAsync(FormationTimeout, cancellationToken);
+            await OpenReplicasAsync(store);
+        }
+        catch
+        {
+            // Half open it would count as up and could not be started again.
+            _network.Detach(node);
+            _nodes.TryRemove(node, out _);
+            await store.DisposeAsync();
+            throw;
+        }
     }, cancellationToken);
 
     public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(() =>
@@ -136,7 +148,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         foreach (NodeName name in _options.NodeNames) await OpenNodeAsync(name);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await node.Formed.WaitAsync(FormationTimeout);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
-        FormationRecord formation = _nodes.Values.First().Formation;
+        FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
         _router = new LeaderRouter(formation.Groups);
         _client = CreateClient();

@@ -17,7 +17,7 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
 
     public bool IsCurrent => !_fenced && _stopped is null;
 
-    public RecoveredReplica Recovered => _recovered ?? throw new InvalidOperationException("The opening has not completed.");
+    public RecoveredReplica Recovered => _recovered ?? throw new InvalidOperationException("The opening has not completed, or a write was submitted already.");
 
     public SnapshotFile? Snapshot => snapshots.RecordedOf(group);
 
@@ -35,6 +35,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(observer);
         CheckContiguous(request);
+        // The core has taken it over; kept here, it would outlive every compaction.
+        _recovered = null;
         SnapshotFile? file = null;
         if (request.Snapshot is { } snapshot && !_fenced)
         {

@@ -17,7 +17,7 @@ public sealed class CrossGroupException(string message) : KeyValueException("Cro
 public sealed class UnavailableException(string message) : KeyValueException("Unavailable", message);
 
 /// <summary>The write may or may not have been applied, and may still be.</summary>
-public sealed class OutcomeUnknownException(string message) : KeyValueException("OutcomeUnknown", message);
+public sealed class OutcomeUnknownException(string message, Exception? inner = null) : KeyValueException("OutcomeUnknown", message, inner);
 
 /// <summary>The append would make the value larger than the limit; nothing was applied.</summary>
 public sealed class ValueLimitException(string message) : KeyValueException("ValueTooLarge", message);

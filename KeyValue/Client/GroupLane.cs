@@ -111,7 +111,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     {
         lock (_lock)
         {
-            foreach (PendingOperation operation in _batch) operation.Fail(failure);
+            foreach (PendingOperation operation in _batch)
+                operation.Fail(IsWrite ? new OutcomeUnknownException($"The write may or may not be applied: {failure.Message}", failure) : failure);
         }
     }
 

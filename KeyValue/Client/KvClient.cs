@@ -181,7 +181,10 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
             // The caller may reuse its key as soon as the call has returned; a retry elsewhere needs it later.
             var operation = new PendingOperation(encoded, Copy(routingKey), Now + Options.Timeout);
             operation.Observe(token);
-            LaneOf(group, kind).Enqueue(operation);
+            GroupLane lane = LaneOf(group, kind);
+            lane.Enqueue(operation);
+            // The last sweep may have gone by already.
+            if (_disposed) lane.Sweep(TimeSpan.MaxValue);
             return await operation.Task;
         }
         finally

@@ -31,7 +31,9 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                 return Distribute(sent, reply.Answers);
             case GroupReplyStatus.Malformed:
                 foreach (PendingOperation operation in sent)
-                    operation.Fail(new KeyValueArgumentException("BadArgument", "The group refused the write as malformed or beyond its limits; nothing was changed."));
+                    operation.Fail(operation.MayBeApplied
+                        ? new OutcomeUnknownException("The group refused to look at the write again; it may or may not be applied.")
+                        : new KeyValueArgumentException("BadArgument", "The group refused the write as malformed or beyond its limits; nothing was changed."));
                 return null;
             case GroupReplyStatus.Unknown:
                 foreach (PendingOperation operation in sent) operation.MayBeApplied = true;

@@ -152,6 +152,8 @@ internal sealed class ClusterFormation(
 
     private void HandleRefused(FormationRefused refused)
     {
+        // A stranger's word counts for nothing.
+        if (!plan.Nodes.Contains(refused.From)) return;
         lock (_lock)
         {
             if (_record is not null)

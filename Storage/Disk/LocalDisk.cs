@@ -4,14 +4,15 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>A directory of the machine's file system. Dispose it after the storage that uses it.</summary>
 /// <remarks>
-/// Two threads make the system calls: one serves files opened as <c>*.log</c>, the other everything else, so that writing
-/// snapshots, preparing segments and flushing directories never delays the log.
+/// Three threads make the system calls: one serves files opened as <c>*.log</c>, one snapshot files, and one everything else, so
+/// that neither preparing segments nor flushing directories delays the log, and a large snapshot does not delay the next segment.
 /// </remarks>
 public sealed class LocalDisk : IDisk
 {
     private readonly string _root;
     private readonly bool _flushToDisk;
     private readonly DiskThread _logThread;
+    private readonly DiskThread _snapshotThread;
     private readonly DiskThread _otherThread;
 
     /// <param name="directory">Need not exist; it is made when the storage is opened.</param>
@@ -22,6 +23,7 @@ public sealed class LocalDisk : IDisk
         _root = Path.GetFullPath(directory);
         _flushToDisk = (options ?? new LocalDiskOptions()).FlushToDisk;
         _logThread = new DiskThread("raft-log");
+        _snapshotThread = new DiskThread("raft-snapshots");
         _otherThread = new DiskThread("raft-files");
     }
 
@@ -63,7 +65,9 @@ public sealed class LocalDisk : IDisk
 
     public ValueTask<IDiskFile> OpenAsync(string path, bool create)
     {
-        DiskThread thread = path.EndsWith(".log", StringComparison.Ordinal) ? _logThread : _otherThread;
+        DiskThread thread = path.EndsWith(".log", StringComparison.Ordinal) ? _logThread
+            : path.StartsWith($"{DataDirectory.SnapshotDirectory}/", StringComparison.Ordinal) ? _snapshotThread
+            : _otherThread;
         return Other(create ? "create" : "open", path, IDiskFile () =>
         {
             SafeFileHandle handle = File.OpenHandle(Full(path), create ? FileMode.Create : FileMode.Open,
@@ -95,6 +99,7 @@ public sealed class LocalDisk : IDisk
     public async ValueTask DisposeAsync()
     {
         await _logThread.StopAsync();
+        await _snapshotThread.StopAsync();
         await _otherThread.StopAsync();
     }
 

@@ -13,7 +13,7 @@ public interface IReplicaStorage
     /// <summary>False for good once the replica was opened again, or the storage crashed or failed. May be read from any thread.</summary>
     bool IsCurrent { get; }
 
-    /// <summary>What was durable when this handle was opened.</summary>
+    /// <summary>What was durable when this handle was opened. To be read before the first <see cref="Submit"/>, which forgets it.</summary>
     RecoveredReplica Recovered { get; }
 
     /// <summary>

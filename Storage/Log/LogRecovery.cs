@@ -196,6 +196,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
         return replay;
     }
 
+    private const int RewriteBytes = 1 << 20;
+
     /// <summary>Cuts the tail of the head and flushes all that was replayed.</summary>
     private async ValueTask MakeDurableAsync(LogSegment head, ulong firstSegment)
     {
@@ -211,6 +213,10 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
             for (int offset = first; offset <= last; offset += zeros.Length)
                 await head.File.WriteAsync(offset, zeros.AsMemory(0, Math.Min(zeros.Length, last - offset + 1)));
         }
+        // A flush that failed in an earlier life may have left the last batch readable but clean in the page cache, where another
+        // flush would not write it: so it is written again. Batches are flushed one by one, so only the head can be in doubt.
+        for (int offset = 0; offset < end; offset += RewriteBytes)
+            await head.File.WriteAsync(offset, _content.AsMemory(offset, Math.Min(RewriteBytes, end - offset)));
         foreach (LogSegment segment in _open.Values.Where(segment => segment.Id >= firstSegment)) await segment.File.FlushAsync();
         await disk.FlushDirectoryAsync(DataDirectory.LogDirectory);
     }
