@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage;
 
@@ -20,7 +21,7 @@ internal static class FileHeader
         magic.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header[VersionOffset..], version);
         header[ChecksumOffset..OwnOffset].Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(header[ChecksumOffset..], Checksum.Compute(header[..Bytes]));
+        BinaryPrimitives.WriteUInt32LittleEndian(header[ChecksumOffset..], Crc32C.Compute(header[..Bytes]));
     }
 
     /// <summary>Throws unless these are an undamaged header of a known version.</summary>
@@ -31,7 +32,7 @@ internal static class FileHeader
         Span<byte> copy = stackalloc byte[Bytes];
         header[..Bytes].CopyTo(copy);
         copy[ChecksumOffset..OwnOffset].Clear();
-        if (Checksum.Compute(copy) != BinaryPrimitives.ReadUInt32LittleEndian(header[ChecksumOffset..]))
+        if (Crc32C.Compute(copy) != BinaryPrimitives.ReadUInt32LittleEndian(header[ChecksumOffset..]))
             throw Corruption.Found(path, 0, "the checksum of the header is wrong");
         int version = BinaryPrimitives.ReadInt32LittleEndian(header[VersionOffset..]);
         if (version > understood) throw new UnsupportedFileVersionException(path, version, understood);

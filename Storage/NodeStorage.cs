@@ -27,6 +27,8 @@ public sealed class NodeStorage : INodeStorage
 
     public IReadOnlyList<GroupId> Groups => _log.Groups;
 
+    public TimeSpan StalledFor => _log.StalledFor;
+
     public StorageStatus Status => new(
         _log.LogBytes, _log.LiveBytes, _snapshots.RecordedCount, _log.StalledFor, _log.Failure);
 
@@ -101,10 +103,16 @@ public sealed class NodeStorage : INodeStorage
             await _closed.Task;
             return;
         }
-        _log.Close();
-        await _gate.CloseAsync();
-        await _log.CloseFilesAsync();
-        await _lock.DisposeAsync();
-        _closed.SetResult();
+        try
+        {
+            _log.Close();
+            await _gate.CloseAsync();
+            await _log.CloseFilesAsync();
+        }
+        finally
+        {
+            await _lock.DisposeAsync();
+            _closed.SetResult();
+        }
     }
 }

@@ -55,7 +55,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         ThrowIfNotCurrent();
         CheckGroup(file);
         if (snapshots.IsSuperseded(file)) return ValueTask.CompletedTask;
-        Invariant.Require(snapshots.IsFinished(file), $"{group} would record snapshot {file.Last}, but there is no finished file of it");
+        // Checked again: an installed snapshot may supersede this one at any moment, and then its file goes.
+        Invariant.Require(snapshots.IsFinished(file) || snapshots.IsSuperseded(file), $"{group} would record snapshot {file.Last}, but there is no finished file of it");
         return log.RecordSnapshotAsync(this, file);
     }
 

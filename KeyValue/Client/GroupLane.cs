@@ -71,6 +71,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             if (retry is null)
             {
                 failures = 0;
+                // The callers just answered go first: what they ask next then travels in the next batch, not the one after.
+                await Task.Yield();
                 continue;
             }
             failures++;

@@ -11,6 +11,7 @@ namespace Orleans.Raft.KeyValue;
 public sealed class StoreNode : IAsyncDisposable
 {
     private readonly StoreNodeOptions _options;
+    private readonly IDisk _disk;
     private readonly ClusterFormation _formation;
     private readonly long _startTimestamp;
     private readonly Lock _lock = new();
@@ -21,9 +22,10 @@ public sealed class StoreNode : IAsyncDisposable
     private PeerLinks? _links;
     private SplitMix _random;
 
-    private StoreNode(StoreNodeOptions options, FormationPlan plan, INodeStorage storage, INetwork network)
+    private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
     {
         _options = options;
+        _disk = disk;
         Storage = storage;
         Network = network;
         _random = new SplitMix(options.Seed);
@@ -74,31 +76,18 @@ public sealed class StoreNode : IAsyncDisposable
     internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
 
     /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before <see cref="Formed"/> completes.</summary>
+    /// <param name="disk">Belongs to the node from here on, also if it throws.</param>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
     /// <exception cref="FormationException">The directory is another node's or cluster's.</exception>
     public static async Task<StoreNode> StartAsync(StoreNodeOptions options, IDisk disk, INetwork network)
     {
-        IReadOnlyList<string> problems = options.Validate();
-        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
-        var seeds = new SplitMix(options.Seed ^ 0x5eed);
-        NodeStorage storage = await NodeStorage.OpenAsync(disk, new NodeStorageOptions
-        {
-            Time = options.Time,
-            Scheduler = options.Scheduler,
-            NewStoreId = () => seeds.NextGuid(),
-            SegmentBytes = options.LogSegmentBytes,
-            Logger = options.Logger,
-        });
         try
         {
-            var node = new StoreNode(options, MakePlan(options, storage.Formation), storage, network);
-            node.Formed = node.WatchFormationAsync();
-            node._formation.Start();
-            return node;
+            return await StartOnAsync(options, disk, network);
         }
         catch
         {
-            await storage.DisposeAsync();
+            await disk.DisposeAsync();
             throw;
         }
     }
@@ -155,12 +144,14 @@ public sealed class StoreNode : IAsyncDisposable
     {
         StopReplicas("its node was killed");
         await Storage.CrashAsync();
+        await _disk.DisposeAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
         StopReplicas("its node stops");
         await Storage.DisposeAsync();
+        await _disk.DisposeAsync();
     }
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) => _links!.Append(to, address, message);
@@ -175,6 +166,33 @@ public sealed class StoreNode : IAsyncDisposable
     private Guid NextGuid()
     {
         lock (_lock) return _random.NextGuid();
+    }
+
+    private static async Task<StoreNode> StartOnAsync(StoreNodeOptions options, IDisk disk, INetwork network)
+    {
+        IReadOnlyList<string> problems = options.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
+        var seeds = new SplitMix(options.Seed ^ 0x5eed);
+        NodeStorage storage = await NodeStorage.OpenAsync(disk, new NodeStorageOptions
+        {
+            Time = options.Time,
+            Scheduler = options.Scheduler,
+            NewStoreId = () => seeds.NextGuid(),
+            SegmentBytes = options.LogSegmentBytes,
+            Logger = options.Logger,
+        });
+        try
+        {
+            var node = new StoreNode(options, MakePlan(options, storage.Formation), disk, storage, network);
+            node.Formed = node.WatchFormationAsync();
+            node._formation.Start();
+            return node;
+        }
+        catch
+        {
+            await storage.DisposeAsync();
+            throw;
+        }
     }
 
     private void StopReplicas(string reason)

@@ -8,7 +8,7 @@ public sealed partial class Replica
 {
     private readonly Queue<RequestInput> _pendingWrites = new();
     private readonly Dictionary<ulong, List<RequestInput>> _readsAwaitingIndex = [];
-    private readonly List<(LogIndex Index, RequestInput Request)> _readsAwaitingApply = [];
+    private readonly List<(LogIndex Index, TimeSpan Since, RequestInput Request)> _readsAwaitingApply = [];
     private readonly List<RequestInput> _readsThisTurn = [];
     private readonly AnswerBatchWriter _answers = new();
     private (TimeSpan At, long GroupTimeMilliseconds)? _leaderTimeBase;
@@ -27,8 +27,6 @@ public sealed partial class Replica
             default: Answer(request, GroupReply.Of(GroupReplyStatus.Malformed)); break;
         }
     }
-
-    internal void OnRequestAbandoned(RequestInput request) => Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
 
     private void Propose(RequestInput request)
     {
@@ -125,7 +123,12 @@ public sealed partial class Replica
     /// <summary>Sessions expire by the group's own time, which only its leader moves, by what its own clock measured.</summary>
     private void AdvanceGroupTime()
     {
-        if (_node.Role != Role.Leader || _state.SessionCount == 0) return;
+        if (_node.Role != Role.Leader || _state.SessionCount == 0)
+        {
+            // Time without sessions does not count: else the next session would be born old.
+            _leaderTimeBase = null;
+            return;
+        }
         TimeSpan now = _host.Now;
         if (_leaderTimeBase is not { } start)
         {
@@ -157,7 +160,7 @@ public sealed partial class Replica
     private void OnReadIndex(ReadReady read)
     {
         if (!_readsAwaitingIndex.Remove(read.RequestId, out List<RequestInput>? requests)) return;
-        foreach (RequestInput request in requests) _readsAwaitingApply.Add((read.Index, request));
+        foreach (RequestInput request in requests) _readsAwaitingApply.Add((read.Index, _host.Now, request));
     }
 
     private void OnReadFailed(ulong id)
@@ -172,9 +175,11 @@ public sealed partial class Replica
         int kept = 0;
         for (int i = 0; i < _readsAwaitingApply.Count; i++)
         {
-            (LogIndex index, RequestInput request) = _readsAwaitingApply[i];
+            (LogIndex index, TimeSpan since, RequestInput request) = _readsAwaitingApply[i];
             if (index <= _node.LastApplied) ServeRead(request);
-            else _readsAwaitingApply[kept++] = (index, request);
+            // A replica that is far behind would keep its callers for long; another one can serve them.
+            else if (_host.Now - since > 4 * _options.ElectionTimeout) Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+            else _readsAwaitingApply[kept++] = (index, since, request);
         }
         _readsAwaitingApply.RemoveRange(kept, _readsAwaitingApply.Count - kept);
     }
@@ -196,7 +201,7 @@ public sealed partial class Replica
         foreach (List<RequestInput> requests in _readsAwaitingIndex.Values)
             foreach (RequestInput request in requests) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
         _readsAwaitingIndex.Clear();
-        foreach ((_, RequestInput request) in _readsAwaitingApply) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+        foreach ((_, _, RequestInput request) in _readsAwaitingApply) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
         _readsAwaitingApply.Clear();
         foreach (RequestInput request in _readsThisTurn)
             Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));

@@ -33,7 +33,7 @@ public sealed partial class Replica
     /// <summary>A leader whose disk hangs still sends heartbeats and would hold up its group: it steps down.</summary>
     private void WatchDisk()
     {
-        TimeSpan stall = _host.Storage.Status.StalledFor;
+        TimeSpan stall = _host.Storage.StalledFor;
         bool stalled = stall >= _options.StallLimit;
         if (stalled && !_stalled) ReplicaLog.Stalled(_logger, _host.Name, Group, Id, stall);
         _stalled = stalled;
@@ -53,7 +53,8 @@ public sealed partial class Replica
         }
         ServeReads();
         _host.FlushLinks();
-        DropOffered();
+        // Whole, offered and not adopted: the core had no use for it.
+        if (_receiving is { State: not null, IsWorking: false } refused) EndReceiving(refused);
         MaybeTakeSnapshot();
     }
 

@@ -12,8 +12,8 @@ public sealed record ReplicaOptions
     /// <summary>A flush that takes longer makes the replica give up leadership and answer Busy. Default 2 s.</summary>
     public TimeSpan StallLimit { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The least growth of a group's log, in payload bytes, after which a snapshot is taken; more if the last one was large. Default 16 MiB.</summary>
-    public long SnapshotLogBytes { get; init; } = 16 << 20;
+    /// <summary>The least growth of a group's log, in payload bytes, after which a snapshot is taken; more if the last one was large. Default 32 MiB.</summary>
+    public long SnapshotLogBytes { get; init; } = 32 << 20;
 
     /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
     public int SnapshotChunkBytes { get; init; } = 256 << 10;

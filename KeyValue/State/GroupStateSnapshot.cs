@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Numerics;
 using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
@@ -44,15 +42,8 @@ public sealed class GroupStateSnapshot
     {
         var encoder = new GroupStateEncoder(this);
         byte[] buffer = new byte[64 * 1024];
-        uint crc = ~0u;
-        for (int filled = encoder.Fill(buffer); filled > 0; filled = encoder.Fill(buffer))
-        {
-            // Fill fills the buffer unless it is at the end, so words never straddle two of them.
-            ReadOnlySpan<byte> rest = buffer.AsSpan(0, filled);
-            for (; rest.Length >= 8; rest = rest[8..])
-                crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(rest));
-            foreach (byte last in rest) crc = BitOperations.Crc32C(crc, last);
-        }
-        return ~crc;
+        uint crc = 0;
+        for (int filled = encoder.Fill(buffer); filled > 0; filled = encoder.Fill(buffer)) crc = Crc32C.Append(crc, buffer.AsSpan(0, filled));
+        return crc;
     }
 }

@@ -46,8 +46,14 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
 
     private async Task FinishAsync(ValueTask sending)
     {
-        await sending;
-        Release();
+        try
+        {
+            await sending;
+        }
+        finally
+        {
+            Release();
+        }
         Flush();
     }
 

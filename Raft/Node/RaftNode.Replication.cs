@@ -8,8 +8,11 @@ public sealed partial class RaftNode
     // The last AppendEntries made: followers at the same place share it.
     private AppendEntries? _sharedAppend;
 
-    /// <summary>The driver could not bring a snapshot to a follower; the next heartbeat it answers starts another attempt.</summary>
-    public void ReportSnapshotFailed(ReplicaId follower, TimeSpan now)
+    /// <summary>
+    /// The driver is done with bringing a snapshot to a follower, whether it arrived or not: the follower's answer to the next
+    /// heartbeat tells, and starts another attempt where it is needed.
+    /// </summary>
+    public void ReportSnapshotEnded(ReplicaId follower, TimeSpan now)
     {
         Advance(now);
         if (Role != Role.Leader || FindProgress(follower) is not { State: ReplicationState.Snapshot } progress) return;
@@ -93,8 +96,8 @@ public sealed partial class RaftNode
         bool isNew = progress.Acknowledge(reply.MatchIndex);
         switch (progress.State)
         {
-            // A late answer from before the probe is lower; the probe itself is answered at least by its previous entry.
-            case ReplicationState.Probe when reply.MatchIndex >= progress.Next.Previous():
+            // Anything newly durable shows where the logs agree, even if it is not the answer to the probe that is out.
+            case ReplicationState.Probe when isNew || reply.MatchIndex >= progress.Next.Previous():
                 progress.BecomeReplicate();
                 break;
             case ReplicationState.Snapshot when progress.Match >= Compacted.Index:

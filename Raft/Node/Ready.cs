@@ -32,7 +32,7 @@ public sealed class Ready
     public List<ulong> ReadsFailed { get; } = [];
 
     /// <summary>Followers that need a snapshot. The driver sends it and reports the end by
-    /// <c>RaftNode.ReportSnapshotFailed</c>, or by the follower's own reply.</summary>
+    /// <c>RaftNode.ReportSnapshotEnded</c>, whether it arrived or not.</summary>
     public List<ReplicaId> SnapshotsToSend { get; } = [];
 
     /// <summary>A read round this leader itself has to confirm, after checking that its storage is still its own; 0 if none.</summary>

@@ -33,6 +33,9 @@ public interface INodeStorage : IAsyncDisposable
     ValueTask CrashAsync();
 
     StorageStatus Status { get; }
+
+    /// <summary>How long the flush under way has taken; zero if none is. Cheap: read with every tick.</summary>
+    TimeSpan StalledFor { get; }
 }
 
 /// <summary>A node's storage at one moment.</summary>

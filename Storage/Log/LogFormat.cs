@@ -42,7 +42,7 @@ internal static class LogFormat
     {
         Span<byte> bytes = stackalloc byte[16];
         store.Value.TryWriteBytes(bytes);
-        return Checksum.Compute(bytes);
+        return Crc32C.Compute(bytes);
     }
 
     public static byte[] SegmentHeader(ulong id, StoreId store)
@@ -77,7 +77,7 @@ internal static class LogFormat
         BinaryPrimitives.WriteUInt64LittleEndian(batch[24..], header.FirstSegment);
         BinaryPrimitives.WriteInt32LittleEndian(batch[32..], bodyLength);
         BinaryPrimitives.WriteUInt32LittleEndian(batch[36..], header.IsSeal ? SealFlag : 0);
-        uint checksum = Checksum.Append(seed, batch[8..(BatchHeaderBytes + bodyLength)]);
+        uint checksum = Crc32C.Append(seed, batch[8..(BatchHeaderBytes + bodyLength)]);
         BinaryPrimitives.WriteUInt32LittleEndian(batch[4..], checksum);
     }
 
@@ -93,7 +93,7 @@ internal static class LogFormat
         if (BinaryPrimitives.ReadUInt64LittleEndian(batch[8..]) != segmentId) return false;
         bodyLength = BinaryPrimitives.ReadInt32LittleEndian(batch[32..]);
         if (bodyLength < 0 || bodyLength > batch.Length - BatchHeaderBytes) return false;
-        uint checksum = Checksum.Append(seed, batch[8..(BatchHeaderBytes + bodyLength)]);
+        uint checksum = Crc32C.Append(seed, batch[8..(BatchHeaderBytes + bodyLength)]);
         if (checksum != BinaryPrimitives.ReadUInt32LittleEndian(batch[4..])) return false;
         header = new BatchHeader(segmentId, BinaryPrimitives.ReadUInt64LittleEndian(batch[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(batch[24..]),

@@ -139,9 +139,9 @@ internal sealed partial class WriteAheadLog
     {
         if (_failure is not null) return;
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Enqueue(new LogRequest(LogRequestKind.Drain, Completion: completion), () => { });
         try
         {
+            Enqueue(new LogRequest(LogRequestKind.Drain, Completion: completion), () => { });
             await completion.Task;
             await _supply.SettleAsync();
         }

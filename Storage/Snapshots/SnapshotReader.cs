@@ -1,3 +1,4 @@
+using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>Reads one snapshot's content; read from start to end, it is checked.</summary>
@@ -41,7 +42,7 @@ internal sealed class SnapshotReader(SnapshotFile snapshot, IDiskFile file, Acti
     {
         if (offset == 0) (_checkedBytes, _checksum) = (0, 0);
         if (offset != _checkedBytes || bytes.IsEmpty) return;
-        _checksum = Checksum.Append(_checksum, bytes);
+        _checksum = Crc32C.Append(_checksum, bytes);
         _checkedBytes += bytes.Length;
         if (_checkedBytes == snapshot.LengthBytes && _checksum != snapshot.Checksum)
             throw Corruption.Found(file.Path, SnapshotFormat.HeaderBytes, "the checksum of the content is wrong");

@@ -18,7 +18,7 @@ internal sealed class SnapshotWriter(
         try
         {
             await file.WriteAsync(SnapshotFormat.HeaderBytes + LengthBytes, bytes);
-            _checksum = Checksum.Append(_checksum, bytes.Span);
+            _checksum = Crc32C.Append(_checksum, bytes.Span);
             LengthBytes += bytes.Length;
         }
         finally

@@ -2,26 +2,38 @@ using System.CommandLine;
 using System.Diagnostics;
 using Orleans.Raft.Ledger;
 
-var assembly = new Option<string>("--embedded") { Description = "The built embedded host (Orleans.Raft.Embedded.dll)." };
+var host = new Option<string>("--host") { Description = "embedded, silos (one is killed at a time) or all-silos (all at once).", DefaultValueFactory = _ => "embedded" };
+host.AcceptOnlyFromAmong("embedded", "silos", "all-silos");
 var kills = new Option<int>("--kills") { DefaultValueFactory = _ => 20 };
-var acknowledgements = new Option<int>("--acks") { DefaultValueFactory = _ => 50_000 };
+var acknowledgements = new Option<int>("--acks") { Description = "Acknowledged writes to reach.", DefaultValueFactory = _ => 50_000 };
 var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 1 };
-var data = new Option<string?>("--data") { Description = "Default: a new temporary directory, removed at the end." };
-var root = new RootCommand("Kills the store again and again while it writes, then checks every acknowledged write.") { assembly, kills, acknowledgements, seed, data };
+var data = new Option<string?>("--data") { Description = "Default: a new temporary directory, removed if nothing is lost." };
+var root = new RootCommand("Kills the store again and again while it writes, then checks every acknowledged write.") { host, kills, acknowledgements, seed, data };
 
 root.SetAction(async (parsed, _) =>
 {
     string directory = parsed.GetValue(data) ?? Directory.CreateTempSubdirectory("ledger-").FullName;
-    string program = parsed.GetValue(assembly) ?? Path.Combine(AppContext.BaseDirectory.Replace(
-        Path.Combine("Tests", "Ledger"), "Embedded", StringComparison.Ordinal), "Orleans.Raft.Embedded.dll");
     var book = new LedgerBook(parsed.GetValue(seed));
     var watch = Stopwatch.StartNew();
-    await using var host = new EmbeddedHost(program, directory);
-    LedgerResult result = await new LedgerRun(host, book, parsed.GetValue(kills), parsed.GetValue(acknowledgements), Console.WriteLine).RunAsync();
+    LedgerResult result;
+    await using (ILedgerHost store = MakeHost(parsed.GetValue(host)!, directory))
+        result = await new LedgerRun(store, book, parsed.GetValue(kills), parsed.GetValue(acknowledgements), Console.WriteLine).RunAsync();
     foreach (string lost in result.Lost) Console.WriteLine($"LOST {lost}");
     Console.WriteLine($"{result.Kills} kills, {result.Acknowledged} acknowledged of {result.Written} written, {result.Lost.Count} lost, "
         + $"{result.UnacknowledgedFound} unacknowledged found, seed {parsed.GetValue(seed)}, {watch.Elapsed.TotalSeconds:F0} s");
-    if (parsed.GetValue(data) is null) Directory.Delete(directory, recursive: true);
+    if (parsed.GetValue(data) is null && result.Lost.Count == 0) Directory.Delete(directory, recursive: true);
+    else Console.WriteLine($"data kept in {directory}");
     return result.Lost.Count == 0 ? 0 : 1;
 });
 return await root.Parse(args).InvokeAsync();
+
+static ILedgerHost MakeHost(string kind, string directory) => kind switch
+{
+    "embedded" => new EmbeddedHost(Built("Embedded"), directory),
+    "silos" => new SiloHost(Built("Silo"), Built("Client"), directory, KillMode.One),
+    _ => new SiloHost(Built("Silo"), Built("Client"), directory, KillMode.All),
+};
+
+// Beside this program's own output, in the same configuration.
+static string Built(string project) => Path.Combine(
+    AppContext.BaseDirectory.Replace(Path.Combine("Tests", "Ledger"), project, StringComparison.Ordinal), $"Orleans.Raft.{project}.dll");

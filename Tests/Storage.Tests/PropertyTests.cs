@@ -141,7 +141,10 @@ public sealed class PropertyTests
         private void Install(GroupId group)
         {
             Model model = _models[group];
-            EntryId last = Id(model.LastIndex + (ulong)_random.Next(1, 10), model.Newest.HardState.Term.Value + 1);
+            // Sometimes the log reaches beyond it, with entries that never were committed.
+            ulong before = model.Newest.Snapshot.Index.Value;
+            ulong index = before + 1 + (ulong)_random.NextInt64((long)(model.LastIndex - before) + 10);
+            EntryId last = Id(index, model.Newest.HardState.Term.Value + 1);
             _machine.WriteSnapshot(_replicas[group].Storage, last, Content(_random.Next(2000), 1));
             LogEntry[] entries = _random.Next(2) == 0 ? [] : Entries(last.Index.Value + 1, 2, last.Term.Value);
             _replicas[group].Submit(entries, null, last);

@@ -239,7 +239,7 @@ public sealed class RecoveryTests
         byte[] file = built.ReadAll(path);
         BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(8), 9);
         file.AsSpan(12, 4).Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(12), Checksum.Compute(file.AsSpan(0, 64)));
+        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(12), Crc32C.Compute(file.AsSpan(0, 64)));
         built.WriteAll(path, file);
         UnsupportedFileVersionException exception = Assert.Throws<UnsupportedFileVersionException>(() => new Machine(built).Open());
         Assert.Equal((9, 1), (exception.Found, exception.Understood));

@@ -26,7 +26,7 @@ public sealed class SnapshotTests
         (Replica replica, SnapshotFile file) = OpenWithSnapshot();
         Assert.Equal(file, replica.Storage.Snapshot);
         Assert.Equal(5000, file.LengthBytes);
-        Assert.Equal(Checksum.Compute(Content(5000)), file.Checksum);
+        Assert.Equal(Crc32C.Compute(Content(5000)), file.Checksum);
         _machine.Reopen();
         replica = _machine.OpenReplica(G1);
         Assert.Equal(file, replica.Storage.Recovered.Snapshot);
@@ -60,6 +60,19 @@ public sealed class SnapshotTests
         _machine.Reopen();
         Same.State(new RaftState(new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3), Entries(9, 2, term: 3)),
             _machine.OpenReplica(G1).State);
+    }
+
+    [Fact]
+    public void A_received_snapshot_replaces_entries_beyond_it_too()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        replica.Write(Entries(1, 20));
+        _machine.WriteSnapshot(replica.Storage, Id(10, 3), Content(2000));
+        replica.Write(snapshot: Id(10, 3));
+        Same.State(new RaftState(default, Id(10, 3), default), _machine.OpenReplica(G1).State);
+        _machine.Reopen();
+        Same.State(new RaftState(default, Id(10, 3), default), _machine.OpenReplica(G1).State);
     }
 
     [Fact]
@@ -182,7 +195,7 @@ public sealed class SnapshotTests
         byte[] bytes = _machine.Disk.ReadAll(path);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 4);
         bytes.AsSpan(12, 4).Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), Checksum.Compute(bytes.AsSpan(0, 64)));
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), Crc32C.Compute(bytes.AsSpan(0, 64)));
         _machine.Disk.WriteAll(path, bytes);
         UnsupportedFileVersionException exception = Assert.Throws<UnsupportedFileVersionException>(() => _machine.Open());
         Assert.Equal((4, 1), (exception.Found, exception.Understood));

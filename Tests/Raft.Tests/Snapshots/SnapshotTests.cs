@@ -114,15 +114,15 @@ public sealed class SnapshotTests
     public void Failed_snapshot_is_tried_again_after_the_next_heartbeat_answer()
     {
         Lone lone = NeedsSnapshot();
-        lone.Node.ReportSnapshotFailed(R(2), lone.Now);
+        lone.Node.ReportSnapshotEnded(R(2), lone.Now);
         lone.Turn();
         Assert.Single(lone.Replica.SnapshotsToSend);
         lone.Tick(HeartbeatInterval);
         ulong round = lone.SentTo(2).OfType<Heartbeat>().Single().Round;
         lone.Step(2, new HeartbeatReply(T(2), round, I(0)));
         Assert.Equal([R(2), R(2)], lone.Replica.SnapshotsToSend);
-        lone.Node.ReportSnapshotFailed(R(3), lone.Now);
-        lone.Node.ReportSnapshotFailed(R(9), lone.Now);
+        lone.Node.ReportSnapshotEnded(R(3), lone.Now);
+        lone.Node.ReportSnapshotEnded(R(9), lone.Now);
     }
 
     [Fact]

@@ -159,6 +159,7 @@ public sealed class LeadershipTransferTests
         Term old = cluster[1].Node.Term;
         cluster.Isolate(3);
         cluster[1].Node.StepDown(cluster.Now);
+        cluster[1].Turn(cluster.Now);
         cluster.Elect(2);
         cluster[3].Step(1, new TimeoutNow(old), cluster.Now);
         cluster.Heal();

@@ -1,0 +1,52 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains.Interfaces;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Client;
+
+/// <summary>Reaches the store through the cluster's gateways; each try ends in time, and the next one enters elsewhere.</summary>
+internal sealed class ClusterConnection(IClusterClient cluster, IOptions<OrleansRaftClientOptions> options, ILogger<ClusterConnection> logger) : IStoreConnection
+{
+    private readonly Entrances _entrances = new();
+    private int _routerKey;
+
+    public async ValueTask<StoreRoutes?> GetRoutesAsync()
+    {
+        // Another key each time: another gateway, should this one be gone.
+        Task<FormationMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63).GetFormation();
+        await EndAsync(call);
+        if (!call.IsCompletedSuccessfully || (await call).Record is not { } bytes) return null;
+        FormationRecord record = FormationRecord.Decode(bytes);
+        return new StoreRoutes(new RangeMap(record.Groups), record.Limits);
+    }
+
+    public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
+    {
+        int key = _entrances.Choose(group.Value);
+        Task<GroupReplyMessage> call = cluster.GetGrain<IKvGrain>(key).Execute(group.Value, (byte)request.Kind, Payload.Of(request.Batch));
+        await EndAsync(call);
+        if (!call.IsCompletedSuccessfully)
+        {
+            _entrances.Fail(group.Value, key);
+            return GroupReply.Of(GroupReplyStatus.Unknown);
+        }
+        GroupReplyMessage message = await call;
+        _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderHint);
+        return new GroupReply((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null);
+    }
+
+    /// <summary>Waits until a call ends or its time is up; how it ended is seen on the call itself.</summary>
+    private async Task EndAsync(Task call)
+    {
+        await call.WaitAsync(options.Value.AttemptTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (call.IsFaulted) ConnectionLog.Failed(logger, call.Exception!.InnerException!.Message);
+    }
+}
+
+internal static partial class ConnectionLog
+{
+    [LoggerMessage(80, LogLevel.Debug, "A try failed: {Why}")]
+    public static partial void Failed(ILogger logger, string why);
+}

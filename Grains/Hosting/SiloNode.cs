@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains.Interfaces;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.Grains;
+
+/// <summary>
+/// The store's node within a silo. Opens the storage before the silo becomes active; then lets the cluster form, activates a
+/// grain for every replica of this silo, and activates again what was deactivated.
+/// </summary>
+public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
+{
+    private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan WaitingNoticePeriod = TimeSpan.FromSeconds(5);
+
+    private readonly IGrainFactory _grains;
+    private readonly SiloNetwork _network;
+    private readonly ILogger<SiloNode> _logger;
+    private readonly ConcurrentDictionary<GroupId, int> _activations = new();
+    private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _stopping = new();
+    private StoreNode? _store;
+    private bool _disposed;
+    private Task _watch = Task.CompletedTask;
+
+    internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains, SiloNetwork network, ILogger<SiloNode> logger)
+    {
+        Options = options.Value;
+        Name = new NodeName(silo.Name);
+        _grains = grains;
+        _network = network;
+        _logger = logger;
+    }
+
+    public NodeName Name { get; }
+
+    /// <summary>Completes when every replica of this silo knows a leader; fails if the silo cannot be part of its cluster.</summary>
+    public Task Serving => _serving.Task;
+
+    /// <summary>The node; null before the silo's start has opened it.</summary>
+    public StoreNode? Store => _store;
+
+    internal OrleansRaftOptions Options { get; }
+
+    /// <summary>The node, once the cluster has formed; else null.</summary>
+    internal StoreNode? FormedStore => _store is { Formed.IsCompletedSuccessfully: true } store ? store : null;
+
+    void ILifecycleParticipant<ISiloLifecycle>.Participate(ISiloLifecycle lifecycle)
+    {
+        lifecycle.Subscribe("OrleansRaft.Store", ServiceLifecycleStage.RuntimeStorageServices, StartStoreAsync, StopStoreAsync);
+        lifecycle.Subscribe("OrleansRaft.Peers", ServiceLifecycleStage.Active, StartWatchAsync, StopWatchAsync);
+    }
+
+    /// <summary>May be called twice: the silo knows this object under two names.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, true)) return;
+        await StopWatchAsync(CancellationToken.None);
+        _stopping.Dispose();
+        if (_store is { } store) await store.DisposeAsync();
+    }
+
+    /// <summary>Opens a replica of this silo, whose turns run on <paramref name="scheduler"/>.</summary>
+    internal async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
+    {
+        StoreNode store = FormedStore ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+        Replica replica = await store.OpenReplicaAsync(group, scheduler);
+        int count = _activations.AddOrUpdate(group, 1, static (_, before) => before + 1);
+        SiloNodeLog.Activated(_logger, Name, group, replica.Incarnation, count);
+        return replica;
+    }
+
+    internal PeerInfo Describe(Replica replica) => StoreMessages.ToMessage(replica, _activations.GetValueOrDefault(replica.Group));
+
+    internal SiloViewMessage View() => FormedStore is { } store
+        ? new SiloViewMessage(Name.Value, StoreMessages.ToMessage(store.GetStatus()), [.. store.Replicas.Select(Describe)])
+        : new SiloViewMessage(Name.Value, null, []);
+
+    /// <summary>Whether a stopped replica is the latest of its group here and will not work again in this process.</summary>
+    internal bool IsFailed(Replica replica) =>
+        replica.Status.Role == "failed" && FormedStore is { } store && ReferenceEquals(store.Find(replica.Group), replica);
+
+    private async Task StartStoreAsync(CancellationToken cancellationToken)
+    {
+        IDisk disk = Options.OpenDisk(Name);
+        _store = await StoreNode.StartAsync(new StoreNodeOptions
+        {
+            Name = Name,
+            Nodes = Options.Nodes,
+            Groups = Options.Groups,
+            SplitKeys = Options.SplitKeys,
+            Limits = Options.Limits,
+            Replica = Options.Replica,
+            Time = TimeProvider.System,
+            Scheduler = TaskScheduler.Default,
+            Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
+            Logger = _logger,
+        }, disk, _network);
+    }
+
+    /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the disk.</summary>
+    private async Task StopStoreAsync(CancellationToken cancellationToken)
+    {
+        if (_store is not { } store) return;
+        if (cancellationToken.IsCancellationRequested) await store.CrashAsync();
+        await store.DisposeAsync();
+    }
+
+    private Task StartWatchAsync(CancellationToken cancellationToken)
+    {
+        // The silo's own thread of control ends here; the watch lives until the silo stops.
+        _watch = Task.Run(WatchAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    private async Task StopWatchAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _watch;
+    }
+
+    private async Task WatchAsync()
+    {
+        try
+        {
+            await FormAsync(_store!);
+            using var timer = new PeriodicTimer(WatchPeriod);
+            do
+            {
+                await Task.WhenAll(_store!.OwnGroups.Where(g => NeedsActivation(g.Group)).Select(g => ActivateAsync(g.Group)));
+                if (_store.OwnGroups.All(g => _store.Find(g.Group)?.Leader is not null)) _serving.TrySetResult();
+            }
+            while (await timer.WaitForNextTickAsync(_stopping.Token));
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            _serving.TrySetCanceled(_stopping.Token);
+        }
+        // Whatever ended the watch, who waits for this silo to serve must hear of it.
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            SiloNodeLog.CannotServe(_logger, failure, Name, failure.Message);
+            _serving.TrySetException(failure);
+        }
+    }
+
+    private async Task FormAsync(StoreNode store)
+    {
+        using var timer = new PeriodicTimer(Options.TickPeriod);
+        long noticed = TimeProvider.System.GetTimestamp();
+        while (!store.Formed.IsCompleted)
+        {
+            store.Tick();
+            if (TimeProvider.System.GetElapsedTime(noticed) >= WaitingNoticePeriod)
+            {
+                noticed = TimeProvider.System.GetTimestamp();
+                SiloNodeLog.Waiting(_logger, Name, string.Join(", ", store.WaitingFor));
+            }
+            await timer.WaitForNextTickAsync(_stopping.Token);
+        }
+        await store.Formed;
+    }
+
+    private bool NeedsActivation(GroupId group) =>
+        _store!.Find(group) is not { } replica || (replica.StopReason is not null && !IsFailed(replica));
+
+    private async Task ActivateAsync(GroupId group)
+    {
+        try
+        {
+            await _grains.GetGrain<IRaftPeerGrain>(new PeerKey(group, Name).ToString()).Start().WaitAsync(_stopping.Token);
+        }
+        // Tried again by the next round of the watch, for as long as the silo lives.
+#pragma warning disable CA1031
+        catch (Exception failure) when (failure is not OperationCanceledException)
+#pragma warning restore CA1031
+        {
+            SiloNodeLog.ActivationFailed(_logger, failure, Name, group, failure.Message);
+        }
+    }
+}
+
+internal static partial class SiloNodeLog
+{
+    [LoggerMessage(50, LogLevel.Information, "{Silo}: activated {Group}, incarnation {Incarnation}, activation {Count} since the silo started")]
+    public static partial void Activated(ILogger logger, NodeName silo, GroupId group, ulong incarnation, int count);
+
+    [LoggerMessage(51, LogLevel.Error, "{Silo}: could not activate {Group}: {Why}")]
+    public static partial void ActivationFailed(ILogger logger, Exception failure, NodeName silo, GroupId group, string why);
+
+    [LoggerMessage(52, LogLevel.Warning, "{Silo}: waiting for {Silos} to form the cluster")]
+    public static partial void Waiting(ILogger logger, NodeName silo, string silos);
+
+    [LoggerMessage(53, LogLevel.Critical, "{Silo}: cannot serve: {Why}")]
+    public static partial void CannotServe(ILogger logger, Exception failure, NodeName silo, string why);
+}

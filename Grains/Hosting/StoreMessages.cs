@@ -1,0 +1,25 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains.Interfaces;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Grains;
+
+/// <summary>From the store's types to those that travel.</summary>
+internal static class StoreMessages
+{
+    public static GroupReplyMessage ToMessage(in GroupReply reply, NodeName servedBy) =>
+        new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy.Value);
+
+    public static GroupReply ToReply(GroupReplyMessage message) =>
+        new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null);
+
+    public static NodeStatusMessage ToMessage(NodeStatus status) =>
+        new(status.LogBytes, status.Snapshots, status.MemoryBytes, status.Problem);
+
+    public static PeerInfo ToMessage(Replica replica, int activations)
+    {
+        ReplicaStatus status = replica.Status;
+        return new PeerInfo(status.Group.Value, status.Role, status.Term.Value, status.Commit.Value, status.Applied.Value,
+            replica.Leader?.Value, status.Reason, replica.Incarnation, activations, replica.Descriptor.Encode());
+    }
+}

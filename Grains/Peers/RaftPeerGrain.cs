@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+using Orleans.GrainDirectory;
+using Orleans.Raft.Grains.Interfaces;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Grains;
+
+/// <summary>
+/// One replica. The activation's scheduler runs the replica's turns and its timer the ticks; all else is the replica's own. A
+/// second activation opens the replica again, which fences this one: it then deactivates itself.
+/// </summary>
+[Reentrant, KeepAlive, SiloNamePlacement, GrainDirectory(NoDirectory.Name)]
+internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger) : Grain, IRaftPeerGrain
+{
+    private Replica? _replica;
+
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        string text = this.GetPrimaryKeyString();
+        if (!PeerKey.TryParse(text, out PeerKey? key)) throw new ArgumentException($"'{text}' is no key of a replica.");
+        if (key.Value.Silo != silo.Name) throw new InvalidOperationException($"{key} lives on silo {key.Value.Silo}, not on {silo.Name}.");
+        _replica = await silo.OpenReplicaAsync(key.Value.Group, TaskScheduler.Current);
+        this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(silo.Options.TickPeriod, silo.Options.TickPeriod)
+        {
+            Interleave = true,
+            KeepAlive = true,
+        });
+    }
+
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        if (_replica is { } replica)
+        {
+            PeerLog.Deactivated(logger, this.GetPrimaryKeyString(), replica.Incarnation, reason.ReasonCode, reason.Description);
+            replica.Stop("its grain was deactivated");
+        }
+        return Task.CompletedTask;
+    }
+
+    public Task<PeerInfo> Start() => Task.FromResult(silo.Describe(_replica!));
+
+    public async Task<GroupReplyMessage> Execute(byte kind, byte[] batch)
+    {
+        GroupReply reply = await _replica!.ExecuteAsync(new GroupRequest((RequestKind)kind, batch));
+        return StoreMessages.ToMessage(reply, silo.Name);
+    }
+
+    private Task Tick(CancellationToken cancellationToken)
+    {
+        if (_replica!.StopReason is null) _replica.Tick();
+        // A replica that failed for good stays, to say so in the status; one that was fenced or stopped makes room.
+        else if (!silo.IsFailed(_replica)) DeactivateOnIdle();
+        return Task.CompletedTask;
+    }
+}
+
+internal static partial class PeerLog
+{
+    [LoggerMessage(60, LogLevel.Information, "{Peer}: activation with incarnation {Incarnation} ends: {Code} {Why}")]
+    public static partial void Deactivated(ILogger logger, string peer, ulong incarnation, DeactivationReasonCode code, string why);
+}

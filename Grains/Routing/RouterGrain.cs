@@ -1,0 +1,24 @@
+using Orleans.Concurrency;
+using Orleans.GrainDirectory;
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains.Interfaces;
+
+namespace Orleans.Raft.Grains;
+
+/// <summary>Serves the map and the status from whichever silo the call enters.</summary>
+[StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
+internal sealed class RouterGrain(SiloNode silo, SiloNetwork network) : Grain, IRouterGrain
+{
+    public Task<FormationMessage> GetFormation() => Task.FromResult(new FormationMessage(silo.FormedStore?.Formation.Encode()));
+
+    public async Task<ClusterViewMessage> GetStatus()
+    {
+        if (silo.FormedStore is not { } store) return new ClusterViewMessage(null, []);
+        SiloViewMessage[] views = await Task.WhenAll(store.Formation.Nodes.Select(n => ViewOfAsync(n.Name)));
+        return new ClusterViewMessage(store.Formation.Encode(), views);
+    }
+
+    private async Task<SiloViewMessage> ViewOfAsync(NodeName node) => node == silo.Name
+        ? silo.View()
+        : await network.GetViewAsync(node) ?? new SiloViewMessage(node.Value, null, []);
+}

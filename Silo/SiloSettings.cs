@@ -1,0 +1,168 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Microsoft.Extensions.Configuration;
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Silo;
+
+/// <summary>The host program's options, from configuration section <c>OrleansRaft</c>.</summary>
+internal sealed record SiloSettings
+{
+    public const string Section = "OrleansRaft";
+
+    /// <summary>Key in the section, argument, and what it means.</summary>
+    public static readonly IReadOnlyList<(string Key, string Argument, string Description)> All =
+    [
+        ("Name", "--name", "This silo's name: one of --nodes."),
+        ("Nodes", "--nodes", "All silos' names, comma-separated, the same on every silo (default silo-1,silo-2,silo-3)."),
+        ("Data", "--data", "Where each silo has a directory of its name (default ./data)."),
+        ("Groups", "--groups", "Raft groups of a new cluster (default 4)."),
+        ("SplitAt", "--split-at", "Keys to divide the key space at, comma-separated; \\xHH is a byte."),
+        ("SiloPort", "--silo-port", "Port for other silos (default 11111)."),
+        ("GatewayPort", "--gateway-port", "Port for clients (default 30000)."),
+        ("Address", "--address", "This silo's IP address (default 127.0.0.1)."),
+        ("ClusterId", "--cluster-id", "Name of the Orleans cluster (default orleans-raft)."),
+        ("Membership", "--membership", "Membership file that all silos of this machine share (default DATA/membership.json)."),
+        ("NoFsync", "--no-fsync", "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes."),
+    ];
+
+    public required NodeName Name { get; init; }
+
+    public required IReadOnlyList<NodeName> Nodes { get; init; }
+
+    public required string Data { get; init; }
+
+    public int? Groups { get; init; }
+
+    public IReadOnlyList<byte[]>? SplitKeys { get; init; }
+
+    public required int SiloPort { get; init; }
+
+    public required int GatewayPort { get; init; }
+
+    public required IPAddress Address { get; init; }
+
+    public required string ClusterId { get; init; }
+
+    public required string Membership { get; init; }
+
+    public bool FlushToDisk { get; init; } = true;
+
+    /// <summary>Reads and checks the section; what is wrong is in <paramref name="problems"/>, each naming key, value and rule.</summary>
+    public static SiloSettings? Read(IConfiguration configuration, out IReadOnlyList<string> problems)
+    {
+        var reader = new Reader(configuration.GetSection(Section));
+        string name = reader.Text("Name", "");
+        string[] nodes = [.. reader.Text("Nodes", "silo-1,silo-2,silo-3").Split(',', StringSplitOptions.TrimEntries)];
+        reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal).Count() == nodes.Length, "names separated by commas, none empty, none twice");
+        reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal), $"one of the silos' names ({string.Join(", ", nodes)})");
+        string data = reader.Text("Data", "./data");
+        reader.Check("Data", !string.IsNullOrWhiteSpace(data), "a directory");
+        var settings = new SiloSettings
+        {
+            Name = new NodeName(name),
+            Nodes = [.. nodes.Select(n => new NodeName(n))],
+            Data = data,
+            Groups = reader.Number("Groups", null, 1, StoreNodeOptions.MaxGroups),
+            SplitKeys = reader.Keys("SplitAt"),
+            SiloPort = reader.Number("SiloPort", 11111, 1, IPEndPoint.MaxPort) ?? 0,
+            GatewayPort = reader.Number("GatewayPort", 30000, 1, IPEndPoint.MaxPort) ?? 0,
+            Address = reader.Address("Address", IPAddress.Loopback),
+            ClusterId = reader.Text("ClusterId", "orleans-raft"),
+            Membership = reader.Text("Membership", Path.Combine(data, "membership.json")),
+            FlushToDisk = !reader.Flag("NoFsync"),
+        };
+        reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");
+        reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort, "another port than SiloPort (--silo-port)");
+        reader.Check("Groups", settings.Groups is not { } groups || settings.SplitKeys is not { } keys || keys.Count + 1 == groups,
+            "left out with SplitAt (--split-at), or one more than its keys");
+        problems = reader.Problems;
+        return problems.Count == 0 ? settings : null;
+    }
+
+    /// <summary>Reads values and remembers what is wrong with them.</summary>
+    private sealed class Reader(IConfigurationSection section)
+    {
+        private readonly List<string> _problems = [];
+
+        public IReadOnlyList<string> Problems => _problems;
+
+        public string Text(string key, string otherwise) => section[key] ?? otherwise;
+
+        public bool Flag(string key)
+        {
+            if (section[key] is not { } text) return false;
+            bool known = bool.TryParse(text, out bool value);
+            Check(key, known, "true or false");
+            return value;
+        }
+
+        public int? Number(string key, int? otherwise, int least, int most)
+        {
+            if (section[key] is not { } text) return otherwise;
+            bool valid = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most;
+            Check(key, valid, $"a number from {least} to {most}");
+            return valid ? value : otherwise;
+        }
+
+        public IPAddress Address(string key, IPAddress otherwise)
+        {
+            if (section[key] is not { } text) return otherwise;
+            bool valid = IPAddress.TryParse(text, out IPAddress? address);
+            Check(key, valid, "an IP address");
+            return address ?? otherwise;
+        }
+
+        public List<byte[]>? Keys(string key)
+        {
+            if (section[key] is not { } text) return null;
+            var keys = new List<byte[]>();
+            foreach (string word in text.Split(','))
+            {
+                bool valid = TryUnescape(word, out byte[] bytes) && bytes.Length > 0
+                    && (keys.Count == 0 || bytes.AsSpan().SequenceCompareTo(keys[^1]) > 0);
+                Check(key, valid, $"keys that ascend, none empty, \\xHH for a byte ('{word}' breaks that)");
+                keys.Add(bytes);
+            }
+            return keys;
+        }
+
+        public void Check(string key, bool valid, string rule)
+        {
+            string argument = All.First(o => o.Key == key).Argument;
+            if (!valid) _problems.Add($"{Section}:{key} ({argument}) is '{section[key]}'; it must be {rule}.");
+        }
+
+        private static bool TryUnescape(string word, out byte[] bytes)
+        {
+            using var output = new MemoryStream();
+            bytes = [];
+            for (int i = 0; i < word.Length; i++)
+            {
+                if (word[i] != '\\')
+                {
+                    output.Write(Encoding.UTF8.GetBytes(word, i, char.IsHighSurrogate(word[i]) && i + 1 < word.Length ? 2 : 1));
+                    if (char.IsHighSurrogate(word[i])) i++;
+                }
+                else if (i + 1 < word.Length && word[i + 1] == '\\')
+                {
+                    output.WriteByte((byte)'\\');
+                    i++;
+                }
+                else if (i + 3 < word.Length && word[i + 1] == 'x' && byte.TryParse(word.AsSpan(i + 2, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+                {
+                    output.WriteByte(value);
+                    i += 3;
+                }
+                else
+                {
+                    return false;
+                }
+            }
+            bytes = output.ToArray();
+            return true;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics;
+
+namespace Orleans.Raft.Ledger;
+
+/// <summary>One silo as a child process.</summary>
+public sealed class SiloProcess : IDisposable
+{
+    private readonly Process _process;
+
+    private SiloProcess(Process process, string name, Task ready)
+    {
+        _process = process;
+        Name = name;
+        Ready = ready;
+    }
+
+    public string Name { get; }
+
+    /// <summary>Completes when every group of the silo has a leader; fails if the silo ends before.</summary>
+    public Task Ready { get; }
+
+    public bool IsRunning => !_process.HasExited;
+
+    /// <summary>Starts a silo; what it writes to standard error goes to <paramref name="logFile"/>.</summary>
+    public static SiloProcess Start(string name, IReadOnlyList<string> command, string logFile)
+    {
+        var start = new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true };
+        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} cannot be started.");
+        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data is null) ready.TrySetException(new InvalidOperationException($"{name} ended before it was ready; see {logFile}."));
+            else if (line.Data.StartsWith($"ready {name}", StringComparison.Ordinal)) ready.TrySetResult();
+        };
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (line.Data is not null) File.AppendAllText(logFile, line.Data + Environment.NewLine);
+        };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return new SiloProcess(process, name, ready.Task);
+    }
+
+    /// <summary>Sends SIGKILL (on Windows: terminates) and waits for the end.</summary>
+    public void Kill()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.WaitForExit();
+    }
+
+    public void Dispose()
+    {
+        Kill();
+        _process.Dispose();
+    }
+}

@@ -1,0 +1,33 @@
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Orleans.Tests;
+
+/// <summary>The shell over a cluster of silos; one cluster serves all tests, emptied before each.</summary>
+[Collection(nameof(SharedCluster))]
+public sealed class OrleansShellTests(RaftTestCluster cluster) : ShellContract
+{
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        await SharedCluster.EmptyAsync(cluster.Store);
+        return new ShellHost(cluster.Store, cluster.Administration, Faults: null);
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
+/// <summary>Test classes that share a cluster none of them breaks.</summary>
+[CollectionDefinition(nameof(SharedCluster))]
+public sealed class SharedCluster : ICollectionFixture<RaftTestCluster>
+{
+    public static async Task EmptyAsync(IKeyValueStore store)
+    {
+        foreach (ColumnFamily family in Enum.GetValues<ColumnFamily>())
+        {
+            var deletions = new List<Task>();
+            await foreach (KeyValueEntry row in store.ScanAsync(default, default, new ScanOptions(family)))
+                deletions.Add(store.DeleteAsync(row.Key, family));
+            await Task.WhenAll(deletions);
+        }
+    }
+}

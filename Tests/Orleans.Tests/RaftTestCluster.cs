@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Configuration;
+using Orleans.Raft.Client;
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
+using Orleans.Runtime;
+using Orleans.TestingHost;
+
+namespace Orleans.Raft.Orleans.Tests;
+
+/// <summary>Three silos in one process, each with the real storage in a temporary directory, and a client.</summary>
+public sealed class RaftTestCluster : IAsyncLifetime
+{
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("orleans-").FullName;
+
+    private InProcessTestCluster? _cluster;
+
+    /// <summary>The silos' names as the test host gives them.</summary>
+    public static IReadOnlyList<NodeName> Names { get; } = [new("Silo_0"), new("Silo_1"), new("Silo_2")];
+
+    public IKeyValueStore Store => Client.ServiceProvider.GetRequiredService<IKeyValueStore>();
+
+    public IClusterAdministration Administration => Client.ServiceProvider.GetRequiredService<IClusterAdministration>();
+
+    public IClusterClient Client => Cluster.Client;
+
+    private InProcessTestCluster Cluster => _cluster ?? throw new InvalidOperationException("The cluster is not started.");
+
+    public async Task InitializeAsync()
+    {
+        var builder = new InProcessTestClusterBuilder(3);
+        builder.Options.AssumeHomogenousSilosForTesting = false;
+        builder.Options.ConfigureFileLogging = false;
+        builder.ConfigureSilo((_, silo) => silo.AddOrleansRaft(raft =>
+        {
+            raft.Nodes = Names;
+            raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
+        }));
+        builder.ConfigureClient(client =>
+        {
+            client.AddOrleansRaftClient();
+            client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromMilliseconds(500));
+        });
+        _cluster = builder.Build();
+        await _cluster.DeployAsync();
+        foreach (NodeName name in Names) await NodeOf(name).Serving.WaitAsync(Deadline);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Cluster.StopAllSilosAsync();
+        await Cluster.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    internal SiloNode NodeOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNode>();
+
+    internal IGrainFactory GrainsOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
+
+    /// <summary>The incarnations of a silo's replicas: they grow with every activation.</summary>
+    internal ulong[] IncarnationsOf(NodeName silo) => [.. NodeOf(silo).Store!.Replicas.Select(r => r.Incarnation)];
+
+    /// <summary>Ends a silo without time to clean up; its store crashes.</summary>
+    public Task KillAsync(NodeName silo) => Cluster.KillSiloAsync(HandleOf(silo));
+
+    /// <summary>Starts a silo that was killed; it serves when this returns.</summary>
+    public async Task StartAsync(NodeName silo)
+    {
+        InProcessSiloHandle handle = await InProcessTestCluster.StartSiloAsync(Cluster, IndexOf(silo), Cluster.Options);
+        _restarted[silo] = handle;
+        await NodeOf(silo).Serving.WaitAsync(Deadline);
+    }
+
+    /// <summary>Waits for a condition.</summary>
+    /// <returns>How long it took.</returns>
+    public static async Task<TimeSpan> WaitAsync(string what, Func<Task<bool>> condition)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < Deadline, $"not within {Deadline.TotalSeconds} s: {what}");
+            await Task.Delay(Poll);
+        }
+        return Stopwatch.GetElapsedTime(start);
+    }
+
+    public static Task<TimeSpan> WaitAsync(string what, Func<bool> condition) => WaitAsync(what, () => Task.FromResult(condition()));
+
+    private readonly Dictionary<NodeName, InProcessSiloHandle> _restarted = [];
+
+    private InProcessSiloHandle HandleOf(NodeName silo) => _restarted.GetValueOrDefault(silo)
+        ?? Cluster.Silos.First(s => s.Name == silo.Value);
+
+    private static int IndexOf(NodeName silo) => Names.ToList().IndexOf(silo);
+}

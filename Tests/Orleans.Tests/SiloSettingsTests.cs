@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Configuration;
+using Orleans.Raft.Silo;
+
+namespace Orleans.Raft.Orleans.Tests;
+
+public sealed class SiloSettingsTests
+{
+    [Fact]
+    public void A_name_is_enough()
+    {
+        SiloSettings settings = Read(out _, ("Name", "silo-2"))!;
+        Assert.Equal("silo-2", settings.Name.Value);
+        Assert.Equal(["silo-1", "silo-2", "silo-3"], settings.Nodes.Select(n => n.Value));
+        Assert.Equal((11111, 30000), (settings.SiloPort, settings.GatewayPort));
+        Assert.True(settings.FlushToDisk);
+        Assert.Equal(Path.Combine("./data", "membership.json"), settings.Membership);
+    }
+
+    [Fact]
+    public void Split_keys_may_hold_any_byte()
+    {
+        SiloSettings settings = Read(out _, ("Name", "silo-1"), ("SplitAt", @"\\,b,ä,\xff\x00"))!;
+        Assert.Equal([[0x5c], [0x62], [0xc3, 0xa4], [0xff, 0x00]], settings.SplitKeys!);
+    }
+
+    [Theory]
+    [InlineData("Name", "silo-9", "--name")]
+    [InlineData("Name", "", "--name")]
+    [InlineData("Nodes", "silo-1,silo-1", "--nodes")]
+    [InlineData("Nodes", "silo-1,,silo-2", "--nodes")]
+    [InlineData("SiloPort", "0", "--silo-port")]
+    [InlineData("SiloPort", "70000", "--silo-port")]
+    [InlineData("SiloPort", "x", "--silo-port")]
+    [InlineData("GatewayPort", "11111", "--gateway-port")]
+    [InlineData("Groups", "0", "--groups")]
+    [InlineData("Groups", "many", "--groups")]
+    [InlineData("SplitAt", "b,a", "--split-at")]
+    [InlineData("SplitAt", @"a\q", "--split-at")]
+    [InlineData("SplitAt", "", "--split-at")]
+    [InlineData("Address", "somewhere", "--address")]
+    [InlineData("ClusterId", " ", "--cluster-id")]
+    [InlineData("Data", " ", "--data")]
+    [InlineData("NoFsync", "perhaps", "--no-fsync")]
+    public void A_problem_names_key_value_and_rule(string key, string value, string argument)
+    {
+        Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));
+        Assert.Contains(problems, p => p.StartsWith($"OrleansRaft:{key} ({argument}) is '{value}'; it must be ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void All_problems_are_told_at_once()
+    {
+        Read(out IReadOnlyList<string> problems, ("Name", "nobody"), ("SiloPort", "x"), ("Groups", "3"), ("SplitAt", "a"));
+        Assert.Equal(3, problems.Count);
+    }
+
+    private static SiloSettings? Read(out IReadOnlyList<string> problems, params (string Key, string Value)[] given)
+    {
+        var values = new Dictionary<string, string?>();
+        foreach ((string key, string value) in given) values[$"{SiloSettings.Section}:{key}"] = value;
+        return SiloSettings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), out problems);
+    }
+}
