@@ -27,9 +27,9 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
             else if (!IsPlacedOn(record, address.Group, address.From, sender) || !IsPlacedOn(record, address.Group, address.To, node.Name))
-                Refuse($"message of {address.Group} from {address.From} on {sender} to {address.To}");
-            // A replica that is not open yet misses messages, as one that is down does.
-            else if (node.Find(address.Group) is { } replica) replica.Deliver(address.From, message);
+                Refuse($"message from {sender} for {address.Group}, {address.From} to {address.To}");
+            // A replica that is not open yet misses messages as a slow network would lose them.
+            else node.Find(address.Group)?.Deliver(address.From, message);
         }
     }
 
@@ -41,13 +41,12 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
     }
 
     /// <summary>A node speaks only for replicas that are placed on it.</summary>
-    private static bool IsPlacedOn(FormationRecord record, GroupId group, ReplicaId replica, NodeName place)
+    private static bool IsPlacedOn(FormationRecord record, GroupId group, ReplicaId replica, NodeName node)
     {
-        // Groups are numbered from 1 on, in order.
-        int index = (int)group.Value - 1;
+        long index = (long)group.Value - 1;
         if (index < 0 || index >= record.Groups.Count) return false;
-        foreach (ReplicaPlacement placement in record.Groups[index].Replicas)
-            if (placement.Id == replica) return placement.Node == place;
+        foreach (ReplicaPlacement placement in record.Groups[(int)index].Replicas)
+            if (placement.Id == replica) return placement.Node == node;
         return false;
     }
 

@@ -28,8 +28,6 @@ public sealed partial class Replica
         }
     }
 
-    internal void OnRequestAbandoned(RequestInput request) => Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
-
     private void Propose(RequestInput request)
     {
         ReadOnlyMemory<byte> batch = request.Request.Batch;

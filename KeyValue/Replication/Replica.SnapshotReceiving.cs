@@ -8,21 +8,20 @@ public sealed partial class Replica
 {
     private SnapshotReceiving? _receiving;
 
-    // Whole, and offered to the core in this turn. Apart from the one above: a part of another snapshot may come in the same turn.
-    private SnapshotReceiving? _offered;
-
     private void OnSnapshotChunk(ReplicaId from, SnapshotChunk chunk)
     {
         // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it matters.
         if (chunk.Term != _node.Term || from != _node.Leader) return;
-        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
-            EndReceiving(_receiving);
+        // A whole snapshot waits for the core's word in this very turn.
+        if (_receiving is { State: not null }) return;
         if (chunk.Snapshot.Index <= _node.CommitIndex)
         {
             Acknowledge(from, chunk, chunk.TotalBytes);
             OfferSnapshot(from, chunk.Term, chunk.Snapshot);
             return;
         }
+        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
+            EndReceiving(_receiving);
         if (_receiving is null)
         {
             if (chunk.OffsetBytes != 0)
@@ -57,17 +56,13 @@ public sealed partial class Replica
                 if (file.Checksum != receiving.FileChecksum || receiving.State.LastApplied != receiving.Snapshot)
                     throw new InvalidDataException($"the snapshot {receiving.Snapshot} arrived damaged");
             }
-            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), replica => replica.OnPartAbandoned(receiving)));
+            Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), evenIfStopped: true));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException or InvalidDataException)
-        {
-            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message), replica => replica.OnPartAbandoned(receiving)));
-        }
-#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+#pragma warning disable CA1031 // Whatever a part does, it must not leave the receiver waiting for ever: it is refused.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Post(new WorkFailedInput(e));
+            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message), evenIfStopped: true));
         }
     }
 
@@ -82,8 +77,6 @@ public sealed partial class Replica
         receiving.NextOffsetBytes += chunk.Data.Length;
         Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
         if (file is null) return;
-        _receiving = null;
-        _offered = receiving;
         OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot);
     }
 
@@ -91,7 +84,7 @@ public sealed partial class Replica
     {
         receiving.IsWorking = false;
         ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
-        Acknowledge(receiving.From, chunk, -1);
+        if (!receiving.IsEnded) Acknowledge(receiving.From, chunk, -1);
         EndReceiving(receiving);
     }
 
@@ -102,26 +95,12 @@ public sealed partial class Replica
     /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that follows.</summary>
     private void AdoptReceivedState(EntryId snapshot)
     {
-        Invariant.Require(_offered is { State: not null } && _offered.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
-        _state = _offered.State;
-        _snapshotLengthBytes = _offered.TotalBytes;
+        Invariant.Require(_receiving is { State: not null } && _receiving.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
+        _state = _receiving.State;
+        _snapshotLengthBytes = _receiving.TotalBytes;
         _logBytesAtSnapshot = _logBytesApplied;
         ReplicaLog.SnapshotInstalled(_logger, _host.Name, Group, Id, snapshot);
-        DropOffered();
-    }
-
-    /// <summary>Adopted, or the core had no use for it.</summary>
-    private void DropOffered()
-    {
-        if (_offered is not { } offered) return;
-        _offered = null;
-        EndReceiving(offered);
-    }
-
-    private void OnPartAbandoned(SnapshotReceiving receiving)
-    {
-        receiving.IsWorking = false;
-        EndReceiving(receiving);
+        EndReceiving(_receiving);
     }
 
     private void Acknowledge(ReplicaId to, SnapshotChunk chunk, long nextOffset) =>

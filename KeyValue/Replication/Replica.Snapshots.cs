@@ -35,15 +35,11 @@ public sealed partial class Replica
         {
             Post(new ContinuationInput(replica => replica.OnSnapshotAbandoned(e.Message)));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
-        {
-            Post(new StorageFailedInput(e));
-        }
-#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+#pragma warning disable CA1031 // A replica that can take no snapshots any more must say so, not go on with a log that only grows.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Post(new WorkFailedInput(e));
+            Post(new StorageFailedInput(e));
         }
     }
 
@@ -99,30 +95,14 @@ public sealed partial class Replica
             sending.Reader ??= await _storage.OpenSnapshotAsync(sending.File);
             byte[] data = new byte[(int)Math.Min(_options.SnapshotChunkBytes, sending.File.LengthBytes - offset)];
             int read = await sending.Reader.ReadAsync(offset, data);
-            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)), _ => OnReadAbandoned(sending)));
+            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)), evenIfStopped: true));
         }
-        catch (Exception e) when (e is IOException or InvalidOperationException)
-        {
-            Post(new ContinuationInput(replica => replica.OnReadFailed(sending, e.Message), _ => OnReadAbandoned(sending)));
-        }
-#pragma warning disable CA1031 // Nobody awaits this task: the replica stops and says why.
+#pragma warning disable CA1031 // Whatever it is, the follower's turn must end: another attempt follows.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Post(new WorkFailedInput(e));
+            Post(new ContinuationInput(replica => replica.OnReadFailed(sending, e.Message), evenIfStopped: true));
         }
-    }
-
-    private static void OnReadAbandoned(SnapshotSending sending)
-    {
-        sending.IsReading = false;
-        End(sending);
-    }
-
-    private void OnReadFailed(SnapshotSending sending, string reason)
-    {
-        sending.IsReading = false;
-        FailSending(sending, reason);
     }
 
     private void OnPartRead(SnapshotSending sending, ReadOnlyMemory<byte> data)
@@ -148,30 +128,36 @@ public sealed partial class Replica
         if (!_sending.TryGetValue(from, out SnapshotSending? sending) || reply.Term != sending.Term || reply.Snapshot != sending.File.Last) return;
         if (reply.NextOffsetBytes < 0)
         {
-            FailSending(sending, "the follower cannot take it");
+            OnSendingFailed(sending, "the follower cannot take it");
             return;
         }
-        if (reply.NextOffsetBytes >= sending.File.LengthBytes)
+        // A duplicate or late acknowledgement asks for what is already on its way; a restarted receiver asks for the start.
+        // A receiver that kept an earlier attempt's bytes may ask for more than the next part: the whole file's checksum decides.
+        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes > part.OffsetBytes && reply.NextOffsetBytes <= sending.File.LengthBytes;
+        bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0 && !sending.IsReading;
+        if (!advances && !restarts) return;
+        sending.ProgressAt = _host.Now;
+        sending.OffsetBytes = reply.NextOffsetBytes;
+        if (sending.OffsetBytes >= sending.File.LengthBytes)
         {
-            // It has it, or needs none of it. From here on its answers to heartbeats tell what it lacks: it may lose the snapshot
-            // before it is durable, or this log may be compacted beyond it.
+            // Whether it gets installed, the follower's own answers tell.
             _sending.Remove(from);
             End(sending);
             _node.ReportSnapshotEnded(from, _host.Now);
-            return;
         }
-        // A duplicate or late acknowledgement asks for what is already on its way. A receiver may be ahead of an attempt that began
-        // anew, and a restarted one asks for the start.
-        bool advances = reply.NextOffsetBytes > sending.OffsetBytes;
-        bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0;
-        if (sending.IsReading || (!advances && !restarts)) return;
-        sending.ProgressAt = _host.Now;
-        sending.OffsetBytes = reply.NextOffsetBytes;
-        ReadNextPart(sending);
+        else
+        {
+            ReadNextPart(sending);
+        }
     }
 
-    /// <summary>Gives up; the next heartbeat the follower answers starts another attempt.</summary>
-    private void FailSending(SnapshotSending sending, string reason)
+    private void OnReadFailed(SnapshotSending sending, string reason)
+    {
+        sending.IsReading = false;
+        OnSendingFailed(sending, reason);
+    }
+
+    private void OnSendingFailed(SnapshotSending sending, string reason)
     {
         if (_sending.TryGetValue(sending.To, out SnapshotSending? current) && current == sending)
         {
@@ -187,7 +173,7 @@ public sealed partial class Replica
         TimeSpan now = _host.Now;
         foreach (SnapshotSending sending in _sending.Values.ToArray())
         {
-            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval) FailSending(sending, "the follower does not answer");
+            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval) OnSendingFailed(sending, "the follower does not answer");
             else if (sending.Outstanding is not null && now - sending.SentAt >= _options.SnapshotRetryInterval) SendPart(sending);
         }
     }
@@ -210,6 +196,5 @@ public sealed partial class Replica
     {
         StopSending();
         if (_receiving is { } receiving) EndReceiving(receiving);
-        DropOffered();
     }
 }

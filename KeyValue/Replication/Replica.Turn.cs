@@ -53,7 +53,8 @@ public sealed partial class Replica
         }
         ServeReads();
         _host.FlushLinks();
-        DropOffered();
+        // Whole, offered and not adopted: the core had no use for it.
+        if (_receiving is { State: not null, IsWorking: false } refused) EndReceiving(refused);
         MaybeTakeSnapshot();
     }
 

@@ -140,10 +140,9 @@ public sealed partial class Replica : IPersistenceObserver
     public Task<StateDigest?> DigestAsync()
     {
         var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (_stopReason is not null) return Task.FromResult<StateDigest?>(null);
-        Post(new ContinuationInput(
-            replica => result.SetResult(new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())),
-            _ => result.TrySetResult(null)));
+        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
+            ? null
+            : new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())), evenIfStopped: true));
         return result.Task;
     }
 
@@ -223,7 +222,7 @@ public sealed partial class Replica : IPersistenceObserver
         StopSnapshotWork();
     }
 
-    private void Answer(RequestInput request, GroupReply reply)
+    internal void Answer(RequestInput request, GroupReply reply)
     {
         if (request.TryComplete(reply)) Interlocked.Decrement(ref _pendingRequests);
     }

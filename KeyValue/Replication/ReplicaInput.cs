@@ -7,7 +7,7 @@ internal abstract class ReplicaInput
 {
     public abstract void Apply(Replica replica);
 
-    /// <summary>Instead of <see cref="Apply"/>, or after it threw, once the replica has stopped: lets go of what waits for it.</summary>
+    /// <summary>What to do instead when the replica has stopped.</summary>
     public virtual void Abandon(Replica replica)
     {
     }
@@ -49,25 +49,22 @@ internal sealed class RequestInput(GroupRequest request) : ReplicaInput
 
     public override void Apply(Replica replica) => replica.OnRequest(this);
 
-    public override void Abandon(Replica replica) => replica.OnRequestAbandoned(this);
+    public override void Abandon(Replica replica) => replica.Answer(this, GroupReply.Of(GroupReplyStatus.Unavailable));
 
     /// <summary>False if it was answered before.</summary>
     public bool TryComplete(GroupReply reply) => _reply.TrySetResult(reply);
 }
 
 /// <summary>Runs on the replica's turn what an asynchronous piece of work found out.</summary>
-/// <param name="abandon">Runs instead once the replica has stopped.</param>
-internal sealed class ContinuationInput(Action<Replica> action, Action<Replica>? abandon = null) : ReplicaInput
+/// <param name="evenIfStopped">The action releases something, and must run also when the replica has stopped.</param>
+internal sealed class ContinuationInput(Action<Replica> action, bool evenIfStopped = false) : ReplicaInput
 {
     public override void Apply(Replica replica) => action(replica);
 
-    public override void Abandon(Replica replica) => abandon?.Invoke(replica);
-}
-
-/// <summary>Asynchronous work of the replica failed in a way nobody foresaw: the replica stops.</summary>
-internal sealed class WorkFailedInput(Exception failure) : ReplicaInput
-{
-    public override void Apply(Replica replica) => throw new ReplicaStoppedException(failure.Message, failure);
+    public override void Abandon(Replica replica)
+    {
+        if (evenIfStopped) action(replica);
+    }
 }
 
 /// <summary>A replica stops for good; the message says why.</summary>

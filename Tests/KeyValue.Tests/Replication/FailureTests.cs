@@ -61,11 +61,11 @@ public class FailureTests
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 2 });
         KvClient client = cluster.CreateClient();
-        cluster.Put(client, "a", "1");
+        cluster.Put(client, "A", "1");
         cluster.Put(client, "z", "1");
         NodeName node = onLeader ? cluster.Leader() : cluster.Followers()[0];
         cluster.Disks[node].FailNext(DiskOperationKind.Flush);
-        cluster.Put(client, "a", "2");
+        cluster.Put(client, "A", "2");
         cluster.RunUntil(() => cluster.Nodes[node].Replicas.All(r => r.StopReason is not null), Seconds(5), "the node's replicas stopped");
         RequireFailed(cluster, node, "Flush");
 
@@ -78,11 +78,11 @@ public class FailureTests
         Replica[] stopped = [.. cluster.Nodes[node].Replicas];
         cluster.RunFor(Seconds(5));
         foreach (Replica replica in stopped)
-            Assert.Equal(GroupReplyStatus.Unavailable, cluster.Execute(replica, ReadOf("a", RequestKind.StaleRead)).Status);
+            Assert.Equal(GroupReplyStatus.Unavailable, cluster.Execute(replica, ReadOf("A", RequestKind.StaleRead)).Status);
         Assert.Equal(0, frames);
-        cluster.Put(client, "a", "3");
+        cluster.Put(client, "A", "3");
         cluster.Put(client, "z", "3");
-        Assert.Equal("3", cluster.Get(client, "a"));
+        Assert.Equal("3", cluster.Get(client, "A"));
         Assert.Equal("3", cluster.Get(client, "z"));
     }
 
@@ -105,12 +105,12 @@ public class FailureTests
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 2 });
         KvClient client = cluster.CreateClient();
-        cluster.Put(client, "a", "1");
+        cluster.Put(client, "A", "1");
         NodeName node = cluster.Leader();
         Replica leader = cluster.ReplicaOn(node);
         SessionId session = cluster.OpenSession(leader, 60_000);
         ReplicaId other = cluster.ReplicaOn(cluster.Followers()[0]).Id;
-        Running<GroupReply> write = cluster.Begin(() => leader.ExecuteAsync(PutOf(session, 1, "a", "2")));
+        Running<GroupReply> write = cluster.Begin(() => leader.ExecuteAsync(PutOf(session, 1, "A", "2")));
         while (leader.Status.Commit == leader.Status.Applied && !write.HasEnded && cluster.Scheduler.RunOne())
         {
         }
@@ -127,7 +127,7 @@ public class FailureTests
         ClusterStatus status = ClusterView.Merge(cluster.Nodes[node].Formation, [ClusterView.Of(cluster.Nodes[node])]);
         Assert.Equal("failed", status.Replicas.Single(r => r.Group == First).Role);
         cluster.WaitForLeader(node);
-        cluster.Put(client, "a", "3");
+        cluster.Put(client, "A", "3");
         cluster.Put(client, "z", "3");
         cluster.RunUntil(() => neighbour.Status.Applied == cluster.ReplicaOn(cluster.Leader(new GroupId(2)), new GroupId(2)).Status.Applied,
             Seconds(5), "the neighbour follows");

@@ -36,6 +36,7 @@ public class LeadershipTests
     {
         StoreCluster cluster = StoreCluster.Start();
         NodeName leader = cluster.Leader();
+        cluster.RunFor(Seconds(1));
         foreach (NodeName node in cluster.Followers())
         {
             GroupReply reply = cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000)));
