@@ -13,11 +13,13 @@ public sealed class AllocationTests
         var group = new TestGroup();
         SessionId session = group.Open();
         var answers = new AnswerBatchWriter();
+        int answered = 0;
         byte[][] batches = [.. Enumerable.Range(0, 30).Select(i => Batch(session, i * Commands))];
         foreach (byte[] batch in batches[..20]) Apply(batch);
         long before = GC.GetAllocatedBytesForCurrentThread();
         foreach (byte[] batch in batches[20..]) Apply(batch);
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.Equal(30 * Commands, answered);
         Assert.InRange(allocated, 10 * Commands * ValueArrayBytes, (10 * Commands * ValueArrayBytes) + 1000);
 
         void Apply(byte[] batch)
@@ -25,7 +27,7 @@ public sealed class AllocationTests
             answers.Reset();
             LogIndex next = group.State.LastApplied.Index.Next();
             group.State.Apply(new LogEntry(new Term(1), next, EntryKind.Command, batch), answers);
-            Assert.Equal(Commands, answers.Count);
+            answered += answers.Count;
         }
     }
 
