@@ -41,17 +41,19 @@ async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     if (SiloHost.FindPortInUse(settings) is { } taken) return Refuse("PortInUse", [taken]);
 
     using IHost host = SiloHost.Build(settings, configuration);
+    bool started = false;
     try
     {
         await host.StartAsync(cancellation);
+        started = true;
         SiloNode node = host.Services.GetRequiredService<SiloNode>();
         await node.Serving.WaitAsync(cancellation);
     }
     catch (Exception failure) when (RootOf(failure) is ArgumentException or FormationException or IOException or InvalidDataException or OrleansException or UnauthorizedAccessException)
     {
-        Refuse("Start", [RootOf(failure).Message]);
-        await host.StopAsync(CancellationToken.None);
-        return BadStart;
+        // A silo that did not get as far as running cannot be stopped; disposing of the host ends what there is.
+        if (started) await host.StopAsync(CancellationToken.None);
+        return Refuse("Start", [$"{settings.Name} with data in {Path.Combine(settings.Data, settings.Name.Value)}: {RootOf(failure).Message}"]);
     }
     if (!settings.FlushToDisk)
         await Console.Error.WriteLineAsync("Warning: --no-fsync acknowledges writes before they are on the disk; a power failure may lose acknowledged writes.");

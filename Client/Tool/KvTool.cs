@@ -15,6 +15,11 @@ internal static class KvTool
     public const string DefaultGateways = "127.0.0.1:30000,127.0.0.1:30001,127.0.0.1:30002";
     public const int BadStart = 2;
 
+    /// <summary>As long as a call of the store may take.</summary>
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan ConnectRetry = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Runs one command, or the shell if there is none.</summary>
     /// <exception cref="ArgumentException">A gateway is no address and port.</exception>
     public static async Task<int> RunAsync(
@@ -52,6 +57,12 @@ internal static class KvTool
             {
                 cluster.ClusterId = clusterId;
                 cluster.ServiceId = clusterId;
+            });
+            long start = TimeProvider.System.GetTimestamp();
+            client.UseConnectionRetryFilter(async (_, cancellationToken) =>
+            {
+                await Task.Delay(ConnectRetry, cancellationToken);
+                return TimeProvider.System.GetElapsedTime(start) < ConnectTimeout;
             });
             client.AddOrleansRaftClient();
         });
