@@ -22,11 +22,10 @@ public class SnapshotTransferTests
         {
             Loss = 0.05, Duplication = 0.1, Delay = (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(30)),
         };
-        int parts = CountParts(cluster, behind);
+        CountParts(cluster, behind);
         cluster.Network.Heal();
         CatchUp(cluster, behind);
         Assert.True(PartsSent > 10, $"seed {seed}: only {PartsSent} parts were sent");
-        Assert.Equal(0, parts);
         RequireEqual(cluster, client);
     }
 
@@ -260,7 +259,7 @@ public class SnapshotTransferTests
         return (cluster, client, behind);
     }
 
-    private int CountParts(StoreCluster cluster, NodeName to)
+    private void CountParts(StoreCluster cluster, NodeName to)
     {
         PartsSent = 0;
         cluster.Network.Filter = (_, receiver, frame) =>
@@ -268,7 +267,6 @@ public class SnapshotTransferTests
             if (receiver == to && LeadershipTests.Carries<SnapshotChunk>(frame)) PartsSent++;
             return true;
         };
-        return PartsSent;
     }
 
     private static T? Find<T>(ReadOnlyMemory<byte> frame) where T : RaftMessage
