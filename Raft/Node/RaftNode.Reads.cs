@@ -14,8 +14,7 @@ public sealed partial class RaftNode
     // Grows over the whole life, so that no round number is used twice.
     private ulong _round;
 
-    // Rounds of this leadership come after this one.
-    private ulong _roundsBefore;
+    // Starts at the last round before this leadership, so that a late confirmation of that one is not new.
     private ulong _ownConfirmedRound;
     private ulong _quorumRound;
 
@@ -58,7 +57,7 @@ public sealed partial class RaftNode
     public void ConfirmRound(ulong round, TimeSpan now)
     {
         Advance(now);
-        if (Role != Role.Leader || round <= _roundsBefore || round > _round || round <= _ownConfirmedRound) return;
+        if (Role != Role.Leader || round > _round || round <= _ownConfirmedRound) return;
         _ownConfirmedRound = round;
         ConfirmRounds();
     }
@@ -86,8 +85,7 @@ public sealed partial class RaftNode
 
     private void StartRoundsAnew()
     {
-        _roundsBefore = _round;
-        _ownConfirmedRound = 0;
+        _ownConfirmedRound = _round;
         _quorumRound = _round;
         _leaseFloor = _round;
         _leaseStart = null;

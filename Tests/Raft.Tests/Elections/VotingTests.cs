@@ -156,6 +156,16 @@ public sealed class VotingTests
 
     [Fact]
     [Trait("Thesis", "§9.6")]
+    public void Pre_candidate_that_votes_for_another_gives_up_its_own_campaign()
+    {
+        Lone lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 0)).BecomePreCandidate();
+        Assert.Equal([new RequestVoteReply(T(1), true)], lone.Step(2, new RequestVote(T(1), EntryId.Zero, false)));
+        lone.Step(3, new PreVoteReply(T(2), true));
+        Assert.Equal((Role.Follower, T(1)), (lone.Node.Role, lone.Node.Term));
+    }
+
+    [Fact]
+    [Trait("Thesis", "§9.6")]
     public void Isolated_replica_keeps_its_term_and_disrupts_nobody_when_it_returns()
     {
         var cluster = new Cluster(3);

@@ -81,6 +81,21 @@ public sealed class AsynchronousPersistenceTests
     }
 
     [Fact]
+    public void Completion_of_an_earlier_write_does_not_count_the_own_vote()
+    {
+        Lone lone = SlowFollower();
+        lone.Step(2, Append(1, EntryId.Zero, 0, 1));
+        lone.BecomePreCandidate();
+        lone.Step(2, new PreVoteReply(T(2), true));
+        Assert.Equal(2, lone.Replica.Writes.Count);
+        Assert.Empty(lone.PersistOne());
+        lone.Step(3, new RequestVoteReply(T(2), true));
+        Assert.Equal(Role.Candidate, lone.Node.Role);
+        lone.PersistOne();
+        Assert.Equal(Role.Leader, lone.Node.Role);
+    }
+
+    [Fact]
     public void Sole_voter_leads_only_once_its_vote_is_durable()
     {
         RaftOptions options = Options(1, 1);
