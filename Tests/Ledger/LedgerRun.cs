@@ -31,15 +31,9 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
             int target = book.Acknowledged + perLife;
             await WriteUntilAsync(shell, () => book.Acknowledged >= target, killAfter: book.Draw(1, Window));
             report($"kill {kill} of {kills}: {book.Acknowledged} acknowledged, {book.Written} written");
-            if (host.ShellDiesToo || !shell.IsRunning)
-            {
-                shell.Dispose();
-                shell = await host.StartAsync();
-            }
-            else
-            {
-                await host.StartAsync();
-            }
+            if (!host.ShellDiesToo && shell.IsRunning) continue;
+            shell.Dispose();
+            shell = await host.StartAsync();
         }
         await WriteUntilAsync(shell, () => book.Acknowledged >= acknowledgements, killAfter: 0);
         LedgerResult result = await ReadBackAsync(shell);
@@ -65,6 +59,8 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
                 await host.KillAsync(book);
                 killed = true;
                 if (host.ShellDiesToo) alive = false;
+                // The shell lives on: what it has under way ends as soon as there is somebody to end it.
+                else await host.StartAsync();
             }
             if (waiting.Count == 0 && (enough() || !alive)) return;
             if (waiting.Count == 0) continue;
