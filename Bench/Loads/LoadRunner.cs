@@ -19,7 +19,8 @@ internal static class LoadRunner
         CpuTimes before = CpuTimes.Now();
         LoadResult result = await RunAsync(plan, operation, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
-        return Measurement.From(result, used.Busy > TimeSpan.Zero ? used.Own / used.Busy : null, BusyShare(used));
+        double? share = used.Busy > TimeSpan.Zero ? used.Own / used.Busy : null;
+        return Measurement.From(result, share, BusyShare(used), CpuTimes.Each(used.Busy, OperationsOf(plan, result.OperationsPerSecond)));
     }
 
     /// <summary>
@@ -33,9 +34,8 @@ internal static class LoadRunner
         CpuTimes before = CpuTimes.Now();
         LoadResult result = await RunAsync(plan, operation, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
-        TimeSpan whole = plan.Duration + plan.WarmUp;
-        double operations = result.OperationsPerSecond * whole.TotalSeconds;
-        return Measurement.From(result, operations * operationCost / used.Own, BusyShare(used));
+        double operations = OperationsOf(plan, result.OperationsPerSecond);
+        return Measurement.From(result, operations * operationCost / used.Own, BusyShare(used), CpuTimes.Each(used.Own, operations));
     }
 
     /// <summary>
@@ -67,6 +67,9 @@ internal static class LoadRunner
         return LoadGenerator.RunAsync(
             options, (client, number) => operation(client, LoadKeys.Key(keys.Choose(client, number).Number)), cancellationToken);
     }
+
+    /// <summary>Estimated for the warm-up, which is not counted.</summary>
+    public static double OperationsOf(LoadPlan plan, double perSecond) => perSecond * (plan.Duration + plan.WarmUp).TotalSeconds;
 
     private static double? BusyShare(CpuTimes used) => used.Passed > TimeSpan.Zero ? used.Busy / used.Passed : null;
 }

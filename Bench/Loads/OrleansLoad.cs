@@ -19,10 +19,12 @@ internal static class OrleansLoad
         CpuTimes used = CpuTimes.Now() - before;
         string json = child.Lines.LastOrDefault(line => line.StartsWith('{'))
             ?? throw new BenchException($"{shellCommand} printed no figures, but: {string.Join(Environment.NewLine, child.Lines)}");
-        return Parse(json) with
+        Measurement measured = Parse(json);
+        return measured with
         {
             LoadShare = child.Cpu is { } cpu && used.Busy > TimeSpan.Zero ? cpu / used.Busy : null,
             BusyShare = used.Passed > TimeSpan.Zero ? used.Busy / used.Passed : null,
+            CpuMicroseconds = CpuTimes.Each(used.Busy, LoadRunner.OperationsOf(plan, measured.PerSecond)),
         };
     }
 
@@ -45,7 +47,7 @@ internal static class OrleansLoad
             long errors = root.GetProperty("errors").GetInt64();
             return new Measurement(root.GetProperty("ops_per_s").GetDouble(), root.GetProperty("p50_ms").GetDouble(),
                 root.GetProperty("p99_ms").GetDouble(), root.GetProperty("p999_ms").GetDouble(), errors,
-                errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null);
+                errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null, CpuMicroseconds: null);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

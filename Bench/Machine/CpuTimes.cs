@@ -27,6 +27,10 @@ internal readonly record struct CpuTimes(TimeSpan Busy, TimeSpan Passed, TimeSpa
 
     public static CpuTimes operator -(CpuTimes later, CpuTimes earlier) => later.Subtract(earlier);
 
+    /// <summary>Microseconds for each operation; null if there was none, or the time is unknown.</summary>
+    public static double? Each(TimeSpan time, double operations) =>
+        time > TimeSpan.Zero && operations > 0 ? time.TotalMicroseconds / operations : null;
+
     public CpuTimes Subtract(CpuTimes earlier) => new(Busy - earlier.Busy, Passed - earlier.Passed, Own - earlier.Own);
 
     /// <summary>What a process has used so far; null if it has ended. Linux only.</summary>

@@ -18,8 +18,11 @@ internal abstract class MapNode(long stamp)
     /// <summary>The most keys of a merged node: room is left so that the next insert does not split it again.</summary>
     public const int MergedMost = Capacity * 3 / 4;
 
-    /// <summary>Estimated heap use of a node: one object that holds its three arrays.</summary>
-    public const int NodeBytes = 40 + (3 * 8 * Capacity);
+    /// <summary>Estimated heap use of a node: one object that holds its arrays.</summary>
+    public const int NodeBytes = 48 + HeadBytes + (((3 * 8) + 1) * Capacity);
+
+    private const int PrefixBytes = 8;
+    private const int HeadBytes = 24;
 
     /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots too.</summary>
     public readonly long Stamp = stamp;
@@ -33,6 +36,12 @@ internal abstract class MapNode(long stamp)
     private PrefixArray _prefixes;
 
     private KeyArray _keys;
+
+    /// <summary>Invariant: how many bytes of key i follow the shared ones, or 255 if that is more.</summary>
+    private RestArray _rests;
+
+    /// <summary>Invariant: the shared bytes, as far as they fit.</summary>
+    private HeadArray _head;
 
     public Span<byte[]> Keys => _keys;
 
@@ -48,21 +57,30 @@ internal abstract class MapNode(long stamp)
         if (key.Length < _shared) return -1;
         ulong prefix = PrefixOf(key, _shared);
         int low = FirstPrefixNotBelow(prefix);
-        // The shared bytes need no look of their own: the whole key is compared.
         if (low == Count || _prefixes[low] != prefix) return -1;
-        if (key.SequenceEqual(Keys[low])) return low;
+        if (IsKey(low, key)) return low;
         if (low + 1 == Count || _prefixes[low + 1] != prefix) return -1;
         int at = BoundAmongEqualPrefixes(key, prefix, low, afterEqual: false);
         return at < Count && key.SequenceEqual(Keys[at]) ? at : -1;
     }
+
+    /// <summary>Whether this is key i, of which the prefix is known to be the same. A key that the node holds wholly is not touched.</summary>
+    private bool IsKey(int at, ReadOnlySpan<byte> key)
+    {
+        int rest = key.Length - _shared;
+        if (rest > PrefixBytes || _shared > HeadBytes) return key.SequenceEqual(Keys[at]);
+        return _rests[at] == rest && key[.._shared].SequenceEqual(Head);
+    }
+
+    private ReadOnlySpan<byte> Head => ((ReadOnlySpan<byte>)_head)[..Math.Min(_shared, HeadBytes)];
 
     /// <summary>The index of the first key not below (or, with <paramref name="afterEqual"/>, above) the given one; Count if none.</summary>
     public int Bound(ReadOnlySpan<byte> key, bool afterEqual)
     {
         if (_shared > 0)
         {
-            ReadOnlySpan<byte> head = key[..Math.Min(key.Length, _shared)];
-            int order = head.SequenceCompareTo(Keys[0].AsSpan(0, _shared));
+            ReadOnlySpan<byte> shared = _shared <= HeadBytes ? Head : Keys[0].AsSpan(0, _shared);
+            int order = key[..Math.Min(key.Length, _shared)].SequenceCompareTo(shared);
             if (order != 0) return order < 0 ? 0 : Count;
         }
         ulong prefix = PrefixOf(key, _shared);
@@ -76,8 +94,10 @@ internal abstract class MapNode(long stamp)
         if (common < _shared) Share(common);
         OpenGap(Keys, at, Count);
         OpenGap<ulong>(_prefixes, at, Count);
+        OpenGap<byte>(_rests, at, Count);
         Keys[at] = key;
-        ulong prefix = _prefixes[at] = PrefixOf(key, _shared);
+        SetPrefix(at);
+        ulong prefix = _prefixes[at];
         Count++;
         bool isAmbiguous = (at > 0 && _prefixes[at - 1] == prefix) || (at + 1 < Count && _prefixes[at + 1] == prefix);
         if (isAmbiguous) Share();
@@ -87,6 +107,7 @@ internal abstract class MapNode(long stamp)
     {
         CloseGap(Keys, at, Count);
         CloseGap<ulong>(_prefixes, at, Count);
+        CloseGap<byte>(_rests, at, Count);
         Count--;
         if (Count == 0) _shared = 0;
     }
@@ -111,6 +132,8 @@ internal abstract class MapNode(long stamp)
     {
         source.Keys[..source.Count].CopyTo(Keys);
         _prefixes = source._prefixes;
+        _rests = source._rests;
+        _head = source._head;
         Count = source.Count;
         _shared = source._shared;
     }
@@ -127,7 +150,15 @@ internal abstract class MapNode(long stamp)
     private void Share(int shared)
     {
         _shared = shared;
-        for (int i = 0; i < Count; i++) _prefixes[i] = PrefixOf(Keys[i], shared);
+        if (Count > 0) Keys[0].AsSpan(0, Math.Min(shared, HeadBytes)).CopyTo(_head);
+        for (int i = 0; i < Count; i++) SetPrefix(i);
+    }
+
+    private void SetPrefix(int at)
+    {
+        byte[] key = Keys[at];
+        _prefixes[at] = PrefixOf(key, _shared);
+        _rests[at] = (byte)Math.Min(key.Length - _shared, byte.MaxValue);
     }
 
     private int BoundAmongEqualPrefixes(ReadOnlySpan<byte> key, ulong prefix, int low, bool afterEqual)
@@ -204,12 +235,30 @@ internal abstract class MapNode(long stamp)
     {
         private byte[] _item;
     }
+
+    [InlineArray(Capacity)]
+    private struct RestArray
+    {
+        private byte _item;
+    }
+
+    [InlineArray(HeadBytes)]
+    private struct HeadArray
+    {
+        private byte _item;
+    }
 }
 
 /// <summary>Holds values. Invariant: only a root leaf is empty.</summary>
 internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 {
     private ValueArray _values;
+
+    /// <summary>
+    /// Invariant: bit i is set only if value i was made by the map that owns this leaf since its last snapshot, so that no one
+    /// else can see it and it may be overwritten in place.
+    /// </summary>
+    private ulong _ownValues;
 
     public Span<byte[]> Values => _values;
 
@@ -223,16 +272,32 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         return copy;
     }
 
+    /// <summary>Replaces a value by a copy of another and returns the old one's length.</summary>
+    public int SetValue(int at, ReadOnlySpan<byte> value)
+    {
+        ref byte[] present = ref Values[at];
+        int length = present.Length;
+        // In place where possible: what is overwritten often would otherwise be the garbage collector's main work.
+        if (length == value.Length && (_ownValues & (1UL << at)) != 0) value.CopyTo(present);
+        else present = value.ToArray();
+        _ownValues |= 1UL << at;
+        return length;
+    }
+
     public void Insert(int at, byte[] key, byte[] value)
     {
         OpenGap(Values, at, Count);
         Values[at] = value;
+        ulong below = _ownValues & Below(at);
+        _ownValues = below | ((_ownValues ^ below) << 1) | (1UL << at);
         InsertKey(at, key);
     }
 
     public void RemoveAt(int at)
     {
         CloseGap(Values, at, Count);
+        ulong below = _ownValues & Below(at);
+        _ownValues = below | ((_ownValues >> 1) & ~Below(at));
         RemoveKey(at);
     }
 
@@ -244,6 +309,8 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         right.AddKeys(Keys[middle..Count]);
         Values[middle..Count].CopyTo(right.Values);
         Values[middle..Count].Clear();
+        right._ownValues = _ownValues >> middle;
+        _ownValues &= Below(middle);
         CutKeys(middle);
         return right;
     }
@@ -252,8 +319,13 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     public void Merge(MapLeaf next)
     {
         next.Values[..next.Count].CopyTo(Values[Count..]);
+        // A leaf of an earlier stamp is a snapshot's too, and so are its values.
+        if (next.Stamp == Stamp) _ownValues |= next._ownValues << Count;
         AddKeys(next.Keys[..next.Count]);
     }
+
+    /// <summary>The bits of the places before one that is below <see cref="MapNode.Capacity"/>.</summary>
+    private static ulong Below(int at) => (1UL << at) - 1;
 
     [InlineArray(Capacity)]
     private struct ValueArray

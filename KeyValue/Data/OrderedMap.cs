@@ -27,28 +27,24 @@ public sealed class OrderedMap
     /// <summary>Estimated heap use of keys, values and the tree, without nodes that only snapshots hold.</summary>
     public long MemoryBytes => _entryBytes + (_nodes * MapNode.NodeBytes);
 
-    /// <summary>The value of a key. The array is the map's own: it never changes and must not be changed.</summary>
+    /// <summary>The value of a key. The array is the map's own: valid until the next write, and not to be changed.</summary>
     public bool TryGet(ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value) => TryGet(_root, key, out value);
 
-    /// <summary>Sets a key's value; true if the key is new.</summary>
-    /// <param name="key">Copied if new.</param>
-    /// <param name="value">Belongs to the map from now on and must never change.</param>
-    public bool Set(ReadOnlySpan<byte> key, byte[] value)
+    /// <summary>Sets a key's value; true if the key is new. Both are copied.</summary>
+    public bool Set(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        ArgumentNullException.ThrowIfNull(value);
         MapLeaf leaf = OwnLeafFor(key, out MapBranch? parent, out int place, out bool isLast);
         Version++;
         int found = leaf.Find(key);
         if (found >= 0)
         {
-            _entryBytes += ArrayBytes(value.Length) - ArrayBytes(leaf.Values[found].Length);
-            leaf.Values[found] = value;
+            _entryBytes += ArrayBytes(value.Length) - ArrayBytes(leaf.SetValue(found, value));
             return false;
         }
         byte[] ownKey = key.ToArray();
         int at = leaf.Bound(key, afterEqual: false);
         if (leaf.Count == MapNode.Capacity) SplitLeaf(parent, place, isLast, ownKey, ref leaf, ref at);
-        leaf.Insert(at, ownKey, value);
+        leaf.Insert(at, ownKey, value.ToArray());
         Count++;
         _entryBytes += ArrayBytes(key.Length) + ArrayBytes(value.Length);
         return true;

@@ -26,7 +26,7 @@ public sealed class OrderedMapCursor
     /// <exception cref="InvalidOperationException">The cursor is at no entry.</exception>
     public byte[] Key => Leaf.Keys[_at];
 
-    /// <summary>The value here. The array is the map's own and must not be changed.</summary>
+    /// <summary>The value here. The array is the map's own: not to be changed, and of a live map valid until its next write.</summary>
     /// <exception cref="InvalidOperationException">The cursor is at no entry.</exception>
     public byte[] Value => Leaf.Values[_at];
 

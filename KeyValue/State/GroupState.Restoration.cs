@@ -28,6 +28,6 @@ public sealed partial class GroupState
         public void Add(Session session) => State.AddSession(session);
 
         public void Add(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) =>
-            State._families[(int)family].Set(key, value.ToArray());
+            State._families[(int)family].Set(key, value);
     }
 }

@@ -31,8 +31,7 @@ public sealed partial class GroupState
     private void Store(in ParsedOperation operation)
     {
         OrderedMap family = _families[(int)operation.Family];
-        // A copy of exactly this size: a slice would keep the whole entry's payload alive.
-        if (operation.HasValue) family.Set(operation.Key, operation.Value.ToArray());
+        if (operation.HasValue) family.Set(operation.Key, operation.Value);
         else family.Remove(operation.Key);
     }
 
@@ -52,7 +51,7 @@ public sealed partial class GroupState
     {
         bool found = _families[(int)operation.Family].TryGet(operation.Key, out byte[]? present);
         bool asExpected = found == operation.HasExpected && (!found || operation.Expected.SequenceEqual(present));
-        if (!asExpected) return new Outcome(AnswerStatus.Mismatch, present);
+        if (!asExpected) return new Outcome(AnswerStatus.Mismatch, present?.AsSpan().ToArray());
         Store(in operation);
         return AnswerStatus.Ok;
     }

@@ -1,7 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>What applying a write led to, before it is written as an answer.</summary>
-/// <param name="Value">Of a mismatch: the value found, shared with the map and never changed; else null.</param>
+/// <param name="Value">Of a mismatch: a copy of the value found; else null.</param>
 internal readonly record struct Outcome(AnswerStatus Status, byte[]? Value = null)
 {
     /// <summary>Whether a retry must get this answer again. What is not recorded changed nothing and may be tried anew.</summary>

@@ -4,6 +4,7 @@ namespace Orleans.Raft.Shell;
 public static class LoadGenerator
 {
     private const int SynchronousRunMax = 64;
+    private const int TalliesMax = 16;
     private static readonly TimeSpan s_pauseAfterError = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Runs operations that are all of one class.</summary>
@@ -42,21 +43,23 @@ public static class LoadGenerator
         var window = new Window(time, start, start + (long)(options.Duration.TotalSeconds * ticksPerSecond),
             1e9 / ticksPerSecond);
 
-        var clients = new Task<Tally>[options.Clients];
+        var tallies = new Tally[Math.Min(options.Clients, TalliesMax)];
+        for (int index = 0; index < tallies.Length; index++) tallies[index] = new Tally(options.Classes);
+        var clients = new Task[options.Clients];
         for (int client = 0; client < clients.Length; client++)
         {
             int number = client;
             clients[client] = Task.Run(
-                () => RunClientAsync(number, operation, window, options.Classes, cancellationToken),
+                () => RunClientAsync(number, operation, window, tallies[number % tallies.Length], cancellationToken),
                 CancellationToken.None);
         }
-        return Merge(await Task.WhenAll(clients), options);
+        await Task.WhenAll(clients);
+        return Merge(tallies, options);
     }
 
-    private static async Task<Tally> RunClientAsync(int client, Func<int, long, ValueTask<int>> operation,
-        Window window, int classes, CancellationToken cancellationToken)
+    private static async Task RunClientAsync(int client, Func<int, long, ValueTask<int>> operation,
+        Window window, Tally tally, CancellationToken cancellationToken)
     {
-        var tally = new Tally(classes);
         int synchronousRun = 0;
         long now = window.Time.GetTimestamp();
         for (long number = 0; now < window.End; number++)
@@ -81,7 +84,6 @@ public static class LoadGenerator
             synchronousRun = 0;
             await Task.Yield(); // Operations that never wait would keep the other clients from their turns.
         }
-        return tally;
     }
 
     private static LoadResult Merge(Tally[] tallies, LoadOptions options)
@@ -100,9 +102,11 @@ public static class LoadGenerator
     /// <summary>The measured time, in the time provider's timestamps.</summary>
     private sealed record Window(TimeProvider Time, long Start, long End, double NanosecondsPerTimestamp);
 
-    /// <summary>What one client counted; no other touches it while it runs.</summary>
+    /// <summary>What some clients counted: few are shared by many, so that counting stays in the processor's cache.</summary>
     private sealed class Tally(int classes)
     {
+        private readonly Lock _lock = new();
+
         public LatencyHistogram Latency { get; } = new();
 
         public long[] PerClass { get; } = new long[classes];
@@ -113,14 +117,20 @@ public static class LoadGenerator
 
         public void Add(Window window, long began, long ended, int operationClass)
         {
-            Latency.RecordNanoseconds((long)((ended - began) * window.NanosecondsPerTimestamp));
-            if (ended <= window.End) PerClass[operationClass]++;
+            lock (_lock)
+            {
+                Latency.RecordNanoseconds((long)((ended - began) * window.NanosecondsPerTimestamp));
+                if (ended <= window.End) PerClass[operationClass]++;
+            }
         }
 
         public void AddError(Exception exception)
         {
-            Errors++;
-            FirstError ??= exception;
+            lock (_lock)
+            {
+                Errors++;
+                FirstError ??= exception;
+            }
         }
     }
 }

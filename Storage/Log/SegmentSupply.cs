@@ -16,8 +16,11 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     private Task _deleting = Task.CompletedTask;
     private long _deletingBytes;
 
-    /// <summary>Size of the files that are ahead of the log, ready or being made.</summary>
-    public long AheadBytes => (_spare?.LengthBytes ?? 0) + _prepared switch
+    /// <summary>Size of the file that is kept to be made into a segment.</summary>
+    public long SpareBytes => _spare?.LengthBytes ?? 0;
+
+    /// <summary>Size of the files that are ahead of the log: kept, ready or being made.</summary>
+    public long AheadBytes => SpareBytes + _prepared switch
     {
         null => 0,
         { IsCompletedSuccessfully: true } => _prepared.Result.LengthBytes,
@@ -90,16 +93,24 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
         return segment;
     }
 
-    /// <summary>Keeps a segment that nothing needs any more for the next one, or deletes it.</summary>
-    public void Release(LogSegment segment)
+    /// <summary>Disposes of a segment that nothing needs any more.</summary>
+    /// <param name="mayKeep">Whether there is room to keep it, so that the next segment need not be filled with zeros.</param>
+    public void Release(LogSegment segment, bool mayKeep)
     {
-        if (_prepared is null && _spare is null && segment.LengthBytes == segmentBytes)
+        if (mayKeep && _spare is null && segment.LengthBytes == segmentBytes)
         {
             _spare = segment;
             return;
         }
-        Interlocked.Add(ref _deletingBytes, segment.LengthBytes);
-        _deleting = DeleteAsync(_deleting, segment);
+        Delete(segment);
+    }
+
+    /// <summary>Gives up what <see cref="Release"/> kept.</summary>
+    public void DropSpare()
+    {
+        if (_spare is not { } spare) return;
+        _spare = null;
+        Delete(spare);
     }
 
     /// <summary>Waits for deletions under way.</summary>
@@ -123,6 +134,12 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
         {
             gate.Exit();
         }
+    }
+
+    private void Delete(LogSegment segment)
+    {
+        Interlocked.Add(ref _deletingBytes, segment.LengthBytes);
+        _deleting = DeleteAsync(_deleting, segment);
     }
 
     private async Task DeleteAsync(Task before, LogSegment segment)

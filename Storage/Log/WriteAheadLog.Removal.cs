@@ -16,6 +16,9 @@ internal sealed partial class WriteAheadLog
     private const int CarryBytes = 1 << 20;
     private const int CarriedPerAccepted = 2;
 
+    /// <summary>A segment that is kept only to save work must not take the log beyond its bound.</summary>
+    private bool HasRoomForSpare(long moreBytes) => FileBytes + moreBytes < (2 * _liveBytes) + (4L * _options.SegmentBytes);
+
     private bool WantsRemoval => _segments.Count > 1 && (_segments[0].Pins == 0 || WantsCarrying);
 
     private bool WantsCarrying
@@ -23,15 +26,21 @@ internal sealed partial class WriteAheadLog
         get
         {
             if (_segments.Count <= 1) return false;
-            long fileBytes = _supply.AheadBytes;
             long usedBytes = 0;
-            foreach (LogSegment segment in _segments)
-            {
-                fileBytes += segment.LengthBytes;
-                usedBytes += segment.EndBytes;
-            }
-            return fileBytes > (_liveBytes * 3 / 2) + (_options.SegmentBytes * 5L / 2)
+            foreach (LogSegment segment in _segments) usedBytes += segment.EndBytes;
+            return FileBytes - _supply.SpareBytes > (_liveBytes * 3 / 2) + (_options.SegmentBytes * 5L / 2)
                 && usedBytes > (_liveBytes * 5 / 4) + _options.SegmentBytes;
+        }
+    }
+
+    /// <summary>Size of the log's files, of those ahead of it and of the spare one.</summary>
+    private long FileBytes
+    {
+        get
+        {
+            long bytes = _supply.AheadBytes;
+            foreach (LogSegment segment in _segments) bytes += segment.LengthBytes;
+            return bytes;
         }
     }
 

@@ -70,10 +70,11 @@ internal sealed partial class WriteAheadLog
         foreach (LogSegment segment in _released)
         {
             _options.Logger.SegmentReleased(segment.Path);
-            _supply.Release(segment);
+            _supply.Release(segment, mayKeep: HasRoomForSpare(segment.LengthBytes));
         }
         _released.Clear();
         if (Head.EndBytes > Head.LengthBytes / 2) _supply.PrepareAhead(Head.Id + 1);
+        if (!HasRoomForSpare(0)) _supply.DropSpare();
         PublishSizes();
     }
 

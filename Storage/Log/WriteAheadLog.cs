@@ -208,8 +208,7 @@ internal sealed partial class WriteAheadLog
 
     private void PublishSizes()
     {
-        long bytes = _supply.AheadBytes;
-        foreach (LogSegment segment in _segments) bytes += segment.LengthBytes;
+        long bytes = FileBytes;
         foreach (LogSegment segment in _released) bytes += segment.LengthBytes;
         Interlocked.Exchange(ref _publishedLogBytes, bytes);
         Interlocked.Exchange(ref _publishedLiveBytes, _liveBytes);

@@ -145,4 +145,24 @@ public sealed class OrderedMapTests
         Assert.Throws<InvalidOperationException>(() => cursor.Value);
         Assert.Throws<InvalidOperationException>(() => cursor.MovePrevious());
     }
+
+    [Fact]
+    public void A_leaf_that_a_snapshot_sees_keeps_its_values_when_it_is_merged_into_another()
+    {
+        const int Keys = 200;
+        // However many keys the first leaf has: for some number of removals it has just taken over the next one.
+        for (int removed = 1; removed < Keys; removed++)
+        {
+            var map = new OrderedMap();
+            for (int i = Keys - 1; i >= 0; i--) map.Set(Bytes.Of($"{i:D5}"), [1]);
+            OrderedMapSnapshot snapshot = map.Snapshot();
+            for (int i = 0; i < removed; i++) map.Remove(Bytes.Of($"{i:D5}"));
+            for (int i = removed; i < Keys; i++) map.Set(Bytes.Of($"{i:D5}"), [2]);
+            for (int i = 0; i < Keys; i++)
+            {
+                Assert.True(snapshot.TryGet(Bytes.Of($"{i:D5}"), out byte[]? value));
+                Assert.True(value[0] == 1, $"{removed} removed: the value of key {i} in the snapshot was overwritten");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue.Tests.State;
 public sealed class AllocationTests
 {
     [Fact]
-    public void Applying_a_write_allocates_nothing_but_what_is_stored()
+    public void Applying_a_write_allocates_only_the_values_that_a_snapshot_keeps_it_from_overwriting()
     {
         const int Commands = 64;
         const int ValueArrayBytes = 24 + 256;
@@ -16,11 +16,19 @@ public sealed class AllocationTests
         int answered = 0;
         byte[][] batches = [.. Enumerable.Range(0, 30).Select(i => Batch(session, i * Commands))];
         foreach (byte[] batch in batches[..20]) Apply(batch);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (byte[] batch in batches[20..]) Apply(batch);
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.InRange(Allocated(batches[20..25]), 0, 1000);
+        GroupStateSnapshot snapshot = group.State.Snapshot();
+        const int NodeCopies = 2 * (MapNode.NodeBytes + 1000);
+        Assert.InRange(Allocated(batches[25..]), Commands * ValueArrayBytes, (Commands * ValueArrayBytes) + NodeCopies);
         Assert.Equal(30 * Commands, answered);
-        Assert.InRange(allocated, 10 * Commands * ValueArrayBytes, (10 * Commands * ValueArrayBytes) + 1000);
+        GC.KeepAlive(snapshot);
+
+        long Allocated(byte[][] applied)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            foreach (byte[] batch in applied) Apply(batch);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         void Apply(byte[] batch)
         {
