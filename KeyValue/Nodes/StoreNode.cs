@@ -42,8 +42,8 @@ public sealed class StoreNode : IAsyncDisposable
     /// <summary>Completes when this node is part of a formed cluster; fails with <see cref="FormationException"/> if it cannot be.</summary>
     public Task Formed { get; private set; } = Task.CompletedTask;
 
-    /// <summary>The nodes whose greeting this node waits for while the cluster is not formed.</summary>
-    public IReadOnlyList<NodeName> WaitingFor => _formation.WaitingFor;
+    /// <summary>The nodes for which this node waits while the cluster is not formed.</summary>
+    public IReadOnlyList<WaitedForNode> WaitingFor => _formation.WaitingFor;
 
     /// <summary>The cluster's record. Valid once <see cref="Formed"/> completed.</summary>
     public FormationRecord Formation => _record ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
