@@ -117,6 +117,28 @@ public class FormationTests
     }
 
     [Fact]
+    public void A_node_that_gives_up_before_it_greeted_anybody_still_tells_the_others_of_its_plan()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        var greeted = new List<NodeName>();
+        cluster.Network.Filter = (_, to, frame) =>
+        {
+            if (FormationMessage.Decode(frame.Span) is FormationHello) greeted.Add(to);
+            return true;
+        };
+        NodeName name = cluster.Names[2];
+        cluster.StartNode(name);
+        cluster.RunFor(TimeSpan.Zero);
+        Assert.Empty(greeted);
+        byte[] plan = FormationPlan.Create(cluster.Names, [[1]], new StoreLimits()).Encode();
+        foreach (NodeName sender in cluster.Names.Take(2))
+            cluster.Nodes[name].Receive(new FormationHello(sender, new StoreId(Guid.NewGuid()), plan).Encode());
+        cluster.RunFor(Seconds(5));
+        Assert.Equal([name], cluster.StartFailure.Keys);
+        Assert.Equal(cluster.Names.Take(2), greeted);
+    }
+
+    [Fact]
     public void Of_two_nodes_with_different_plans_the_deciding_one_waits()
     {
         var cluster = new StoreCluster(new StoreClusterOptions
