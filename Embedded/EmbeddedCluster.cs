@@ -104,7 +104,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         StoreNode store = await OpenNodeAsync(node);
         try
         {
-            await store.Formed.WaitAsync(FormationTimeout, cancellationToken);
+            await WaitUntilFormedAsync(store, cancellationToken);
             await OpenReplicasAsync(store);
         }
         catch
@@ -146,7 +146,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private async Task StartNodesAsync()
     {
         foreach (NodeName name in _options.NodeNames) await OpenNodeAsync(name);
-        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await node.Formed.WaitAsync(FormationTimeout);
+        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
@@ -173,6 +173,19 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         _nodes[name] = node;
         _network.Attach(node);
         return node;
+    }
+
+    private static async Task WaitUntilFormedAsync(StoreNode node, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await node.Formed.WaitAsync(FormationTimeout, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException($"{node.Name} is not part of a formed cluster after {FormationTimeout.TotalSeconds:F0} s: "
+                + $"it waits for {string.Join(", ", node.WaitingFor)}. Start those nodes, with the same configuration.");
+        }
     }
 
     private static async Task OpenReplicasAsync(StoreNode node)

@@ -7,10 +7,11 @@ namespace Orleans.Raft.Grains.Interfaces;
 /// <param name="Answers">If answered: one answer per command or read, in the store's own format.</param>
 /// <param name="LeaderHint">The silo believed to lead the group; null if unknown.</param>
 /// <param name="ServedBy">The silo that took the call: what a client learns about its way into the cluster.</param>
+/// <param name="Reason">Why the replica asked cannot serve, for people; null if the status says it all.</param>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.GroupReply")]
 public sealed record GroupReplyMessage(
     [property: Id(0)] byte Status, [property: Id(1)] byte[] Answers, [property: Id(2)] string? LeaderHint,
-    [property: Id(3)] string ServedBy);
+    [property: Id(3)] string ServedBy, [property: Id(4)] string? Reason = null);
 
 /// <summary>The cluster's formation record, encoded; null while the silo asked is not part of a formed cluster.</summary>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.Formation")]

@@ -8,10 +8,11 @@ namespace Orleans.Raft.Grains;
 internal static class StoreMessages
 {
     public static GroupReplyMessage ToMessage(in GroupReply reply, NodeName servedBy) =>
-        new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy.Value);
+        new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy.Value, reply.Reason);
 
     public static GroupReply ToReply(GroupReplyMessage message) =>
-        new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null);
+        new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null,
+            message.Reason);
 
     public static NodeStatusMessage ToMessage(NodeStatus status) =>
         new(status.LogBytes, status.Snapshots, status.MemoryBytes, status.Problem);

@@ -20,7 +20,7 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
         NodeName asked = Choose(map, group, request.Kind);
         GroupReply reply = await AskAsync(map, group, asked, request);
         // A name is worth one more try; nothing was proposed.
-        return reply is { Status: GroupReplyStatus.NotLeader, LeaderHint: { } leader } && leader != asked
+        return reply.IsRedirect && reply.LeaderHint is { } leader && leader != asked
             ? await AskAsync(map, group, leader, request)
             : reply;
     }

@@ -138,14 +138,13 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     protected static string Describe(in GroupReply reply) => reply.Status switch
     {
         GroupReplyStatus.NotLeader => "no leader found yet",
-        GroupReplyStatus.Busy => "the group is busy",
+        GroupReplyStatus.Busy => reply.Reason ?? "the group is busy",
         GroupReplyStatus.Unknown => "no answer",
         GroupReplyStatus.Unavailable => "the replica asked is not up",
         _ => reply.Status.ToString(),
     };
 
-    protected static Retry RetryAfter(in GroupReply reply) =>
-        reply is { Status: GroupReplyStatus.NotLeader, LeaderHint: not null } ? Retry.AtOnce : Retry.Later;
+    protected static Retry RetryAfter(in GroupReply reply) => reply.IsRedirect ? Retry.AtOnce : Retry.Later;
 
     internal enum Retry
     {

@@ -8,8 +8,9 @@ public sealed partial class KvClient
     public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end, ScanOptions options = default,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) (start, end) = (Copy(start), Copy(end));
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckBound(start, routes.Limits);
         Arguments.CheckBound(end, routes.Limits);
         Arguments.CheckFamily(options.Family);
@@ -23,10 +24,13 @@ public sealed partial class KvClient
             (byte[] from, byte[] to) = position.Within(group);
             var read = new ReadBatchWriter();
             read.AddScan(options.Family, from, to, remaining, options.Reverse, routes.Limits.ScanPageBytes);
-            OperationAnswer answer = await SendAsync(group.Group, KindOf(options.Consistency), read.ToArray(), routingKey: null, cancellationToken);
+            OperationAnswer answer = await SendAsync(
+                group.Group, KindOf(options.Consistency), read.ToArray(), routingKey: null, deadline, cancellationToken);
             if (answer.Status == AnswerStatus.WrongRange)
             {
-                await RefreshRoutesAsync();
+                await RefreshRoutesAsync(deadline);
+                if (Now >= deadline)
+                    throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). Try again.");
                 continue;
             }
             if (answer.Status != AnswerStatus.Page)
@@ -37,6 +41,8 @@ public sealed partial class KvClient
                 remaining--;
             }
             position.Advance(group, answer, routes.Limits.MaxKeyBytes);
+            // The caller asks for one more row only now; how long it took over those before is its own business.
+            if (answer.Rows.Length > 0) deadline = NextDeadline();
         }
     }
 

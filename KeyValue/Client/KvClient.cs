@@ -9,6 +9,8 @@ namespace Orleans.Raft.KeyValue;
 /// </summary>
 public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 {
+    private const string RangeMoved = "the group asked does not own the keys any more";
+
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromMilliseconds(50);
 
     private readonly TimeProvider _time;
@@ -50,21 +52,23 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) (key, value) = (Copy(key), Copy(value));
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(value, routes.Limits);
-        Require(await WriteAsync(routes, key, Operation.Put(family, key.Span, value.Span), cancellationToken), AnswerStatus.Ok);
+        Require(await WriteAsync(routes, deadline, key, Operation.Put(family, key.Span, value.Span), cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) (key, suffix) = (Copy(key), Copy(suffix));
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(suffix, routes.Limits);
-        OperationAnswer answer = await WriteAsync(routes, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
+        OperationAnswer answer = await WriteAsync(routes, deadline, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
         if (answer.Status == AnswerStatus.ValueTooLarge)
             throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
         Require(answer, AnswerStatus.Ok);
@@ -73,22 +77,24 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     public async Task DeleteAsync(ReadOnlyMemory<byte> key, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) key = Copy(key);
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
-        Require(await WriteAsync(routes, key, Operation.Delete(family, key.Span), cancellationToken), AnswerStatus.Ok);
+        Require(await WriteAsync(routes, deadline, key, Operation.Delete(family, key.Span), cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
         ReadOnlyMemory<byte>? replacement, ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) (key, expected, replacement) = (Copy(key), Copy(expected), Copy(replacement));
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         if (expected is { } old) Arguments.CheckValue(old, routes.Limits);
         if (replacement is { } next) Arguments.CheckValue(next, routes.Limits);
         byte[] operation = Operation.CompareAndSet(family, key.Span, expected?.ToArray(), replacement?.ToArray());
-        OperationAnswer answer = await WriteAsync(routes, key, operation, cancellationToken);
+        OperationAnswer answer = await WriteAsync(routes, deadline, key, operation, cancellationToken);
         if (answer.Status == AnswerStatus.Mismatch) return new CompareAndSetResult(Applied: false, answer.Value);
         Require(answer, AnswerStatus.Ok);
         return new CompareAndSetResult(Applied: true, Current: null);
@@ -96,9 +102,10 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     public async Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null)
             operations = [.. operations.Select(static o => o with { Key = Copy(o.Key), Value = Copy(o.Value) })];
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         if (operations.Count == 0) throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
         GroupDescriptor? group = null;
         foreach (WriteOperation operation in operations)
@@ -113,19 +120,20 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         byte[] encoded = Operation.Batch(operations);
         if (encoded.Length > routes.Limits.MaxBatchBytes)
             throw new KeyValueArgumentException("BatchTooLarge", $"The batch has {encoded.Length} bytes; at most {routes.Limits.MaxBatchBytes} are allowed.");
-        Require(await WriteAsync(routes, operations[0].Key, encoded, cancellationToken), AnswerStatus.Ok);
+        Require(await WriteAsync(routes, deadline, operations[0].Key, encoded, cancellationToken), AnswerStatus.Ok);
     }
 
     public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
         CancellationToken cancellationToken = default)
     {
+        TimeSpan deadline = NextDeadline();
         if (_routes is null) key = Copy(key);
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(cancellationToken);
+        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, options.Family, routes.Limits);
         RequestKind kind = KindOf(options.Consistency);
         var read = new ReadBatchWriter();
         read.AddGet(options.Family, key.Span);
-        OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, cancellationToken);
+        OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, deadline, cancellationToken);
         if (answer.Status == AnswerStatus.NotFound) return null;
         Require(answer, AnswerStatus.Value);
         return answer.Value;
@@ -140,12 +148,16 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         foreach (GroupLane lane in AllLanes()) lane.Sweep(TimeSpan.MaxValue);
     }
 
-    internal async Task BackOffAsync(int failures)
+    internal Task BackOffAsync(int failures) => BackOffAsync(failures, TimeSpan.MaxValue);
+
+    private async Task BackOffAsync(int failures, TimeSpan deadline)
     {
         double limit = Math.Min(Options.MaxBackoff.TotalMilliseconds, Options.FirstBackoff.TotalMilliseconds * Math.Pow(2, Math.Min(failures, 20)));
         double unit;
         lock (_lock) unit = _random.NextUnit();
-        await Task.Delay(TimeSpan.FromMilliseconds(limit * (0.5 + unit / 2)), _time);
+        var wait = TimeSpan.FromMilliseconds(limit * (0.5 + unit / 2));
+        TimeSpan left = deadline - Now;
+        if (left > TimeSpan.Zero) await Task.Delay(wait < left ? wait : left, _time);
     }
 
     /// <summary>Sends a call again after its group said that the key is not its own: with fresh routes, to whoever owns it now.</summary>
@@ -153,21 +165,37 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     private async Task RerouteAsync(PendingOperation operation, RequestKind kind)
     {
-        await RefreshRoutesAsync();
-        LaneOf(_routes!.Ranges.Find(operation.RoutingKey!.Value.Span).Group, kind).Enqueue(operation);
+        try
+        {
+            await RefreshRoutesAsync(operation.Deadline);
+        }
+#pragma warning disable CA1031 // Whatever it is, the caller must hear of it; nobody else waits for this.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            operation.Fail(failure);
+            return;
+        }
+        // No lane holds it now, so no sweep would end it.
+        if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
+        else LaneOf(_routes!.Ranges.Find(operation.RoutingKey!.Value.Span).Group, kind).Enqueue(operation);
     }
 
-    private async Task RefreshRoutesAsync()
+    private async Task RefreshRoutesAsync(TimeSpan deadline)
     {
-        await BackOffAsync(1);
-        if (await Connection.GetRoutesAsync() is { } fresh) _routes = fresh;
+        await BackOffAsync(1, deadline);
+        if (await GetRoutesAsync(deadline) is { } fresh) _routes = fresh;
     }
 
-    private Task<OperationAnswer> WriteAsync(StoreRoutes routes, ReadOnlyMemory<byte> key, byte[] operation, CancellationToken token) =>
-        SendAsync(routes.Ranges.Find(key.Span).Group, RequestKind.Write, operation, key, token);
+    private Task<StoreRoutes?> GetRoutesAsync(TimeSpan deadline) =>
+        Attempt.WithinAsync(Connection.GetRoutesAsync().AsTask(), null, deadline - Now, _time);
+
+    private Task<OperationAnswer> WriteAsync(
+        StoreRoutes routes, TimeSpan deadline, ReadOnlyMemory<byte> key, byte[] operation, CancellationToken token) =>
+        SendAsync(routes.Ranges.Find(key.Span).Group, RequestKind.Write, operation, key, deadline, token);
 
     private async Task<OperationAnswer> SendAsync(GroupId group, RequestKind kind, byte[] encoded, ReadOnlyMemory<byte>? routingKey,
-        CancellationToken token)
+        TimeSpan deadline, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -179,7 +207,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         try
         {
             // The caller may reuse its key as soon as the call has returned; a retry elsewhere needs it later.
-            var operation = new PendingOperation(encoded, Copy(routingKey), Now + Options.Timeout);
+            var operation = new PendingOperation(encoded, Copy(routingKey), deadline);
             operation.Observe(token);
             GroupLane lane = LaneOf(group, kind);
             lane.Enqueue(operation);
@@ -215,15 +243,17 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         foreach (GroupLane lane in AllLanes()) lane.Sweep(now);
     }
 
-    private async Task<StoreRoutes> LoadRoutesAsync(CancellationToken token)
+    /// <summary>One for all that a call does.</summary>
+    private TimeSpan NextDeadline() => Now + Options.Timeout;
+
+    private async Task<StoreRoutes> LoadRoutesAsync(TimeSpan deadline, CancellationToken token)
     {
-        TimeSpan deadline = Now + Options.Timeout;
         for (int failures = 1; ; failures++)
         {
             token.ThrowIfCancellationRequested();
-            if (await Connection.GetRoutesAsync() is { } routes) return _routes = routes;
+            if (await GetRoutesAsync(deadline) is { } routes) return _routes = routes;
             if (Now >= deadline) throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was sent. Check that a node can be reached, and try again.");
-            await BackOffAsync(failures);
+            await BackOffAsync(failures, deadline);
         }
     }
 

@@ -9,6 +9,10 @@ namespace Orleans.Raft.KeyValue;
 /// same plan and an unused disk, and records durably before it tells; the others record what it decided. A formed node tells a
 /// late one the record, and refuses a known name that comes with another disk.
 /// </summary>
+/// <remarks>
+/// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that hears another
+/// plan from most of the nodes which that plan names (or from half, the deciding one among them) gives up; the others wait for it.
+/// </remarks>
 internal sealed class ClusterFormation(
     NodeName self, FormationPlan plan, INodeStorage storage, INetwork network, Func<Guid> newGuid, ILogger logger)
 {
@@ -17,6 +21,7 @@ internal sealed class ClusterFormation(
     private readonly byte[] _planBytes = plan.Encode();
     private readonly Lock _lock = new();
     private readonly Dictionary<NodeName, StoreId> _heard = [];
+    private readonly SortedDictionary<NodeName, (FormationPlan Plan, string Difference)> _different = [];
     private readonly TaskCompletionSource<FormationRecord> _formed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private FormationRecord? _record;
     private bool _recording;
@@ -25,12 +30,16 @@ internal sealed class ClusterFormation(
     /// <summary>Completes with the record once it is durable here; fails with <see cref="FormationException"/> if this node is refused.</summary>
     public Task<FormationRecord> Formed => _formed.Task;
 
-    /// <summary>The nodes not heard of yet.</summary>
-    public IReadOnlyList<NodeName> WaitingFor
+    /// <summary>The nodes not heard of yet, or configured differently.</summary>
+    public IReadOnlyList<WaitedForNode> WaitingFor
     {
         get
         {
-            lock (_lock) return [.. plan.Nodes.Where(n => n != self && !_heard.ContainsKey(n))];
+            lock (_lock)
+            {
+                return [.. plan.Nodes.Where(n => n != self && !_heard.ContainsKey(n)).Select(n =>
+                    new WaitedForNode(n, _different.TryGetValue(n, out (FormationPlan, string Difference) found) ? found.Difference : null))];
+            }
         }
     }
 
@@ -51,22 +60,22 @@ internal sealed class ClusterFormation(
         }
     }
 
-    /// <summary>Says hello while unformed.</summary>
+    /// <summary>Says hello while unformed and not refused.</summary>
     public void Tick(TimeSpan now)
     {
         lock (_lock)
         {
-            if (_record is not null || now < _nextHello) return;
+            if (now < _nextHello || _formed.Task.IsCompleted) return;
             _nextHello = now + HelloInterval;
         }
-        byte[] hello = new FormationHello(self, storage.StoreId, _planBytes).Encode();
-        foreach (NodeName peer in plan.Nodes)
-            if (peer != self) Send(peer, hello);
+        SayHello(plan.Nodes.Where(peer => peer != self));
     }
 
     /// <summary>Takes a formation frame; a damaged one is logged and dropped.</summary>
     public void Receive(ReadOnlySpan<byte> frame)
     {
+        // A node that was refused is no more.
+        if (_formed.Task.IsFaulted) return;
         try
         {
             switch (FormationMessage.Decode(frame))
@@ -91,13 +100,42 @@ internal sealed class ClusterFormation(
             AnswerLateNode(record, hello);
             return;
         }
-        if (FormationPlan.Decode(hello.Plan).DifferenceTo(plan) is { } difference)
+        FormationPlan theirs = FormationPlan.Decode(hello.Plan);
+        if (!theirs.Nodes.Contains(hello.From))
+            throw new FormationException($"{hello.From} says hello with a plan for {string.Join(", ", theirs.Nodes)} only.");
+        // One that counts on this node without being counted on does not hear of it otherwise.
+        if (!plan.Nodes.Contains(hello.From) && theirs.Nodes.Contains(self)) SayHello([hello.From]);
+        if (theirs.DifferenceTo(plan) is { } difference)
         {
-            Refuse(hello.From, $"{hello.From} is configured differently from {self}: {difference}. Give all nodes the same configuration.");
+            NoteDifferent(hello.From, theirs, difference);
             return;
         }
-        lock (_lock) _heard[hello.From] = hello.Store;
+        lock (_lock)
+        {
+            _different.Remove(hello.From);
+            _heard[hello.From] = hello.Store;
+        }
         DecideIfComplete();
+    }
+
+    private void NoteDifferent(NodeName peer, FormationPlan theirs, string difference)
+    {
+        NodeName[] holders;
+        lock (_lock)
+        {
+            if (!_different.TryGetValue(peer, out (FormationPlan, string Difference) before) || before.Difference != difference)
+                FormationLog.Different(logger, self, peer, difference);
+            _heard.Remove(peer);
+            _different[peer] = (theirs, difference);
+            holders = [.. _different.Where(d => theirs.Nodes.Contains(d.Key) && d.Value.Plan.DifferenceTo(theirs) is null).Select(d => d.Key)];
+        }
+        bool decides = 2 * holders.Length > theirs.Nodes.Count || (2 * holders.Length == theirs.Nodes.Count && holders.Contains(theirs.Nodes[0]));
+        // Strangers alone decide nothing.
+        if (!decides || !holders.Any(plan.Nodes.Contains)) return;
+        // The others should learn why this node is missing, also if it had no time to greet them before.
+        SayHello(plan.Nodes.Where(node => node != self));
+        _formed.TrySetException(new FormationException($"{self} is configured differently from {string.Join(", ", holders)}: "
+            + $"{plan.DifferenceTo(theirs)}. Give all nodes the same configuration and start this one again."));
     }
 
     private void AnswerLateNode(FormationRecord record, FormationHello hello)
@@ -197,6 +235,12 @@ internal sealed class ClusterFormation(
             throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was formed with cannot change; start it with the same nodes, groups and limits.");
     }
 
+    private void SayHello(IEnumerable<NodeName> peers)
+    {
+        byte[] hello = new FormationHello(self, storage.StoreId, _planBytes).Encode();
+        foreach (NodeName peer in peers) Send(peer, hello);
+    }
+
     private void Refuse(NodeName peer, string reason)
     {
         FormationLog.Refusing(logger, self, peer, reason);
@@ -204,6 +248,13 @@ internal sealed class ClusterFormation(
     }
 
     private void Send(NodeName peer, byte[] frame) => _ = network.SendAsync(peer, frame).AsTask();
+}
+
+/// <summary>A node without which the cluster does not form yet.</summary>
+/// <param name="Difference">How its configuration differs from this node's; null: it was not heard of.</param>
+public readonly record struct WaitedForNode(NodeName Node, string? Difference)
+{
+    public override string ToString() => Difference is null ? Node.ToString() : $"{Node} (configured differently: {Difference} here)";
 }
 
 internal static partial class FormationLog
@@ -219,4 +270,7 @@ internal static partial class FormationLog
 
     [LoggerMessage(4, LogLevel.Error, "{Node}: {Peer} does not accept this node: {Reason}")]
     public static partial void RefusedThoughFormed(ILogger logger, NodeName node, NodeName peer, string reason);
+
+    [LoggerMessage(5, LogLevel.Warning, "{Node}: {Peer} is configured differently ({Difference} here): it counts as missing. Give all nodes the same configuration")]
+    public static partial void Different(ILogger logger, NodeName node, NodeName peer, string difference);
 }

@@ -77,7 +77,8 @@ public sealed record FormationPlan(
         if (Groups.Count != other.Groups.Count) return $"{Groups.Count} groups against {other.Groups.Count}";
         for (int i = 0; i < Groups.Count; i++)
             if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start)) return $"another start of {Groups[i].Group}";
-        return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other limits or placements";
+        if (Limits.DifferenceTo(other.Limits) is { } limits) return limits;
+        return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other placements";
     }
 
     internal void EncodeRanges(BinaryWriter writer)

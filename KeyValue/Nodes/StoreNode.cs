@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Orleans.Raft.Core;
 using Orleans.Raft.Storage;
@@ -41,8 +42,8 @@ public sealed class StoreNode : IAsyncDisposable
     /// <summary>Completes when this node is part of a formed cluster; fails with <see cref="FormationException"/> if it cannot be.</summary>
     public Task Formed { get; private set; } = Task.CompletedTask;
 
-    /// <summary>The nodes whose greeting this node waits for while the cluster is not formed.</summary>
-    public IReadOnlyList<NodeName> WaitingFor => _formation.WaitingFor;
+    /// <summary>The nodes for which this node waits while the cluster is not formed.</summary>
+    public IReadOnlyList<WaitedForNode> WaitingFor => _formation.WaitingFor;
 
     /// <summary>The cluster's record. Valid once <see cref="Formed"/> completed.</summary>
     public FormationRecord Formation => _record ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
@@ -133,11 +134,14 @@ public sealed class StoreNode : IAsyncDisposable
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
-        string? problem = storage.Failure is { } failure ? failure.Message
-            : storage.StalledFor >= _options.Replica.StallLimit ? $"the disk has not answered a flush for {storage.StalledFor.TotalSeconds:F1} s"
-            : null;
+        string? problem = storage.Failure is { } failure ? failure.Message : DescribeStall();
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
     }
+
+    /// <summary>Says for how long the disk has not answered a flush; null while that is within the limit.</summary>
+    internal string? DescribeStall() => Storage.StalledFor is var stall && stall >= _options.Replica.StallLimit
+        ? string.Create(CultureInfo.InvariantCulture, $"the disk of {Name} has not answered a flush for {stall.TotalSeconds:F1} s")
+        : null;
 
     /// <summary>Dies as a crashed process does; see <see cref="INodeStorage.CrashAsync"/>.</summary>
     public async Task CrashAsync()

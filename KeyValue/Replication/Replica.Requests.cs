@@ -31,14 +31,9 @@ public sealed partial class Replica
     private void Propose(RequestInput request)
     {
         ReadOnlyMemory<byte> batch = request.Request.Batch;
-        if (_node.Role != Role.Leader)
+        if (_node.Role != Role.Leader || _stall is not null)
         {
-            Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
-            return;
-        }
-        if (_stalled)
-        {
-            Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
+            SendElsewhere(request);
             return;
         }
         if (!CommandBatchReader.IsWellFormed(batch.Span, _host.Formation.Limits, out _, out _) || MovesTime(batch.Span))
@@ -58,12 +53,19 @@ public sealed partial class Replica
                 _pendingWrites.Enqueue(request);
                 break;
             case ProposeOutcome.NotLeader:
-                Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+                SendElsewhere(request);
                 break;
             default:
                 Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
                 break;
         }
+    }
+
+    /// <summary>Nothing was proposed, and this replica cannot: it names the leader it knows and, while its disk hangs, says so.</summary>
+    private void SendElsewhere(RequestInput request)
+    {
+        GroupReplyStatus status = _stall is null ? GroupReplyStatus.NotLeader : GroupReplyStatus.Busy;
+        Answer(request, GroupReply.Of(status, _node.Leader == Id ? null : NodeOf(_node.Leader), _stall));
     }
 
     /// <summary>Only the leader itself moves the group's time.</summary>
@@ -145,7 +147,7 @@ public sealed partial class Replica
         _node.Propose(command.ToArray(), now, out _);
     }
 
-    private bool HasLease() => _storage.IsCurrent && !_stalled && _node.HasLease(_host.Now);
+    private bool HasLease() => _storage.IsCurrent && _stall is null && _node.HasLease(_host.Now);
 
     /// <summary>All reads of a turn share one read index, hence one round.</summary>
     private void RequestReadIndex()
@@ -166,8 +168,7 @@ public sealed partial class Replica
     private void OnReadFailed(ulong id)
     {
         if (!_readsAwaitingIndex.Remove(id, out List<RequestInput>? requests)) return;
-        foreach (RequestInput request in requests)
-            Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+        foreach (RequestInput request in requests) SendElsewhere(request);
     }
 
     private void ServeReads()
@@ -178,7 +179,7 @@ public sealed partial class Replica
             (LogIndex index, TimeSpan since, RequestInput request) = _readsAwaitingApply[i];
             if (index <= _node.LastApplied) ServeRead(request);
             // A replica that is far behind would keep its callers for long; another one can serve them.
-            else if (_host.Now - since > 4 * _options.ElectionTimeout) Answer(request, GroupReply.Of(GroupReplyStatus.NotLeader, NodeOf(_node.Leader)));
+            else if (_host.Now - since > 4 * _options.ElectionTimeout) SendElsewhere(request);
             else _readsAwaitingApply[kept++] = (index, since, request);
         }
         _readsAwaitingApply.RemoveRange(kept, _readsAwaitingApply.Count - kept);

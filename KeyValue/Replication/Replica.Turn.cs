@@ -7,7 +7,7 @@ public sealed partial class Replica
 {
     private const int ApplyMaxBytes = 1 << 20;
 
-    private bool _stalled;
+    private string? _stall;
 
     internal void OnMessage(ReplicaId from, RaftMessage message)
     {
@@ -33,11 +33,10 @@ public sealed partial class Replica
     /// <summary>A leader whose disk hangs still sends heartbeats and would hold up its group: it steps down.</summary>
     private void WatchDisk()
     {
-        TimeSpan stall = _host.Storage.StalledFor;
-        bool stalled = stall >= _options.StallLimit;
-        if (stalled && !_stalled) ReplicaLog.Stalled(_logger, _host.Name, Group, Id, stall);
-        _stalled = stalled;
-        if (stalled && _node.Role == Role.Leader) _node.StepDown(_host.Now);
+        string? stall = _host.DescribeStall();
+        if (stall is not null && _stall is null) ReplicaLog.Stalled(_logger, _host.Name, Group, Id, stall);
+        _stall = stall;
+        if (stall is not null && _node.Role == Role.Leader) _node.StepDown(_host.Now);
     }
 
     private void DrainNode()

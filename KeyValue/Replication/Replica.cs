@@ -252,8 +252,8 @@ internal static partial class ReplicaLog
     [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
     public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group, ReplicaId replica, Term term, string reason);
 
-    [LoggerMessage(22, LogLevel.Warning, "{Node} {Group} {Replica}: the disk has not answered a flush for {Stall}; giving up leadership, callers get Busy")]
-    public static partial void Stalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, TimeSpan stall);
+    [LoggerMessage(22, LogLevel.Warning, "{Node} {Group} {Replica}: {Stall}; giving up leadership, callers get Busy")]
+    public static partial void Stalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string stall);
 
     [LoggerMessage(23, LogLevel.Information, "{Node} {Group} {Replica}: snapshot at {Last}, {Bytes} bytes")]
     public static partial void SnapshotTaken(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, long bytes);

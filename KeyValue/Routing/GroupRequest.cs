@@ -31,7 +31,7 @@ public enum GroupReplyStatus : byte
     /// <summary>Not proposed: the replica does not lead; it may name who does.</summary>
     NotLeader = 1,
 
-    /// <summary>Not proposed: a bound is reached, or the disk hangs.</summary>
+    /// <summary>Not proposed: a bound is reached, or, with a <see cref="GroupReply.Reason"/>, the replica's disk hangs and another one may lead.</summary>
     Busy = 2,
 
     /// <summary>Proposed, or perhaps proposed, and no answer will come: it may or may not be applied. Reads: simply ask again.</summary>
@@ -47,7 +47,13 @@ public enum GroupReplyStatus : byte
 /// <summary>The reply to a <see cref="GroupRequest"/>.</summary>
 /// <param name="Answers">If answered: what <see cref="AnswerBatchReader"/> reads.</param>
 /// <param name="LeaderHint">The node believed to lead; null if unknown.</param>
-public readonly record struct GroupReply(GroupReplyStatus Status, ReadOnlyMemory<byte> Answers, NodeName? LeaderHint = null)
+/// <param name="Reason">Why this replica cannot serve, for people; null if the status says it all.</param>
+public readonly record struct GroupReply(
+    GroupReplyStatus Status, ReadOnlyMemory<byte> Answers, NodeName? LeaderHint = null, string? Reason = null)
 {
-    public static GroupReply Of(GroupReplyStatus status, NodeName? leaderHint = null) => new(status, default, leaderHint);
+    public static GroupReply Of(GroupReplyStatus status, NodeName? leaderHint = null, string? reason = null) =>
+        new(status, default, leaderHint, reason);
+
+    /// <summary>Nothing was proposed, and the replica asked names another that may serve.</summary>
+    public bool IsRedirect => LeaderHint is not null && Status is GroupReplyStatus.NotLeader or GroupReplyStatus.Busy;
 }

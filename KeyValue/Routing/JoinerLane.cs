@@ -40,7 +40,7 @@ internal sealed class JoinerLane(
         {
             GroupReply reply = await target.ExecuteAsync(group, new GroupRequest(kind, Join()));
             // Nothing was proposed, perhaps because of one caller alone; the others should not wait for that one.
-            if (reply.Status == GroupReplyStatus.Busy && _batch.Count > 1)
+            if (reply is { Status: GroupReplyStatus.Busy, Reason: null } && _batch.Count > 1)
             {
                 foreach (Part part in _batch)
                     part.SetResult(await target.ExecuteAsync(group, new GroupRequest(kind, part.Batch)));

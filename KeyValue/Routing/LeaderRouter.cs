@@ -23,10 +23,14 @@ public sealed class LeaderRouter
         }
     }
 
-    /// <summary>Takes note of how a node answered: a hint is followed, a refusal or failure without one moves on to the next replica.</summary>
+    /// <summary>
+    /// Takes note of how a node answered: a hint is followed, a refusal or failure without one moves on to the next replica. One
+    /// that is merely busy is asked again, one that says why it cannot serve is not.
+    /// </summary>
     public void Learn(GroupId group, NodeName asked, in GroupReply reply)
     {
-        if (reply.Status is GroupReplyStatus.Answered or GroupReplyStatus.Busy or GroupReplyStatus.Malformed) return;
+        if (reply.Status is GroupReplyStatus.Answered or GroupReplyStatus.Malformed) return;
+        if (reply is { Status: GroupReplyStatus.Busy, Reason: null }) return;
         lock (_lock)
         {
             Guess guess = _guesses[group];

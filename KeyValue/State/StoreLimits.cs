@@ -56,8 +56,16 @@ public sealed record StoreLimits
     {
         var buffer = new ByteBuffer();
         buffer.Byte(Version);
-        foreach (long value in Fields()) buffer.Varint((ulong)value);
+        foreach ((_, long value) in Fields()) buffer.Varint((ulong)value);
         return buffer.ToArray();
+    }
+
+    /// <summary>Says in words how other limits differ from these; null if they do not.</summary>
+    internal string? DifferenceTo(StoreLimits other)
+    {
+        if (this == other) return null;
+        return string.Join(", ", Fields().Zip(other.Fields()).Where(pair => pair.First.Value != pair.Second.Value)
+            .Select(pair => $"{pair.First.Name} {pair.First.Value} against {pair.Second.Value}"));
     }
 
     /// <exception cref="InvalidDataException">These are no valid limits of this version.</exception>
@@ -87,10 +95,12 @@ public sealed record StoreLimits
         return limits;
     }
 
-    private long[] Fields() =>
+    private (string Name, long Value)[] Fields() =>
     [
-        MaxKeyBytes, MaxValueBytes, MaxBatchBytes, SessionWindow, SessionAnswerBytes, MaxSessions, ScanPageBytes,
-        SessionTimeoutMilliseconds,
+        (nameof(MaxKeyBytes), MaxKeyBytes), (nameof(MaxValueBytes), MaxValueBytes), (nameof(MaxBatchBytes), MaxBatchBytes),
+        (nameof(SessionWindow), SessionWindow), (nameof(SessionAnswerBytes), SessionAnswerBytes),
+        (nameof(MaxSessions), MaxSessions), (nameof(ScanPageBytes), ScanPageBytes),
+        (nameof(SessionTimeoutMilliseconds), SessionTimeoutMilliseconds),
     ];
 
     private static long Long(ref ByteReader reader) => reader.TryPositive(out long value)

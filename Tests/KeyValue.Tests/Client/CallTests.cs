@@ -36,10 +36,52 @@ public class CallTests
     public void Without_routes_a_call_is_unavailable_by_its_deadline_and_nothing_is_sent()
     {
         StoreCluster cluster = StoreCluster.Start();
-        var connection = new WrappedConnection(cluster) { Routes = () => null };
+        var connection = new WrappedConnection(cluster) { Routes = () => Task.FromResult<StoreRoutes?>(null) };
         var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         Assert.Throws<UnavailableException>(() => cluster.Put(client, "k", "1"));
         Assert.Equal(0, connection.Attempts);
+    }
+
+    [Theory]
+    [InlineData(2.5)]
+    [InlineData(60)]
+    public void Looking_for_the_routes_counts_towards_the_deadline(double lookupSeconds)
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        var connection = new WrappedConnection(cluster);
+        connection.Routes = async () =>
+        {
+            await Task.Delay(Seconds(lookupSeconds), cluster.Time);
+            return await cluster.GetRoutesAsync();
+        };
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        foreach (NodeName node in cluster.Names) cluster.Isolate(node);
+        TimeSpan start = cluster.Time.Now;
+        Assert.Throws<UnavailableException>(() => cluster.Get(client, "k"));
+        Assert.InRange(cluster.Time.Now - start, Seconds(3), Seconds(3.1));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_call_that_is_sent_round_in_circles_ends_by_its_deadline(bool scan)
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        var answers = new AnswerBatchWriter();
+        answers.AddWrongRange(cluster.Nodes[cluster.Names[0]].Formation.Groups[0].Encode());
+        var connection = new WrappedConnection(cluster)
+        {
+            Handle = (_, _) => Task.FromResult(new GroupReply(GroupReplyStatus.Answered, answers.ToArray())),
+        };
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        TimeSpan start = cluster.Time.Now;
+        UnavailableException failure = Assert.Throws<UnavailableException>(() => cluster.Run(async () =>
+        {
+            if (!scan) await client.GetAsync(Bytes.Of("k"));
+            else await foreach (KeyValueEntry _ in client.ScanAsync(default, default)) break;
+        }));
+        Assert.Contains("does not own the keys", failure.Message);
+        Assert.InRange(cluster.Time.Now - start, Seconds(3), Seconds(3.1));
     }
 
     [Fact]
@@ -166,7 +208,7 @@ public class CallTests
     {
         StoreCluster cluster = StoreCluster.Start();
         StoreRoutes? routes = null;
-        var connection = new WrappedConnection(cluster) { Routes = () => routes };
+        var connection = new WrappedConnection(cluster) { Routes = () => Task.FromResult(routes) };
         var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions(), 1);
         byte[] key = Bytes.Of("key"), value = Bytes.Of("value");
         Running<bool> put = cluster.Begin(async () =>

@@ -1,6 +1,7 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.Testing;
 using Xunit;
+using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Client;
 
@@ -40,6 +41,36 @@ public class ScanTests
             string[] expected = [.. rows.Select(row => Describe(row.Key, row.Value))];
             Assert.Equal(expected, Scan(cluster, client, start, end, options));
         }
+    }
+
+    [Fact]
+    public void The_deadline_of_a_scan_bounds_each_wait_for_a_row_and_not_the_whole()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 4, Limits = Limits });
+        var connection = new WrappedConnection(cluster);
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        for (int i = 0; i < 6; i++) cluster.Put(client, $"!{i}", new string('v', 20));
+        connection.Handle = async (_, inner) =>
+        {
+            await Task.Delay(Seconds(1.2), cluster.Time);
+            return await inner();
+        };
+        // Six pages, with a caller that takes its time: longer than the deadline, and nobody minds.
+        var rows = new List<string>();
+        TimeSpan asked = TimeSpan.Zero;
+        UnavailableException failure = Assert.Throws<UnavailableException>(() => cluster.Run(async () =>
+        {
+            await foreach (KeyValueEntry row in client.ScanAsync(default, default))
+            {
+                rows.Add(Bytes.Text(row.Key.Span));
+                await Task.Delay(Seconds(10), cluster.Time);
+                asked = cluster.Time.Now;
+            }
+        }));
+        // Then three empty groups, 1.2 s each: too long a wait for the next row.
+        Assert.Equal(["!0", "!1", "!2", "!3", "!4", "!5"], rows);
+        Assert.InRange(cluster.Time.Now - asked, Seconds(3), Seconds(3.1));
+        Assert.Contains("deadline", failure.Message);
     }
 
     [Theory]

@@ -13,9 +13,9 @@ internal sealed class WrappedConnection(IStoreConnection inner) : IStoreConnecti
     public Func<int, Func<Task<GroupReply>>, Task<GroupReply>>? Handle { get; set; }
 
     /// <summary>Null: the routes of the connection underneath.</summary>
-    public Func<StoreRoutes?>? Routes { get; set; }
+    public Func<Task<StoreRoutes?>>? Routes { get; set; }
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync() => Routes is { } routes ? ValueTask.FromResult(routes()) : inner.GetRoutesAsync();
+    public ValueTask<StoreRoutes?> GetRoutesAsync() => Routes is { } routes ? new(routes()) : inner.GetRoutesAsync();
 
     public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {

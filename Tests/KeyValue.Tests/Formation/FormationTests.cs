@@ -18,10 +18,10 @@ public class FormationTests
         NodeName[] order = [.. new[] { first, second, third }.Select(i => new NodeName($"node-{i}"))];
         cluster.StartNode(order[0]);
         cluster.RunFor(Seconds(60));
-        Assert.Equal(order[1..].Order(), cluster.Nodes[order[0]].WaitingFor.Order());
+        Assert.Equal(order[1..].Order(), cluster.Nodes[order[0]].WaitingFor.Select(w => w.Node).Order());
         cluster.StartNode(order[1]);
         cluster.RunFor(Seconds(60));
-        Assert.Equal([order[2]], cluster.Nodes[order[0]].WaitingFor);
+        Assert.Equal([new WaitedForNode(order[2], null)], cluster.Nodes[order[0]].WaitingFor);
         Assert.All(cluster.Nodes.Values, node => Assert.False(node.Formed.IsCompleted));
         Assert.Throws<InvalidOperationException>(() => cluster.Nodes[order[0]].Formation);
 
@@ -77,20 +77,132 @@ public class FormationTests
         Assert.Contains("belongs to another node", Assert.IsType<FormationException>(cluster.StartFailure[b]).Message);
     }
 
+    [Theory]
+    [InlineData(3, new[] { 1, 2, 3 })]
+    [InlineData(3, new[] { 3, 2, 1 })]
+    [InlineData(2, new[] { 2, 1, 3 })]
+    [InlineData(1, new[] { 1, 3, 2 })]
+    [InlineData(1, new[] { 2, 3, 1 })]
+    public void A_node_that_is_configured_differently_does_not_start_and_the_others_wait_for_it_saying_what_differs(int wrong, int[] order)
+    {
+        var misconfigured = new NodeName($"node-{wrong}");
+        bool corrected = false;
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options.Name == misconfigured && !corrected ? options with { Groups = 2 } : options,
+        });
+        foreach (int number in order)
+        {
+            cluster.StartNode(new NodeName($"node-{number}"));
+            cluster.RunFor(Seconds(1));
+        }
+        NodeName[] right = [.. cluster.Names.Where(n => n != misconfigured)];
+        Assert.Equal([misconfigured], cluster.StartFailure.Keys);
+        string reason = Assert.IsType<FormationException>(cluster.StartFailure[misconfigured]).Message;
+        Assert.Contains($"{misconfigured} is configured differently from {right[0]}, {right[1]}: 2 groups against 1", reason);
+        foreach (NodeName name in right)
+        {
+            Assert.False(cluster.Nodes[name].Formed.IsCompleted);
+            Assert.Equal($"{misconfigured} (configured differently: 2 groups against 1 here)", Assert.Single(cluster.Nodes[name].WaitingFor).ToString());
+        }
+        Assert.All(cluster.Nodes.Values, node => Assert.Null(node.Storage.Formation));
+
+        cluster.CrashNode(misconfigured);
+        corrected = true;
+        cluster.StartFailure.Clear();
+        cluster.StartNode(misconfigured);
+        cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works");
+        RequireOneCluster(cluster);
+        Assert.Empty(cluster.StartFailure);
+    }
+
     [Fact]
-    public void Nodes_with_different_plans_form_no_cluster_and_say_what_differs()
+    public void A_node_that_gives_up_before_it_greeted_anybody_still_tells_the_others_of_its_plan()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        var greeted = new List<NodeName>();
+        cluster.Network.Filter = (_, to, frame) =>
+        {
+            if (FormationMessage.Decode(frame.Span) is FormationHello) greeted.Add(to);
+            return true;
+        };
+        NodeName name = cluster.Names[2];
+        cluster.StartNode(name);
+        cluster.RunFor(TimeSpan.Zero);
+        Assert.Empty(greeted);
+        byte[] plan = FormationPlan.Create(cluster.Names, [[1]], new StoreLimits()).Encode();
+        foreach (NodeName sender in cluster.Names.Take(2))
+            cluster.Nodes[name].Receive(new FormationHello(sender, new StoreId(Guid.NewGuid()), plan).Encode());
+        cluster.RunFor(Seconds(5));
+        Assert.Equal([name], cluster.StartFailure.Keys);
+        Assert.Equal(cluster.Names.Take(2), greeted);
+    }
+
+    [Fact]
+    public void Of_two_nodes_with_different_plans_the_deciding_one_waits()
     {
         var cluster = new StoreCluster(new StoreClusterOptions
         {
-            PerNode = options => options.Name == new NodeName("node-3") ? options with { Groups = 2 } : options,
+            Nodes = 2,
+            PerNode = options => options.Name == new NodeName("node-1") ? options with { Limits = options.Limits with { MaxValueBytes = 17 } } : options,
         });
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
-        cluster.RunUntil(() => cluster.StartFailure.Count > 0, Seconds(30), "a node was refused");
-        cluster.RunFor(Seconds(10));
-        Assert.All(cluster.Nodes.Values, node => Assert.False(node.Formed.IsCompletedSuccessfully));
-        Assert.Contains(cluster.StartFailure.Values, failure => failure.Message.Contains("configured differently", StringComparison.Ordinal)
-            && failure.Message.Contains("groups", StringComparison.Ordinal));
-        Assert.All(cluster.Nodes.Values, node => Assert.Null(node.Storage.Formation));
+        cluster.RunFor(Seconds(5));
+        Assert.Equal([cluster.Names[1]], cluster.StartFailure.Keys);
+        Assert.Contains("MaxValueBytes 1048576 against 17", cluster.StartFailure[cluster.Names[1]].Message);
+        Assert.Contains("MaxValueBytes 1048576 against 17 here", Assert.Single(cluster.Nodes[cluster.Names[0]].WaitingFor).ToString());
+    }
+
+    [Theory]
+    [InlineData("node-1,node-3")]
+    [InlineData("node-1,node-2,node-3,node-4,node-5")]
+    public void A_node_that_counts_on_other_nodes_than_the_others_do_does_not_start(string nodes)
+    {
+        var misconfigured = new NodeName("node-3");
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options.Name == misconfigured ? options with { Nodes = [.. nodes.Split(',').Select(n => new NodeName(n))] } : options,
+        });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunFor(Seconds(5));
+        Assert.Equal([misconfigured], cluster.StartFailure.Keys);
+        Assert.Contains($"nodes {nodes} against node-1,node-2,node-3", cluster.StartFailure[misconfigured].Message);
+    }
+
+    [Fact]
+    public void A_node_on_which_the_others_do_not_count_does_not_start()
+    {
+        var stranger = new NodeName("node-3");
+        NodeName[] others = [.. new[] { "node-1", "node-2", "node-4" }.Select(n => new NodeName(n))];
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options.Name == stranger ? options : options with { Nodes = others },
+        });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunFor(Seconds(5));
+        Assert.Equal([stranger], cluster.StartFailure.Keys);
+        Assert.Contains("nodes node-1,node-2,node-3 against node-1,node-2,node-4", cluster.StartFailure[stranger].Message);
+        Assert.Equal([new WaitedForNode(new NodeName("node-4"), null)], cluster.Nodes[others[0]].WaitingFor);
+    }
+
+    [Fact]
+    public void Strangers_alone_and_fewer_than_half_decide_nothing()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions());
+        NodeName name = cluster.Names[0];
+        cluster.StartNode(name);
+        cluster.RunFor(Seconds(1));
+        foreach (string[] nodes in new[] { new[] { "alien-1", "alien-2", "node-1" }, ["node-1", "node-2", "node-9"] })
+        {
+            byte[] plan = FormationPlan.Create([.. nodes.Select(n => new NodeName(n))], [], new StoreLimits()).Encode();
+            foreach (string sender in nodes.Where(n => n.StartsWith("alien", StringComparison.Ordinal) || n == "node-2"))
+                cluster.Nodes[name].Receive(new FormationHello(new NodeName(sender), new StoreId(Guid.NewGuid()), plan).Encode());
+        }
+        cluster.RunFor(Seconds(1));
+        Assert.Empty(cluster.StartFailure);
+        Assert.False(cluster.Nodes[name].Formed.IsCompleted);
+        Assert.Equal(["node-2 (configured differently: nodes node-1,node-2,node-9 against node-1,node-2,node-3 here)", "node-3"],
+            cluster.Nodes[name].WaitingFor.Select(w => w.ToString()));
     }
 
     [Fact]

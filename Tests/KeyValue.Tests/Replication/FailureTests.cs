@@ -1,5 +1,6 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.Storage;
+using Orleans.Raft.KeyValue.Tests.Client;
 using Orleans.Raft.Testing;
 using Xunit;
 using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
@@ -25,15 +26,55 @@ public class FailureTests
 
         cluster.RunFor(TimeSpan.FromMilliseconds(150));
         Assert.Equal("follower", cluster.ReplicaOn(node).Status.Role);
-        Assert.Equal(GroupReplyStatus.NotLeader, cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))).Status);
         Assert.Contains("flush", cluster.Nodes[node].GetStatus().Problem);
-        cluster.WaitForLeader(node);
+        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node, leader: null);
+        // A client that knows no better starts with the stalled replica and is there as soon as another one leads.
+        TimeSpan asked = cluster.Time.Now;
         cluster.Put(client, "k", "after");
+        Assert.InRange(cluster.Time.Now - asked, TimeSpan.Zero, Seconds(2));
         Assert.Equal("after", cluster.Get(client, "k"));
+        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node, cluster.Leader());
 
         cluster.Disks[node].ReleaseFlushes();
         cluster.WaitForEqualReplicas();
         Assert.Null(cluster.Nodes[node].GetStatus().Problem);
+    }
+
+    [Fact]
+    public void A_client_that_is_sent_to_a_replica_whose_disk_hangs_goes_on_to_the_leader_at_once()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "before");
+        NodeName stalled = cluster.Followers()[0];
+        cluster.Disks[stalled].HangFlushes();
+        cluster.Put(client, "k", "hanging");
+        cluster.RunFor(Seconds(2.1));
+        GroupReply reply = cluster.Execute(cluster.ReplicaOn(stalled), PutOf(new SessionId(1), 1, "k", "v"));
+        RequireBusyByStall(reply, stalled, cluster.Leader());
+
+        var connection = new WrappedConnection(cluster) { Handle = (number, inner) => number == 1 ? Task.FromResult(reply) : inner() };
+        var other = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { FirstBackoff = Seconds(1), MaxBackoff = Seconds(1) }, 1);
+        TimeSpan asked = cluster.Time.Now;
+        Assert.Equal("hanging", cluster.Get(other, "k"));
+        Assert.InRange(cluster.Time.Now - asked, TimeSpan.Zero, Seconds(0.4));
+    }
+
+    [Fact]
+    public void A_call_that_ends_at_a_replica_whose_disk_hangs_says_so()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Nodes = 1 });
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        cluster.Disks[cluster.Names[0]].HangFlushes();
+        Running<bool> stuck = cluster.Begin(async () =>
+        {
+            await client.PutAsync(Bytes.Of("k"), Bytes.Of("w"));
+            return true;
+        });
+        cluster.RunFor(Seconds(2.1));
+        Assert.Contains("the disk of node-1 has not answered", Assert.Throws<UnavailableException>(() => cluster.Get(client, "k")).Message);
+        Assert.IsType<OutcomeUnknownException>(stuck.Failure);
     }
 
     [Fact]
@@ -131,6 +172,13 @@ public class FailureTests
         cluster.Put(client, "z", "3");
         cluster.RunUntil(() => neighbour.Status.Applied == cluster.ReplicaOn(cluster.Leader(new GroupId(2)), new GroupId(2)).Status.Applied,
             Seconds(5), "the neighbour follows");
+    }
+
+    private static void RequireBusyByStall(GroupReply reply, NodeName node, NodeName? leader)
+    {
+        Assert.Equal(GroupReplyStatus.Busy, reply.Status);
+        Assert.Contains($"the disk of {node} has not answered a flush", reply.Reason);
+        Assert.Equal(leader, reply.LeaderHint);
     }
 
     private static void RequireFailed(StoreCluster cluster, NodeName node, string cause)

@@ -109,15 +109,16 @@ public sealed class RequestJoinerTests
     [InlineData(GroupReplyStatus.NotLeader)]
     [InlineData(GroupReplyStatus.Unknown)]
     [InlineData(GroupReplyStatus.Unavailable)]
-    public void A_refusal_goes_to_all_that_were_joined(GroupReplyStatus status)
+    [InlineData(GroupReplyStatus.Busy, "the disk hangs")]
+    public void A_refusal_goes_to_all_that_were_joined(GroupReplyStatus status, string? reason = null)
     {
         RequestJoiner joiner = NewJoiner();
         _ = Start(joiner, Write("a"), RequestKind.Write);
         _scheduler.RunUntilIdle();
         Task<GroupReply>[] joined = [Start(joiner, Write("b"), RequestKind.Write), Start(joiner, Write("c"), RequestKind.Write)];
         Complete();
-        Complete(GroupReply.Of(status, new NodeName("node-2")));
-        Assert.All(joined, reply => Assert.Equal(GroupReply.Of(status, new NodeName("node-2")), ReplyOf(reply)));
+        Complete(GroupReply.Of(status, new NodeName("node-2"), reason));
+        Assert.All(joined, reply => Assert.Equal(GroupReply.Of(status, new NodeName("node-2"), reason), ReplyOf(reply)));
         Assert.Equal([1, 2], _target.Counts);
     }
 
