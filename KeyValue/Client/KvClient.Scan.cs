@@ -24,8 +24,8 @@ public sealed partial class KvClient
             (byte[] from, byte[] to) = position.Within(group);
             var read = new ReadBatchWriter();
             read.AddScan(options.Family, from, to, remaining, options.Reverse, routes.Limits.ScanPageBytes);
-            OperationAnswer answer = await SendAsync(
-                group.Group, KindOf(options.Consistency), read.ToArray(), routingKey: null, deadline, cancellationToken);
+            OperationAnswer answer = await Send(group.Group, KindOf(options.Consistency), read.ToArray(), deadline,
+                expected: null, canMove: false, cancellationToken);
             if (answer.Status == AnswerStatus.WrongRange)
             {
                 await RefreshRoutesAsync(deadline);

@@ -17,7 +17,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     private readonly long _startTimestamp;
     private readonly ITimer _sweeper;
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<(GroupId Group, RequestKind Kind), GroupLane> _lanes = [];
+    private readonly Dictionary<(GroupId Group, RequestKind Kind), GroupLane> _lanes = [];
     private SplitMix _random;
     private volatile StoreRoutes? _routes;
     private int _queued;
@@ -49,15 +49,36 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     private TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
 
-    public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
+    public Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
+        // The call made most often is its operation's task: no state machine of its own.
+        return _routes is { } routes
+            ? Put(routes, NextDeadline(), key, value, family, cancellationToken)
+            : PutFirstAsync(Copy(key), Copy(value), family, cancellationToken);
+    }
+
+    private async Task PutFirstAsync(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family, CancellationToken cancellationToken)
+    {
         TimeSpan deadline = NextDeadline();
-        if (_routes is null) (key, value) = (Copy(key), Copy(value));
-        StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
-        Arguments.CheckKey(key, family, routes.Limits);
-        Arguments.CheckValue(value, routes.Limits);
-        Require(await WriteAsync(routes, deadline, key, Operation.Put(family, key.Span, value.Span), cancellationToken), AnswerStatus.Ok);
+        await Put(await LoadRoutesAsync(deadline, cancellationToken), deadline, key, value, family, cancellationToken);
+    }
+
+    private Task Put(StoreRoutes routes, TimeSpan deadline, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value,
+        ColumnFamily family, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return Task.FromCanceled(cancellationToken);
+        try
+        {
+            Arguments.CheckKey(key, family, routes.Limits);
+            Arguments.CheckValue(value, routes.Limits);
+            return Write(routes, deadline, key, Operation.Put(family, key.Span, value.Span), AnswerStatus.Ok, cancellationToken);
+        }
+        catch (Exception refused) when (refused is KeyValueException or ObjectDisposedException)
+        {
+            return Task.FromException(refused);
+        }
     }
 
     public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
@@ -68,7 +89,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(suffix, routes.Limits);
-        OperationAnswer answer = await WriteAsync(routes, deadline, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
+        byte[] operation = Operation.Append(family, key.Span, suffix.Span);
+        OperationAnswer answer = await Write(routes, deadline, key, operation, expected: null, cancellationToken);
         if (answer.Status == AnswerStatus.ValueTooLarge)
             throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
         Require(answer, AnswerStatus.Ok);
@@ -81,7 +103,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (_routes is null) key = Copy(key);
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
-        Require(await WriteAsync(routes, deadline, key, Operation.Delete(family, key.Span), cancellationToken), AnswerStatus.Ok);
+        await Write(routes, deadline, key, Operation.Delete(family, key.Span), AnswerStatus.Ok, cancellationToken);
     }
 
     public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
@@ -94,7 +116,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (expected is { } old) Arguments.CheckValue(old, routes.Limits);
         if (replacement is { } next) Arguments.CheckValue(next, routes.Limits);
         byte[] operation = Operation.CompareAndSet(family, key.Span, expected?.ToArray(), replacement?.ToArray());
-        OperationAnswer answer = await WriteAsync(routes, deadline, key, operation, cancellationToken);
+        OperationAnswer answer = await Write(routes, deadline, key, operation, expected: null, cancellationToken);
         if (answer.Status == AnswerStatus.Mismatch) return new CompareAndSetResult(Applied: false, answer.Value);
         Require(answer, AnswerStatus.Ok);
         return new CompareAndSetResult(Applied: true, Current: null);
@@ -120,7 +142,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         byte[] encoded = Operation.Batch(operations);
         if (encoded.Length > routes.Limits.MaxBatchBytes)
             throw new KeyValueArgumentException("BatchTooLarge", $"The batch has {encoded.Length} bytes; at most {routes.Limits.MaxBatchBytes} are allowed.");
-        Require(await WriteAsync(routes, deadline, operations[0].Key, encoded, cancellationToken), AnswerStatus.Ok);
+        await Write(routes, deadline, operations[0].Key, encoded, AnswerStatus.Ok, cancellationToken);
     }
 
     public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
@@ -133,7 +155,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         RequestKind kind = KindOf(options.Consistency);
         var read = new ReadBatchWriter();
         read.AddGet(options.Family, key.Span);
-        OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, deadline, cancellationToken);
+        GroupId group = routes.Ranges.Find(key.Span).Group;
+        OperationAnswer answer = await Send(group, kind, read.ToArray(), deadline, expected: null, canMove: true, cancellationToken);
         if (answer.Status == AnswerStatus.NotFound) return null;
         Require(answer, AnswerStatus.Value);
         return answer.Value;
@@ -178,7 +201,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         }
         // No lane holds it now, so no sweep would end it.
         if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
-        else LaneOf(_routes!.Ranges.Find(operation.RoutingKey!.Value.Span).Group, kind).Enqueue(operation);
+        else LaneOf(_routes!.Ranges.Find(KeyOf(operation, kind)).Group, kind).Enqueue(operation);
     }
 
     private async Task RefreshRoutesAsync(TimeSpan deadline)
@@ -190,36 +213,33 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     private Task<StoreRoutes?> GetRoutesAsync(TimeSpan deadline) =>
         Attempt.WithinAsync(Connection.GetRoutesAsync().AsTask(), null, deadline - Now, _time);
 
-    private Task<OperationAnswer> WriteAsync(
-        StoreRoutes routes, TimeSpan deadline, ReadOnlyMemory<byte> key, byte[] operation, CancellationToken token) =>
-        SendAsync(routes.Ranges.Find(key.Span).Group, RequestKind.Write, operation, key, deadline, token);
+    private Task<OperationAnswer> Write(StoreRoutes routes, TimeSpan deadline, ReadOnlyMemory<byte> key, byte[] operation,
+        AnswerStatus? expected, CancellationToken token) =>
+        Send(routes.Ranges.Find(key.Span).Group, RequestKind.Write, operation, deadline, expected, canMove: true, token);
 
-    private async Task<OperationAnswer> SendAsync(GroupId group, RequestKind kind, byte[] encoded, ReadOnlyMemory<byte>? routingKey,
-        TimeSpan deadline, CancellationToken token)
+    /// <summary>Hands an operation to its group's lane; throws what is wrong before anything is sent.</summary>
+    /// <inheritdoc cref="PendingOperation(KvClient, byte[], TimeSpan, AnswerStatus?, bool)"/>
+    private Task<OperationAnswer> Send(GroupId group, RequestKind kind, byte[] encoded, TimeSpan deadline, AnswerStatus? expected,
+        bool canMove, CancellationToken token)
     {
         token.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Interlocked.Increment(ref _queued) > Options.MaxQueuedOperations)
         {
-            Interlocked.Decrement(ref _queued);
+            Leave();
             throw new UnavailableException($"{Options.MaxQueuedOperations} calls wait in this client already; nothing was sent. Send fewer at a time.");
         }
-        try
-        {
-            // The caller may reuse its key as soon as the call has returned; a retry elsewhere needs it later.
-            var operation = new PendingOperation(encoded, Copy(routingKey), deadline);
-            operation.Observe(token);
-            GroupLane lane = LaneOf(group, kind);
-            lane.Enqueue(operation);
-            // The last sweep may have gone by already.
-            if (_disposed) lane.Sweep(TimeSpan.MaxValue);
-            return await operation.Task;
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _queued);
-        }
+        var operation = new PendingOperation(this, encoded, deadline, expected, canMove);
+        operation.Observe(token);
+        GroupLane lane = LaneOf(group, kind);
+        lane.Enqueue(operation);
+        // The last sweep may have gone by already.
+        if (_disposed) lane.Sweep(TimeSpan.MaxValue);
+        return operation.Task;
     }
+
+    /// <summary>A call has ended and makes room for another.</summary>
+    internal void Leave() => Interlocked.Decrement(ref _queued);
 
     private GroupLane LaneOf(GroupId group, RequestKind kind)
     {
@@ -265,8 +285,18 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     /// <summary>No other answer may pass for success.</summary>
     private static void Require(in OperationAnswer answer, AnswerStatus expected)
     {
-        if (answer.Status != expected)
-            throw new KeyValueArgumentException("BadArgument", $"The group refused the operation ({answer.Status}); nothing was changed.");
+        if (answer.Status != expected) throw Refused(answer.Status);
+    }
+
+    internal static KeyValueArgumentException Refused(AnswerStatus status) =>
+        new("BadArgument", $"The group refused the operation ({status}); nothing was changed.");
+
+    private ReadOnlySpan<byte> KeyOf(PendingOperation operation, RequestKind kind)
+    {
+        if (kind == RequestKind.Write) return ParsedOperation.Parse(operation.Encoded, Limits, out _).FirstKey(Limits);
+        var read = new ReadBatchReader(operation.Encoded);
+        read.MoveNext();
+        return read.Key;
     }
 
     private static RequestKind KindOf(Consistency consistency) => consistency switch

@@ -5,21 +5,28 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
 {
     private CancellationTokenRegistration _cancellation;
 
+    private readonly KvClient _client;
+    private readonly AnswerStatus? _expected;
+
     /// <param name="encoded">An <see cref="Operation"/>, or a batch of one read; never changed.</param>
-    /// <param name="routingKey">Finds the group anew if it was the wrong one; null: the caller does.</param>
     /// <param name="deadline">On the client's clock.</param>
-    public PendingOperation(byte[] encoded, ReadOnlyMemory<byte>? routingKey, TimeSpan deadline) : base(TaskCreationOptions.RunContinuationsAsynchronously)
+    /// <param name="expected">The only answer that is a success; null: the caller looks at the answer.</param>
+    /// <param name="canMove">Whether the operation may go to another group if its keys are there; else the caller hears of it.</param>
+    public PendingOperation(KvClient client, byte[] encoded, TimeSpan deadline, AnswerStatus? expected, bool canMove)
+        : base(TaskCreationOptions.RunContinuationsAsynchronously)
     {
+        _client = client;
+        _expected = expected;
         Encoded = encoded;
-        RoutingKey = routingKey;
         Deadline = deadline;
+        CanMove = canMove;
     }
 
     public byte[] Encoded { get; }
 
-    public ReadOnlyMemory<byte>? RoutingKey { get; }
-
     public TimeSpan Deadline { get; }
+
+    public bool CanMove { get; }
 
     /// <summary>The place in the session; 0 while none is given.</summary>
     public ulong Sequence { get; set; }
@@ -36,18 +43,23 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     public void Observe(CancellationToken token)
     {
         if (token.CanBeCanceled)
-            _cancellation = token.UnsafeRegister(static (operation, token) => ((PendingOperation)operation!).TrySetCanceled(token), this);
+            _cancellation = token.UnsafeRegister(static (operation, token) => ((PendingOperation)operation!).Cancel(token), this);
     }
 
     public void End(in OperationAnswer answer)
     {
-        TrySetResult(answer);
-        _cancellation.Unregister();
+        if (_expected is { } expected && answer.Status != expected) Fail(KvClient.Refused(answer.Status));
+        else Left(TrySetResult(answer));
     }
 
-    public void Fail(Exception failure)
+    public void Fail(Exception failure) => Left(TrySetException(failure));
+
+    private void Cancel(CancellationToken token) => Left(TrySetCanceled(token));
+
+    private void Left(bool hasEnded)
     {
-        TrySetException(failure);
+        if (!hasEnded) return;
+        _client.Leave();
         _cancellation.Unregister();
     }
 

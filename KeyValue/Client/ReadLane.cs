@@ -37,7 +37,7 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
                 // The reply was full before this one's turn; the next batch brings it.
                 case AnswerStatus.Busy:
                     break;
-                case AnswerStatus.WrongRange when sent[i].RoutingKey is not null:
+                case AnswerStatus.WrongRange when sent[i].CanMove:
                     Release(sent[i]);
                     Client.Reroute(sent[i], kind);
                     break;

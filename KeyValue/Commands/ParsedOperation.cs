@@ -51,6 +51,16 @@ internal ref struct ParsedOperation
         };
     }
 
+    /// <summary>The key, or of a batch that of its first write.</summary>
+    public readonly ReadOnlySpan<byte> FirstKey(StoreLimits limits)
+    {
+        if (Kind != OperationKind.Batch) return Key;
+        var writes = new ByteReader(Writes);
+        ParsedOperation first = default;
+        TryReadWrite(ref writes, limits, ref first);
+        return first.Key;
+    }
+
     /// <summary>Reads one Put or Delete of a batch.</summary>
     public static AnswerStatus TryReadWrite(ref ByteReader reader, StoreLimits limits, ref ParsedOperation write)
     {
