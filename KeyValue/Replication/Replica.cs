@@ -47,6 +47,8 @@ public sealed partial class Replica : IPersistenceObserver
         _options = host.ReplicaOptions;
         _logger = host.Logger;
         _snapshotLengthBytes = storage.Snapshot?.LengthBytes ?? 0;
+        // Groups that are written alike would else all take their snapshots at the same moment, on all nodes.
+        _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
         _lastTerm = node.Term;
         _summary = Summarize();
     }

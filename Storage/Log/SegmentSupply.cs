@@ -12,12 +12,12 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     private const int FillBytes = 1 << 20;
 
     private Task<LogSegment>? _prepared;
-    private LogSegment? _spare;
+    private readonly Stack<LogSegment> _spare = [];
     private Task _deleting = Task.CompletedTask;
     private long _deletingBytes;
 
-    /// <summary>Size of the file that is kept to be made into a segment.</summary>
-    public long SpareBytes => _spare?.LengthBytes ?? 0;
+    /// <summary>Size of the files that are kept to be made into segments.</summary>
+    public long SpareBytes => (long)_spare.Count * segmentBytes;
 
     /// <summary>Size of the files that are ahead of the log: kept, ready or being made.</summary>
     public long AheadBytes => SpareBytes + _prepared switch
@@ -72,8 +72,7 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     public void PrepareAhead(ulong id)
     {
         if (_prepared is not null) return;
-        LogSegment? spare = _spare;
-        _spare = null;
+        _spare.TryPop(out LogSegment? spare);
         _prepared = PrepareAsync(id, spare);
     }
 
@@ -97,20 +96,16 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     /// <param name="mayKeep">Whether there is room to keep it, so that the next segment need not be filled with zeros.</param>
     public void Release(LogSegment segment, bool mayKeep)
     {
-        if (mayKeep && _spare is null && segment.LengthBytes == segmentBytes)
-        {
-            _spare = segment;
-            return;
-        }
-        Delete(segment);
+        if (mayKeep && segment.LengthBytes == segmentBytes) _spare.Push(segment);
+        else Delete(segment);
     }
 
-    /// <summary>Gives up what <see cref="Release"/> kept.</summary>
-    public void DropSpare()
+    /// <summary>Gives up a segment that <see cref="Release"/> kept; false if there is none.</summary>
+    public bool DropSpare()
     {
-        if (_spare is not { } spare) return;
-        _spare = null;
+        if (!_spare.TryPop(out LogSegment? spare)) return false;
         Delete(spare);
+        return true;
     }
 
     /// <summary>Waits for deletions under way.</summary>
@@ -120,7 +115,7 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     public async ValueTask CloseFilesAsync()
     {
         if (_prepared is { IsCompletedSuccessfully: true }) await _prepared.Result.File.DisposeAsync();
-        if (_spare is not null) await _spare.File.DisposeAsync();
+        foreach (LogSegment spare in _spare) await spare.File.DisposeAsync();
     }
 
     private async Task<LogSegment> PrepareAsync(ulong id, LogSegment? spare)

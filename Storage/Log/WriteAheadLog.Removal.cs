@@ -16,7 +16,7 @@ internal sealed partial class WriteAheadLog
     private const int CarryBytes = 1 << 20;
     private const int CarriedPerAccepted = 2;
 
-    /// <summary>A segment that is kept only to save work must not take the log beyond its bound.</summary>
+    /// <summary>Segments that are kept only to save work must not take the log beyond its bound.</summary>
     private bool HasRoomForSpare(long moreBytes) => FileBytes + moreBytes < (2 * _liveBytes) + (4L * _options.SegmentBytes);
 
     private bool WantsRemoval => _segments.Count > 1 && (_segments[0].Pins == 0 || WantsCarrying);
@@ -33,7 +33,7 @@ internal sealed partial class WriteAheadLog
         }
     }
 
-    /// <summary>Size of the log's files, of those ahead of it and of the spare one.</summary>
+    /// <summary>Size of the log's files, of those ahead of it and of the spare ones.</summary>
     private long FileBytes
     {
         get

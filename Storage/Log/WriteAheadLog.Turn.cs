@@ -74,7 +74,9 @@ internal sealed partial class WriteAheadLog
         }
         _released.Clear();
         if (Head.EndBytes > Head.LengthBytes / 2) _supply.PrepareAhead(Head.Id + 1);
-        if (!HasRoomForSpare(0)) _supply.DropSpare();
+        while (!HasRoomForSpare(0) && _supply.DropSpare())
+        {
+        }
         PublishSizes();
     }
 
