@@ -90,6 +90,19 @@ public static class Operation
             ? (OperationKind)operation[0]
             : null;
 
+    /// <summary>The key of an operation that has exactly one; false for the others and for malformed ones.</summary>
+    internal static bool TryReadKey(ReadOnlySpan<byte> operation, out ColumnFamily family, out ReadOnlySpan<byte> key)
+    {
+        family = default;
+        key = default;
+        if (KindOf(operation) is not (OperationKind.Put or OperationKind.Append or OperationKind.Delete or OperationKind.CompareAndSet))
+            return false;
+        var reader = new ByteReader(operation[1..]);
+        if (!reader.TryByte(out byte number) || number > (byte)ColumnFamily.Write) return false;
+        family = (ColumnFamily)number;
+        return reader.TryBlock(out key);
+    }
+
     private static byte[] KeyAndValue(
         OperationKind kind, ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {

@@ -80,10 +80,18 @@ public sealed class OrderedMap
     /// <summary>Estimated heap use of an array of bytes.</summary>
     internal static long ArrayBytes(long length) => ArrayOverheadBytes + ((length + 7) & ~7L);
 
-    internal static bool TryGet(MapNode node, ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value)
+    /// <summary>The leaf that a key belongs in.</summary>
+    internal MapLeaf LeafOf(ReadOnlySpan<byte> key) => LeafOf(_root, key);
+
+    private static MapLeaf LeafOf(MapNode node, ReadOnlySpan<byte> key)
     {
         while (node is MapBranch branch) node = branch.Children[branch.Bound(key, afterEqual: true)];
-        var leaf = (MapLeaf)node;
+        return (MapLeaf)node;
+    }
+
+    internal static bool TryGet(MapNode node, ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value)
+    {
+        MapLeaf leaf = LeafOf(node, key);
         int found = leaf.Find(key);
         value = found < 0 ? null : leaf.Values[found];
         return found >= 0;

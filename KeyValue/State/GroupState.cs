@@ -12,6 +12,7 @@ public sealed partial class GroupState
     private readonly OrderedMap[] _families;
     private readonly Dictionary<ulong, Session> _sessions = [];
     private readonly byte[] _encodedDescriptor;
+    private readonly MapWarmer _warmer = new();
 
     /// <summary>Grows with every snapshot; see <see cref="Session.Stamp"/>.</summary>
     private long _stamp = 1;
@@ -101,9 +102,12 @@ public sealed partial class GroupState
     private void ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
     {
         var framing = new CommandBatchReader(payload);
+        bool warms = MapWarmer.IsUseful && framing.Count > 1;
         while (framing.MoveNext())
         {
+            if (warms) Warm(payload, framing.Operation);
         }
+        if (warms) _warmer.Finish(payload);
         if (framing.IsMalformed)
         {
             answers?.Add(AnswerStatus.Malformed);
@@ -116,6 +120,12 @@ public sealed partial class GroupState
             if (commands.Session.IsNone) ApplyUnsessioned(commands.Operation, answers);
             else Answer(ApplyInSession(in commands), answers, answersStart);
         }
+    }
+
+    private void Warm(ReadOnlySpan<byte> payload, ReadOnlySpan<byte> operation)
+    {
+        if (Operation.TryReadKey(operation, out ColumnFamily family, out ReadOnlySpan<byte> key))
+            _warmer.Add(_families[(int)family], payload, key);
     }
 
     private void Answer(Outcome outcome, AnswerBatchWriter? answers, int answersStart)
