@@ -134,7 +134,7 @@ public sealed class StoreNode : IAsyncDisposable
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
-        string? problem = storage.Failure is { } failure ? failure.Message : DescribeStall();
+        string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem).FirstOrDefault(p => p is not null);
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
     }
 
