@@ -29,6 +29,7 @@ public sealed record ClusterStatus(
     IReadOnlyList<GroupStatus> Groups, IReadOnlyList<ReplicaStatus> Replicas, IReadOnlyList<NodeStatus> Nodes);
 
 /// <summary>A group. <paramref name="Leader"/> is null while none is known.</summary>
+/// <param name="Term">The leader's; without one the highest of its replicas.</param>
 /// <param name="Start">Inclusive; empty: unbounded.</param>
 /// <param name="End">Exclusive; empty: unbounded.</param>
 public sealed record GroupStatus(
