@@ -29,6 +29,7 @@ public sealed record ClusterStatus(
     IReadOnlyList<GroupStatus> Groups, IReadOnlyList<ReplicaStatus> Replicas, IReadOnlyList<NodeStatus> Nodes);
 
 /// <summary>A group. <paramref name="Leader"/> is null while none is known.</summary>
+/// <param name="Term">The leader's; without one the highest of its replicas.</param>
 /// <param name="Start">Inclusive; empty: unbounded.</param>
 /// <param name="End">Exclusive; empty: unbounded.</param>
 public sealed record GroupStatus(
@@ -44,6 +45,6 @@ public sealed record ReplicaStatus(
 /// <param name="LogBytes">Its log on disk.</param>
 /// <param name="Snapshots">Its snapshot files.</param>
 /// <param name="MemoryBytes">Keys and values it holds, with their overhead, estimated.</param>
-/// <param name="Problem">What is wrong with it, such as a hanging disk; null if nothing is.</param>
+/// <param name="Problem">What is wrong with it, such as a hanging disk or one too full for snapshots; null if nothing is.</param>
 public sealed record NodeStatus(
     NodeName Node, bool IsUp, long LogBytes, int Snapshots, long MemoryBytes, string? Problem = null);

@@ -15,7 +15,10 @@ public static class ClusterView
     public static NodeView Of(StoreNode node) => new(node.Name, node.GetStatus(),
         [.. node.Replicas.Select(r => new ReplicaView(r.Status, r.Descriptor, r.Leader))]);
 
-    /// <summary>The cluster as its nodes see it: of several opinions about a group the one of the highest term counts.</summary>
+    /// <summary>
+    /// The cluster as its nodes see it. Of several leaders of a group that of the highest term counts, unless most of the group's
+    /// replicas have gone on to a later term: one replica that campaigns alone deposes nobody.
+    /// </summary>
     public static ClusterStatus Merge(FormationRecord formation, IReadOnlyList<NodeView> views)
     {
         var groups = new List<GroupStatus>();
@@ -24,10 +27,11 @@ public static class ClusterView
         {
             ReplicaView[] known = [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
             GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
-            Term term = known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
-            NodeName? leader = known.Where(r => r.Status.Term == term && r.Status.Role == "leader").Select(r => (NodeName?)r.Status.Node).FirstOrDefault();
+            ReplicaStatus? leader = known.Select(r => r.Status).Where(s => s.Role == "leader").MaxBy(s => s.Term);
+            if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count) leader = null;
+            Term term = leader?.Term ?? known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
             LogIndex commit = known.Select(r => r.Status.Commit).DefaultIfEmpty().Max();
-            groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader, term, commit));
+            groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
             replicas.AddRange(known.Select(r => r.Status).OrderBy(r => r.Node));
         }
         return new ClusterStatus(groups, replicas, [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);

@@ -57,9 +57,6 @@ public sealed class StoreNode : IAsyncDisposable
     /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
     public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
 
-    /// <summary>Messages dropped because their receiver did not take them fast enough.</summary>
-    public long DroppedMessages => _links?.Dropped ?? 0;
-
     public IReadOnlyList<Replica> Replicas
     {
         get
@@ -134,7 +131,7 @@ public sealed class StoreNode : IAsyncDisposable
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
-        string? problem = storage.Failure is { } failure ? failure.Message : DescribeStall();
+        string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem).FirstOrDefault(p => p is not null);
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
     }
 
@@ -207,7 +204,7 @@ public sealed class StoreNode : IAsyncDisposable
     private async Task WatchFormationAsync()
     {
         FormationRecord record = await _formation.Formed;
-        _links = new PeerLinks(record, Name, Network);
+        _links = new PeerLinks(record, Name, Network, Logger);
         _ranges = new RangeMap(record.Groups);
         _record = record;
     }

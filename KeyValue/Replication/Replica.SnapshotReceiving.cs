@@ -99,6 +99,7 @@ public sealed partial class Replica
         _state = _receiving.State;
         _snapshotLengthBytes = _receiving.TotalBytes;
         _logBytesAtSnapshot = _logBytesApplied;
+        ForgetSnapshotProblem();
         ReplicaLog.SnapshotInstalled(_logger, _host.Name, Group, Id, snapshot);
         EndReceiving(_receiving);
     }

@@ -6,36 +6,46 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Taking snapshots of the own state, and sending them. Raft §7.</content>
 public sealed partial class Replica
 {
+    private static readonly TimeSpan FirstSnapshotRetry = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<ReplicaId, SnapshotSending> _sending = [];
     private long _logBytesApplied;
     private long _logBytesAtSnapshot;
     private long _snapshotLengthBytes;
     private bool _takingSnapshot;
+    private int _snapshotFailures;
+    private TimeSpan _snapshotRetryAt;
+    private volatile string? _snapshotProblem;
+
+    /// <summary>Why no snapshot can be written at present; null if the last one could.</summary>
+    public string? SnapshotProblem => _snapshotProblem;
 
     private void MaybeTakeSnapshot()
     {
         long threshold = Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2);
         if (_takingSnapshot || _logBytesApplied - _logBytesAtSnapshot < threshold) return;
+        if (_snapshotFailures > 0 && _host.Now < _snapshotRetryAt) return;
         if (_storage.Snapshot is { } recorded && recorded.Last.Index >= _state.LastApplied.Index) return;
         _takingSnapshot = true;
-        _logBytesAtSnapshot = _logBytesApplied;
-        _ = TakeSnapshotAsync(_state.Snapshot(), _state.LastApplied);
+        _ = TakeSnapshotAsync(_state.Snapshot(), _state.LastApplied, _logBytesApplied);
     }
 
-    private async Task TakeSnapshotAsync(GroupStateSnapshot state, EntryId last)
+    private async Task TakeSnapshotAsync(GroupStateSnapshot state, EntryId last, long logBytes)
     {
         // Leaves the turn, so that building never delays it.
         await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.None, _scheduler);
         try
         {
-            SnapshotFile file = await SnapshotFiles.TakeAsync(_storage, state, last);
-            Post(new ContinuationInput(replica => replica.OnSnapshotTaken(file)));
+            if (await WriteSnapshotAsync(state, last) is not { } file) return;
+            // A failure from here on is the log's, and final.
+            await _storage.RecordSnapshotAsync(file);
+            Post(new ContinuationInput(replica => replica.OnSnapshotTaken(file, logBytes)));
         }
         catch (FencedException e)
         {
             Post(new ContinuationInput(replica => replica.OnSnapshotAbandoned(e.Message)));
         }
-#pragma warning disable CA1031 // A replica that can take no snapshots any more must say so, not go on with a log that only grows.
+#pragma warning disable CA1031 // Whatever else it is, it is a broken log or a broken state: this replica must not go on.
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -43,10 +53,42 @@ public sealed partial class Replica
         }
     }
 
-    private void OnSnapshotTaken(SnapshotFile file)
+    /// <summary>Null if the disk did not take the file: no record names it, so nothing durable depends on it.</summary>
+    private async Task<SnapshotFile?> WriteSnapshotAsync(GroupStateSnapshot state, EntryId last)
+    {
+        try
+        {
+            return await SnapshotFiles.WriteAsync(_storage, state, last);
+        }
+        catch (DiskException e)
+        {
+            Post(new ContinuationInput(replica => replica.OnSnapshotNotWritten(last, e.Message)));
+            return null;
+        }
+    }
+
+    /// <summary>The log grows on meanwhile: what it holds is safe there, for as long as the disk has room for it.</summary>
+    private void OnSnapshotNotWritten(EntryId last, string reason)
     {
         _takingSnapshot = false;
+        TimeSpan wait = FirstSnapshotRetry * (1 << Math.Min(_snapshotFailures++, 6));
+        _snapshotRetryAt = _host.Now + wait;
+        _snapshotProblem = $"{Group} could write no snapshot, so its log grows: {reason}";
+        ReplicaLog.SnapshotNotWritten(_logger, _host.Name, Group, Id, last, wait, reason);
+    }
+
+    private void ForgetSnapshotProblem()
+    {
+        _snapshotFailures = 0;
+        _snapshotProblem = null;
+    }
+
+    private void OnSnapshotTaken(SnapshotFile file, long logBytes)
+    {
+        _takingSnapshot = false;
+        _logBytesAtSnapshot = Math.Max(_logBytesAtSnapshot, logBytes);
         _snapshotLengthBytes = file.LengthBytes;
+        ForgetSnapshotProblem();
         ReplicaLog.SnapshotTaken(_logger, _host.Name, Group, Id, file.Last, file.LengthBytes);
         CompactLog(file.Last.Index);
     }

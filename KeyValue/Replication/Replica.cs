@@ -27,6 +27,9 @@ public sealed partial class Replica : IPersistenceObserver
     private List<ReplicaInput> _turnInputs = [];
     private bool _turnScheduled;
     private int _pendingRequests;
+    private long _pendingBytes;
+    private long _inboxBytes;
+    private long _droppedMessages;
 
     private GroupState _state;
     private Role _lastRole;
@@ -71,6 +74,9 @@ public sealed partial class Replica : IPersistenceObserver
 
     /// <summary>Messages its core refused.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
+
+    /// <summary>Messages dropped because they came faster than its turns could take them.</summary>
+    public long DroppedMessages => Interlocked.Read(ref _droppedMessages);
 
     /// <summary>The node its core believes to lead; null if unknown.</summary>
     public NodeName? Leader => _summary.Leader;
@@ -119,15 +125,24 @@ public sealed partial class Replica : IPersistenceObserver
     /// <summary>Lets time pass; called by the host's timer, at least a few times per heartbeat interval.</summary>
     public void Tick() => Post(TickInput.Instance);
 
-    /// <summary>Takes a message from a peer.</summary>
-    public void Deliver(ReplicaId from, RaftMessage message) => Post(new PeerMessageInput(from, message));
+    /// <summary>Takes a message from a peer, or drops it if too much waits already.</summary>
+    public void Deliver(ReplicaId from, RaftMessage message)
+    {
+        var input = new PeerMessageInput(from, message);
+        if (TryPost(input, input.SizeBytes)) return;
+        long dropped = Interlocked.Increment(ref _droppedMessages);
+        // A flood of messages must not become a flood of log lines: the first, then every thousandth.
+        if (dropped % 1000 == 1) ReplicaLog.Dropped(_logger, _host.Name, Group, Id, dropped, _options.MaxInboxBytes);
+    }
 
     /// <summary>Runs a batch; see <see cref="GroupReplyStatus"/> for what the reply promises. Never throws.</summary>
     public Task<GroupReply> ExecuteAsync(GroupRequest request)
     {
-        if (Interlocked.Increment(ref _pendingRequests) > _options.MaxPendingRequests)
+        int requests = Interlocked.Increment(ref _pendingRequests);
+        long bytes = Interlocked.Add(ref _pendingBytes, request.Batch.Length);
+        if (requests > _options.MaxPendingRequests || (requests > 1 && bytes > _options.MaxPendingBytes))
         {
-            Interlocked.Decrement(ref _pendingRequests);
+            ReleasePending(request);
             return Task.FromResult(GroupReply.Of(GroupReplyStatus.Busy));
         }
         var input = new RequestInput(request);
@@ -155,15 +170,21 @@ public sealed partial class Replica : IPersistenceObserver
 
     void IPersistenceObserver.StorageFailed(Exception failure) => Post(new StorageFailedInput(failure));
 
-    internal void Post(ReplicaInput input)
+    internal void Post(ReplicaInput input) => TryPost(input, 0);
+
+    /// <summary>False, and nothing happens, if that many bytes more would exceed the inbox.</summary>
+    private bool TryPost(ReplicaInput input, long bytes)
     {
         lock (_inboxLock)
         {
+            if (bytes > 0 && _inboxBytes > 0 && _inboxBytes + bytes > _options.MaxInboxBytes) return false;
+            _inboxBytes += bytes;
             _inbox.Add(input);
-            if (_turnScheduled) return;
+            if (_turnScheduled) return true;
             _turnScheduled = true;
         }
         ScheduleTurn();
+        return true;
     }
 
     private void ScheduleTurn() => Task.Factory.StartNew(static replica => ((Replica)replica!).RunTurn(), this,
@@ -171,7 +192,11 @@ public sealed partial class Replica : IPersistenceObserver
 
     private void RunTurn()
     {
-        lock (_inboxLock) (_inbox, _turnInputs) = (_turnInputs, _inbox);
+        lock (_inboxLock)
+        {
+            (_inbox, _turnInputs) = (_turnInputs, _inbox);
+            _inboxBytes = 0;
+        }
         int done = 0;
         try
         {
@@ -226,7 +251,13 @@ public sealed partial class Replica : IPersistenceObserver
 
     internal void Answer(RequestInput request, GroupReply reply)
     {
-        if (request.TryComplete(reply)) Interlocked.Decrement(ref _pendingRequests);
+        if (request.TryComplete(reply)) ReleasePending(request.Request);
+    }
+
+    private void ReleasePending(in GroupRequest request)
+    {
+        Interlocked.Decrement(ref _pendingRequests);
+        Interlocked.Add(ref _pendingBytes, -request.Batch.Length);
     }
 
     private ReplicaSummary Summarize() => new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
@@ -265,6 +296,12 @@ internal static partial class ReplicaLog
 
     [LoggerMessage(25, LogLevel.Warning, "{Node} {Group} {Replica}: snapshot work ended early: {Reason}")]
     public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string reason);
+
+    [LoggerMessage(27, LogLevel.Error, "{Node} {Group} {Replica}: no snapshot at {Last}; the log grows until there is one; next try in {Wait}: {Reason}")]
+    public static partial void SnapshotNotWritten(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, TimeSpan wait, string reason);
+
+    [LoggerMessage(28, LogLevel.Warning, "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]
+    public static partial void Dropped(ILogger logger, NodeName node, GroupId group, ReplicaId replica, long count, long bound);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
     public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last);

@@ -15,7 +15,22 @@ internal abstract class ReplicaInput
 
 internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : ReplicaInput
 {
+    private const int OverheadBytes = 128;
+    private const int EntryOverheadBytes = 40;
+
+    /// <summary>What it takes in memory, about.</summary>
+    public long SizeBytes { get; } = SizeOf(message);
+
     public override void Apply(Replica replica) => replica.OnMessage(from, message);
+
+    private static long SizeOf(RaftMessage message)
+    {
+        long bytes = OverheadBytes;
+        if (message is SnapshotChunk chunk) bytes += chunk.Data.Length;
+        else if (message is AppendEntries append)
+            foreach (ref readonly LogEntry entry in append.Entries.Span) bytes += EntryOverheadBytes + entry.Payload.Length;
+        return bytes;
+    }
 }
 
 internal sealed class TickInput : ReplicaInput

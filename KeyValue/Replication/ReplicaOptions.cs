@@ -24,6 +24,12 @@ public sealed record ReplicaOptions
     /// <summary>Requests waiting for an answer in one replica; more are answered Busy. Default 10,000.</summary>
     public int MaxPendingRequests { get; init; } = 10_000;
 
+    /// <summary>Bytes of requests waiting for an answer in one replica, unless it is a single one; more are answered Busy. Default 64 MiB.</summary>
+    public long MaxPendingBytes { get; init; } = 64 << 20;
+
+    /// <summary>Bytes of peers' messages in one replica's inbox, unless it is a single one; more are dropped, as a network would. Default 64 MiB.</summary>
+    public long MaxInboxBytes { get; init; } = 64 << 20;
+
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -36,6 +42,8 @@ public sealed record ReplicaOptions
         if (SnapshotChunkBytes is < 1024 or > 1 << 20) problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
         if (SnapshotRetryInterval <= TimeSpan.Zero) problems.Add($"SnapshotRetryInterval is {SnapshotRetryInterval}; it must be positive.");
         if (MaxPendingRequests < 1) problems.Add($"MaxPendingRequests is {MaxPendingRequests}; it must be at least 1.");
+        if (MaxPendingBytes < 1) problems.Add($"MaxPendingBytes is {MaxPendingBytes}; it must be at least 1.");
+        if (MaxInboxBytes < 1) problems.Add($"MaxInboxBytes is {MaxInboxBytes}; it must be at least 1.");
         return problems;
     }
 }

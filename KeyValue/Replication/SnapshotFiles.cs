@@ -31,16 +31,15 @@ internal static class SnapshotFiles
         return decoder.Complete();
     }
 
-    /// <summary>Writes a state to a new snapshot file and records it.</summary>
-    public static async Task<SnapshotFile> TakeAsync(IReplicaStorage storage, GroupStateSnapshot state, EntryId last)
+    /// <summary>Writes a state to a new snapshot file, which no record names yet.</summary>
+    /// <exception cref="DiskException">It could not be written and is gone.</exception>
+    public static async Task<SnapshotFile> WriteAsync(IReplicaStorage storage, GroupStateSnapshot state, EntryId last)
     {
         var encoder = new GroupStateEncoder(state);
         byte[] piece = new byte[PieceBytes];
         await using ISnapshotWriter writer = await storage.CreateSnapshotAsync(last);
         for (int filled = encoder.Fill(piece); filled > 0; filled = encoder.Fill(piece))
             await writer.WriteAsync(piece.AsMemory(0, filled));
-        SnapshotFile file = await writer.FinishAsync();
-        await storage.RecordSnapshotAsync(file);
-        return file;
+        return await writer.FinishAsync();
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
@@ -6,7 +7,7 @@ namespace Orleans.Raft.KeyValue;
 /// The way to one other node: messages of all groups gather in one frame while the frame before is on its way, so batches grow
 /// by themselves and frames seldom overtake each other. Beyond a bound messages are dropped: Raft sends again what matters.
 /// </summary>
-internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader header, int maxPendingBytes)
+internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader header, int maxPendingBytes, ILogger logger)
 {
     private readonly Lock _lock = new();
     private FrameWriter _pending = NewFrame(header);
@@ -24,9 +25,14 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
     {
         lock (_lock)
         {
-            if (_pending.Length >= maxPendingBytes) Interlocked.Increment(ref _dropped);
-            else _pending.Append(address, message);
+            if (_pending.Length < maxPendingBytes)
+            {
+                _pending.Append(address, message);
+                return;
+            }
         }
+        long dropped = Interlocked.Increment(ref _dropped);
+        if (dropped % 1000 == 1) LinkLog.Dropped(logger, peer, dropped, maxPendingBytes);
     }
 
     /// <summary>Sends what has gathered, unless a frame is on its way: then that one's end sends it.</summary>
@@ -80,4 +86,10 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
         frame.Begin(header);
         return frame;
     }
+}
+
+internal static partial class LinkLog
+{
+    [LoggerMessage(45, LogLevel.Warning, "{Count} messages to {Peer} dropped so far: it takes nothing, and {Bound} bytes wait for it")]
+    public static partial void Dropped(ILogger logger, NodeName peer, long count, int bound);
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
@@ -14,21 +15,19 @@ internal sealed class PeerLinks
     private readonly Dictionary<NodeName, (PeerLink Messages, PeerLink Snapshots)> _links = [];
     private readonly PeerLink[] _all;
 
-    public PeerLinks(FormationRecord formation, NodeName self, INetwork network)
+    public PeerLinks(FormationRecord formation, NodeName self, INetwork network, ILogger logger)
     {
         StoreId own = formation.StoreOf(self);
         foreach (FormationNode peer in formation.Nodes)
         {
             if (peer.Name == self) continue;
             var header = new FrameHeader(formation.Cluster, own, peer.Store);
-            _links[peer.Name] = (new PeerLink(peer.Name, network, header, MaxPendingBytes),
-                new PeerLink(peer.Name, network, header, MaxPendingSnapshotBytes));
+            _links[peer.Name] = (new PeerLink(peer.Name, network, header, MaxPendingBytes, logger),
+                new PeerLink(peer.Name, network, header, MaxPendingSnapshotBytes, logger));
         }
         _all = [.. formation.Nodes.Where(n => n.Name != self)
             .SelectMany(n => new[] { _links[n.Name].Messages, _links[n.Name].Snapshots })];
     }
-
-    public long Dropped => _all.Sum(link => link.Dropped);
 
     public void Append(NodeName to, in MessageAddress address, RaftMessage message)
     {

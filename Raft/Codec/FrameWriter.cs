@@ -2,10 +2,21 @@ using System.Buffers.Binary;
 
 namespace Orleans.Raft.Core;
 
-/// <summary>A growable buffer that holds one frame; reused, so that a steady state allocates nothing.</summary>
+/// <summary>
+/// A growable buffer that holds one frame; reused, so that a steady state allocates nothing. One that was large for a single
+/// frame becomes smaller again when many after it were small.
+/// </summary>
 public sealed class FrameWriter
 {
+    /// <summary>A buffer of this size may stay.</summary>
+    internal const int KeptBytes = 64 << 10;
+
+    /// <summary>After so many frames in which it was less than a quarter full, a larger buffer goes.</summary>
+    internal const int FramesUntilShrunk = 64;
+
     private byte[] _buffer = new byte[1_024];
+    private int _framesInWindow;
+    private int _longestInWindow;
 
     /// <summary>Messages in the frame.</summary>
     public int MessageCount { get; private set; }
@@ -13,12 +24,15 @@ public sealed class FrameWriter
     /// <summary>Bytes of the frame so far; 0 before the first <see cref="Begin"/>.</summary>
     public int Length { get; private set; }
 
+    internal int CapacityBytes => _buffer.Length;
+
     /// <summary>The frame. Valid until the next <see cref="Begin"/> or <see cref="Append"/>.</summary>
     public ReadOnlyMemory<byte> Written => _buffer.AsMemory(0, Length);
 
     /// <summary>Starts a frame, discarding what was there.</summary>
     public void Begin(FrameHeader header)
     {
+        ShrinkIfIdle();
         Length = 0;
         MessageCount = 0;
         WriteUInt32(FrameFormat.Magic);
@@ -55,6 +69,16 @@ public sealed class FrameWriter
         BinaryPrimitives.WriteUInt16LittleEndian(header[4..], FrameFormat.LengthCheck(header[..4]));
         BinaryPrimitives.WriteUInt32LittleEndian(header[6..], Crc32C.Compute(body));
         MessageCount++;
+    }
+
+    private void ShrinkIfIdle()
+    {
+        _longestInWindow = Math.Max(_longestInWindow, Length);
+        if (++_framesInWindow < FramesUntilShrunk) return;
+        if (_buffer.Length > KeptBytes && _longestInWindow < _buffer.Length / 4)
+            _buffer = new byte[Math.Max(KeptBytes, _longestInWindow * 2)];
+        _framesInWindow = 0;
+        _longestInWindow = 0;
     }
 
     private void WriteBody(in MessageAddress address, RaftMessage message)

@@ -59,7 +59,10 @@ public sealed record RecoveredReplica(RaftState State, SnapshotFile? Snapshot);
 /// <param name="Checksum">CRC-32C of the whole content.</param>
 public sealed record SnapshotFile(GroupId Group, EntryId Last, long LengthBytes, uint Checksum);
 
-/// <summary>Writes one snapshot file. Disposed before <see cref="FinishAsync"/>, it leaves nothing behind.</summary>
+/// <summary>
+/// Writes one snapshot file. Disposed before <see cref="FinishAsync"/>, or after it failed, it leaves nothing behind: a failure of
+/// the disk here costs this file and nothing else.
+/// </summary>
 public interface ISnapshotWriter : IAsyncDisposable
 {
     long LengthBytes { get; }

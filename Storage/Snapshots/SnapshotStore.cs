@@ -13,6 +13,7 @@ internal sealed partial class SnapshotStore
     // Guarded by the lock.
     private readonly Lock _lock = new();
     private readonly SortedDictionary<GroupId, List<Stored>> _files = [];
+    private readonly List<SnapshotFile> _finishing = [];
     private int _writers;
 
     private sealed class Stored(SnapshotFile file)
@@ -97,7 +98,7 @@ internal sealed partial class SnapshotStore
             files.RemoveAll(removed.Contains);
             removed.RemoveAll(stored => stored.Readers > 0);
         }
-        foreach (Stored stored in removed) _ = RemoveAsync(stored.File);
+        foreach (Stored stored in removed) _ = RemoveAsync(SnapshotFormat.PathOf(stored.File));
     }
 
     public async ValueTask<ISnapshotWriter> CreateAsync(ReplicaStorage replica, EntryId last)
@@ -106,7 +107,7 @@ internal sealed partial class SnapshotStore
         _gate.Enter();
         try
         {
-            return new SnapshotWriter(this, _disk, _gate, replica, last, await _disk.OpenAsync(path, create: true));
+            return new SnapshotWriter(this, _gate, replica, last, await _disk.OpenAsync(path, create: true));
         }
         finally
         {
@@ -148,28 +149,60 @@ internal sealed partial class SnapshotStore
 
     /// <summary>
     /// Takes in a file that is finished under its temporary name, unless a newer one is recorded by now. It keeps its name until the
-    /// log names it or another.
+    /// log names it or another. If it fails, no record can name the file, and it goes.
     /// </summary>
     public async ValueTask FinishAsync(SnapshotFile file, string temporary)
     {
-        if (IsSuperseded(file) || IsFinished(file))
+        bool isNeeded;
+        lock (_lock)
+        {
+            // The end of one writer's file must not be taken for that of another's of the same name.
+            if (_finishing.Contains(file))
+                throw new DiskException(DiskFailure.InUse, temporary, $"Another writer is just finishing snapshot {file.Last} of {file.Group}.");
+            isNeeded = !IsSuperseded(file) && !IsFinished(file);
+            if (isNeeded) _finishing.Add(file);
+        }
+        if (!isNeeded)
         {
             await _disk.DeleteAsync(temporary);
             return;
         }
-        await _disk.RenameAsync(temporary, SnapshotFormat.PathOf(file));
-        _gate.ThrowIfClosed();
-        await _disk.FlushDirectoryAsync(DataDirectory.SnapshotDirectory);
-        _gate.ThrowIfClosed();
-        bool superseded = false;
-        lock (_lock)
+        try
         {
-            Stored? recorded = FilesOf(file.Group).Find(stored => stored.IsRecorded);
-            if (FilesOf(file.Group).Exists(stored => stored.File == file)) return;
-            if (recorded is not null && recorded.File.Last.Index >= file.Last.Index) superseded = true;
-            else FilesOf(file.Group).Add(new Stored(file));
+            await _disk.RenameAsync(temporary, SnapshotFormat.PathOf(file));
+            _gate.ThrowIfClosed();
+            await _disk.FlushDirectoryAsync(DataDirectory.SnapshotDirectory);
+            _gate.ThrowIfClosed();
+            lock (_lock)
+            {
+                isNeeded = !IsSuperseded(file);
+                if (isNeeded) FilesOf(file.Group).Add(new Stored(file));
+            }
+            if (!isNeeded) await _disk.DeleteAsync(SnapshotFormat.PathOf(file));
         }
-        if (superseded) await _disk.DeleteAsync(SnapshotFormat.PathOf(file));
+        catch (DiskException)
+        {
+            await DiscardAsync(SnapshotFormat.PathOf(file));
+            throw;
+        }
+        finally
+        {
+            lock (_lock) _finishing.Remove(file);
+        }
+    }
+
+    /// <summary>Removes a file that nothing needs, if it is there.</summary>
+    public async Task RemoveAsync(string path)
+    {
+        if (!_gate.TryEnter()) return; // The next start removes it.
+        try
+        {
+            await DiscardAsync(path);
+        }
+        finally
+        {
+            _gate.Exit();
+        }
     }
 
     private static async ValueTask CheckAsync(IDisk disk, SnapshotFile file, IReadOnlyList<string> names)
@@ -196,23 +229,19 @@ internal sealed partial class SnapshotStore
             stored.Readers--;
             if (stored.Readers > 0 || FilesOf(stored.File.Group).Contains(stored)) return;
         }
-        _ = RemoveAsync(stored.File);
+        _ = RemoveAsync(SnapshotFormat.PathOf(stored.File));
     }
 
-    private async Task RemoveAsync(SnapshotFile file)
+    private async ValueTask DiscardAsync(string path)
     {
-        if (!_gate.TryEnter()) return; // The next start removes it.
         try
         {
-            await _disk.DeleteAsync(SnapshotFormat.PathOf(file));
+            IReadOnlyList<string> names = await _disk.ListAsync(DataDirectory.SnapshotDirectory);
+            if (names.Contains(Path.GetFileName(path))) await _disk.DeleteAsync(path);
         }
         catch (DiskException exception)
         {
-            CouldNotRemove(_logger, exception, SnapshotFormat.PathOf(file));
-        }
-        finally
-        {
-            _gate.Exit();
+            CouldNotRemove(_logger, exception, path);
         }
     }
 

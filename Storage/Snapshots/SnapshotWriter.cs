@@ -4,7 +4,7 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>Writes one snapshot under a temporary name.</summary>
 internal sealed class SnapshotWriter(
-    SnapshotStore store, IDisk disk, ActivityGate gate, ReplicaStorage replica, EntryId last, IDiskFile file) : ISnapshotWriter
+    SnapshotStore store, ActivityGate gate, ReplicaStorage replica, EntryId last, IDiskFile file) : ISnapshotWriter
 {
     private uint _checksum;
     private bool _closed;
@@ -55,16 +55,7 @@ internal sealed class SnapshotWriter(
         _ended = true;
         if (!_closed) await file.DisposeAsync();
         _closed = true;
-        if (!gate.TryEnter()) return; // The next start removes it.
-        try
-        {
-            IReadOnlyList<string> names = await disk.ListAsync(DataDirectory.SnapshotDirectory);
-            if (names.Contains(Path.GetFileName(file.Path))) await disk.DeleteAsync(file.Path);
-        }
-        finally
-        {
-            gate.Exit();
-        }
+        await store.RemoveAsync(file.Path);
     }
 
     private void Enter()

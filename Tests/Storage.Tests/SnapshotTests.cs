@@ -150,6 +150,46 @@ public sealed class SnapshotTests
         Assert.Null(_machine.Storage.Status.Failure);
     }
 
+    [Theory]
+    [InlineData(DiskOperationKind.Create)]
+    [InlineData(DiskOperationKind.Write)]
+    [InlineData(DiskOperationKind.Flush)]
+    [InlineData(DiskOperationKind.Rename)]
+    [InlineData(DiskOperationKind.FlushDirectory)]
+    public void A_snapshot_that_fails_at_any_step_leaves_nothing_behind_and_the_next_one_succeeds(DiskOperationKind kind)
+    {
+        (Replica replica, SnapshotFile before) = OpenWithSnapshot();
+        string[] files = SnapshotFiles;
+        _machine.Disk.FailNext(kind, "snapshots");
+        Assert.Throws<DiskException>(() => _machine.WriteSnapshot(replica.Storage, Id(8), Content(3000)));
+        Assert.Equal(files, SnapshotFiles);
+        Assert.Equal(before, replica.Storage.Snapshot);
+        replica.Write(Entries(11, 1));
+        Assert.Null(_machine.Storage.Status.Failure);
+
+        SnapshotFile after = _machine.WriteSnapshot(replica.Storage, Id(8), Content(3000));
+        replica.RecordSnapshot(after);
+        _machine.Crash();
+        _machine.Open();
+        replica = _machine.OpenReplica(G1);
+        Assert.Equal(after, replica.Storage.Recovered.Snapshot);
+        Assert.Equal(Content(3000), _machine.ReadSnapshot(replica.Storage, after));
+        Same.State(new RaftState(default, Id(8), Entries(9, 3)), replica.State);
+    }
+
+    [Fact]
+    public void A_failed_snapshot_whose_file_cannot_be_removed_either_goes_at_the_next_start()
+    {
+        (Replica replica, SnapshotFile before) = OpenWithSnapshot();
+        _machine.Disk.FailNext(DiskOperationKind.FlushDirectory, "snapshots");
+        _machine.Disk.FailNext(DiskOperationKind.Delete, "snapshots");
+        Assert.Throws<DiskException>(() => _machine.WriteSnapshot(replica.Storage, Id(8), Content(3000)));
+        Assert.Equal(2, SnapshotFiles.Length);
+        _machine.Reopen();
+        Assert.Single(SnapshotFiles);
+        Assert.Equal(before, _machine.OpenReplica(G1).Storage.Snapshot);
+    }
+
     [Fact]
     public void A_missing_or_shortened_recorded_snapshot_is_refused_at_opening()
     {

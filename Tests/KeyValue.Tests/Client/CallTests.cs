@@ -137,6 +137,24 @@ public class CallTests
     }
 
     [Fact]
+    public void A_replica_with_too_many_bytes_of_requests_waiting_answers_Busy()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingBytes = 10_000 } });
+        Replica leader = cluster.ReplicaOn(cluster.Leader());
+        SessionId session = cluster.OpenSession(leader, 60_000);
+        // One alone may be as large as it likes, and leaves as much room as there was.
+        for (ulong i = 1; i <= 2; i++)
+            Assert.Equal(GroupReplyStatus.Answered, cluster.Execute(leader, PutOf(session, i, "k", new string('v', 20_000))).Status);
+        cluster.Isolate(cluster.Leader());
+        string value = new('v', 4_000);
+        Running<GroupReply>[] waiting = [.. Enumerable.Range(3, 2).Select(i => cluster.Begin(() => leader.ExecuteAsync(PutOf(session, (ulong)i, "k", value))))];
+        cluster.RunFor(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(GroupReplyStatus.Busy, cluster.Execute(leader, PutOf(session, 5, "k", value)).Status);
+        Assert.Equal(GroupReplyStatus.Answered, cluster.Execute(leader, ReadOf("k", RequestKind.StaleRead)).Status);
+        Assert.All(waiting, w => Assert.False(w.HasEnded));
+    }
+
+    [Fact]
     public void A_session_with_too_many_unacknowledged_writes_is_Busy_before_anything_is_proposed()
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });

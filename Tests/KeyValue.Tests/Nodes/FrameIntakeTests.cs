@@ -78,6 +78,29 @@ public class FrameIntakeTests
         _cluster.Put(_cluster.CreateClient(), "a", "works");
     }
 
+    [Fact]
+    public void A_replica_whose_turn_does_not_come_keeps_only_so_many_bytes_of_messages()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxInboxBytes = 10_000 } });
+        Replica replica = cluster.ReplicaOn(cluster.Followers()[0]);
+        ReplicaId leader = cluster.ReplicaOn(cluster.Leader()).Id;
+        var entry = new LogEntry(replica.Status.Term, new LogIndex(1_000_000), EntryKind.Command, new byte[3_000]);
+        RaftMessage message = new AppendEntries(replica.Status.Term, new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { entry }, LogIndex.Zero);
+        for (int i = 0; i < 10; i++) replica.Deliver(leader, message);
+        Assert.Equal(7, replica.DroppedMessages);
+        // Small ones are bounded too.
+        for (int i = 0; i < 1000; i++) replica.Deliver(leader, new Heartbeat(replica.Status.Term, LogIndex.Zero, 1));
+        Assert.InRange(replica.DroppedMessages, 990, 1007);
+        // Once its turn has come there is room again, and one alone may be larger than the bound.
+        cluster.Scheduler.RunUntilIdle();
+        long dropped = replica.DroppedMessages;
+        var large = new LogEntry(replica.Status.Term, new LogIndex(1_000_000), EntryKind.Command, new byte[30_000]);
+        replica.Deliver(leader, new AppendEntries(replica.Status.Term, new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { large }, LogIndex.Zero));
+        Assert.Equal(dropped, replica.DroppedMessages);
+        cluster.Put(cluster.CreateClient(), "a", "works");
+        cluster.WaitForEqualReplicas();
+    }
+
     private int HeaderBytes()
     {
         var writer = new FrameWriter();

@@ -141,6 +141,79 @@ public class FailureTests
         Assert.Equal(value, cluster.Get(client, "k59"));
     }
 
+    [Theory]
+    [InlineData(DiskOperationKind.Create)]
+    [InlineData(DiskOperationKind.Write)]
+    [InlineData(DiskOperationKind.Flush)]
+    [InlineData(DiskOperationKind.Rename)]
+    [InlineData(DiskOperationKind.FlushDirectory)]
+    public void A_snapshot_that_cannot_be_written_is_given_up_and_tried_again_later(DiskOperationKind kind)
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { SnapshotLogBytes = 2048 } });
+        KvClient client = cluster.CreateClient();
+        NodeName node = cluster.Leader();
+        for (int failures = 0; failures < 3; failures++) cluster.Disks[node].FailNext(kind, "snapshots");
+        int tries = 0;
+        cluster.Disks[node].Observed = operation =>
+        {
+            if (operation.Kind == kind && operation.Path.StartsWith("snapshots", StringComparison.Ordinal)) tries++;
+        };
+        string value = new('x', 1000);
+        for (int i = 0; i < 5; i++) cluster.Put(client, $"k{i}", value);
+        cluster.RunFor(Seconds(0.1));
+        Assert.Equal(1, tries);
+        Assert.Contains($"g1 could write no snapshot, so its log grows: Cannot {kind}", cluster.Nodes[node].GetStatus().Problem);
+        Assert.DoesNotContain(cluster.Disks[node].Files, f => f.StartsWith("snapshots/", StringComparison.Ordinal));
+        // After 1 s, and after 2 s more; all the while it works on.
+        cluster.RunFor(Seconds(2.5));
+        Assert.Equal(2, tries);
+        cluster.Put(client, "k0", "y");
+        Assert.Equal(node, cluster.Leader());
+        cluster.RunFor(Seconds(2));
+        Assert.Equal(3, tries);
+        Assert.Equal(0, cluster.Nodes[node].GetStatus().Snapshots);
+
+        cluster.RunFor(Seconds(4));
+        Assert.True(tries > 3);
+        Assert.Null(cluster.Nodes[node].GetStatus().Problem);
+        Assert.Equal(1, cluster.Nodes[node].GetStatus().Snapshots);
+        Assert.Single(cluster.Disks[node].Files, f => f.StartsWith("snapshots/", StringComparison.Ordinal));
+        cluster.CrashNode(node);
+        cluster.StartNode(node);
+        cluster.WaitForLeader();
+        Assert.Equal("y", cluster.Get(client, "k0"));
+        Assert.Equal(value, cluster.Get(client, "k4"));
+    }
+
+    [Fact]
+    public void A_disk_that_is_full_for_snapshots_stops_its_node_only_when_it_is_full_for_the_log_as_well()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            LogSegmentBytes = 64 << 10, Replica = new ReplicaOptions { SnapshotLogBytes = 16 << 10 },
+        });
+        KvClient client = cluster.CreateClient();
+        NodeName node = cluster.Followers()[0];
+        cluster.Disks[node].FreeBytes = 0;
+        string value = new('x', 10_000);
+        for (int i = 0; i < 3; i++) cluster.Put(client, $"k{i}", value);
+        cluster.RunUntil(() => cluster.Nodes[node].GetStatus().Problem is not null, Seconds(5), "it says that it takes no snapshots");
+        Assert.Contains("g1 could write no snapshot", cluster.Nodes[node].GetStatus().Problem);
+        Assert.Null(cluster.ReplicaOn(node).StopReason);
+
+        for (int i = 3; i < 60; i++) cluster.Put(client, $"k{i}", value);
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        RequireFailed(cluster, node, "Full");
+        Assert.Equal(value, cluster.Get(client, "k59"));
+        // With room again, it has all that it had acknowledged, and catches up.
+        cluster.CrashNode(node);
+        cluster.Disks[node].FreeBytes = null;
+        cluster.StartNode(node);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(node, out StoreNode? back) && back.Formed.IsCompletedSuccessfully && back.Find(First) is not null,
+            Seconds(5), "the node is back");
+        cluster.WaitForEqualReplicas();
+    }
+
     [Fact]
     public void A_broken_invariant_stops_one_replica_and_not_its_node()
     {

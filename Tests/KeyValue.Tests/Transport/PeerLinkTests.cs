@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
 using Orleans.Raft.Testing;
 using Xunit;
@@ -78,7 +79,7 @@ public class PeerLinkTests
         Assert.Equal(3, _network.Frames.Count);
     }
 
-    private PeerLink Link(int bound) => new(new NodeName("peer"), _network, Header, bound);
+    private PeerLink Link(int bound) => new(new NodeName("peer"), _network, Header, bound, NullLogger.Instance);
 
     private void Send(PeerLink link, ulong round) => _scheduler.Run(() =>
     {

@@ -222,6 +222,36 @@ public sealed class CodecTests
         Assert.InRange(writer.Length - payloads, 1, FrameFormat.HeaderBytes + 30 + 300);
     }
 
+    [Fact]
+    public void A_writer_gives_back_what_one_huge_frame_took_and_keeps_what_large_frames_need()
+    {
+        var writer = new FrameWriter();
+        var address = new MessageAddress(new GroupId(1), R(1), R(2));
+        Write(8 << 20);
+        Assert.InRange(writer.CapacityBytes, 8 << 20, 17 << 20);
+        // Large frames come again before it has had enough small ones: nothing changes.
+        byte[] kept = Buffer();
+        for (int i = 0; i < 5 * FrameWriter.FramesUntilShrunk; i++) Write(i % FrameWriter.FramesUntilShrunk == 0 ? 5 << 20 : 10);
+        Assert.Same(kept, Buffer());
+        for (int i = 0; i < 2 * FrameWriter.FramesUntilShrunk; i++) Write(100_000);
+        Assert.InRange(writer.CapacityBytes, 100_000, 300_000);
+        for (int i = 0; i < 2 * FrameWriter.FramesUntilShrunk; i++) Write(10);
+        Assert.Equal(FrameWriter.KeptBytes, writer.CapacityBytes);
+        kept = Buffer();
+        for (int i = 0; i < 3 * FrameWriter.FramesUntilShrunk; i++) Write(10);
+        Assert.Same(kept, Buffer());
+
+        void Write(int bytes)
+        {
+            writer.Begin(Header);
+            writer.Append(address, new SnapshotChunk(T(1), Id(1, 1), 0, bytes, 0, new byte[bytes]));
+            Assert.Equal(FrameStatus.Ok, FrameReader.TryOpen(writer.Written.Span, out _, out FrameReader reader));
+            Assert.True(reader.TryReadNext(out _, out RaftMessage? message, out _));
+        }
+
+        byte[] Buffer() => System.Runtime.InteropServices.MemoryMarshal.TryGetArray(writer.Written, out ArraySegment<byte> segment) ? segment.Array! : [];
+    }
+
     private static byte[] Frame(ulong seed, int messages, out List<RaftMessage> written)
     {
         var random = new SplitMix64(seed);
