@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
+using Orleans.Hosting;
 using Orleans.Raft.Client;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains;
@@ -25,6 +26,12 @@ public sealed class RaftTestCluster : IAsyncLifetime
     /// <summary>The silos' names as the test host gives them.</summary>
     public static IReadOnlyList<NodeName> Names { get; } = [new("Silo_0"), new("Silo_1"), new("Silo_2")];
 
+    /// <summary>Changes what every silo's part in the store is given.</summary>
+    internal Action<OrleansRaftOptions>? Configure { get; init; }
+
+    /// <summary>Changes every silo.</summary>
+    internal Action<ISiloBuilder>? ConfigureSilo { get; init; }
+
     public IKeyValueStore Store => Client.ServiceProvider.GetRequiredService<IKeyValueStore>();
 
     public IClusterAdministration Administration => Client.ServiceProvider.GetRequiredService<IClusterAdministration>();
@@ -38,11 +45,16 @@ public sealed class RaftTestCluster : IAsyncLifetime
         var builder = new InProcessTestClusterBuilder(3);
         builder.Options.AssumeHomogenousSilosForTesting = false;
         builder.Options.ConfigureFileLogging = false;
-        builder.ConfigureSilo((_, silo) => silo.AddOrleansRaft(raft =>
+        builder.ConfigureSilo((_, silo) =>
         {
-            raft.Nodes = Names;
-            raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
-        }));
+            silo.AddOrleansRaft(raft =>
+            {
+                raft.Nodes = Names;
+                raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
+                Configure?.Invoke(raft);
+            });
+            ConfigureSilo?.Invoke(silo);
+        });
         builder.ConfigureClient(client =>
         {
             client.AddOrleansRaftClient();
@@ -63,6 +75,8 @@ public sealed class RaftTestCluster : IAsyncLifetime
     internal SiloNode NodeOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNode>();
 
     internal IGrainFactory GrainsOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
+
+    internal SiloAddress AddressOf(NodeName silo) => HandleOf(silo).SiloAddress;
 
     /// <summary>The incarnations of a silo's replicas: they grow with every activation.</summary>
     internal ulong[] IncarnationsOf(NodeName silo) => [.. NodeOf(silo).Store!.Replicas.Select(r => r.Incarnation)];
