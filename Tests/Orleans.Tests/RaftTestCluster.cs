@@ -17,6 +17,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("orleans-").FullName;
@@ -67,8 +68,9 @@ public sealed class RaftTestCluster : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        await Cluster.StopAllSilosAsync();
-        await Cluster.DisposeAsync();
+        // Silos that cannot stop fail the test, instead of ending all tests.
+        await Cluster.StopAllSilosAsync().WaitAsync(StopDeadline);
+        await Cluster.DisposeAsync().AsTask().WaitAsync(StopDeadline);
         Directory.Delete(_directory, recursive: true);
     }
 
