@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -44,6 +45,7 @@ async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     bool started = false;
     try
     {
+        await new FileMembershipTable(settings.Membership).BuryEarlierLivesAsync(new IPEndPoint(settings.Address, settings.SiloPort));
         await host.StartAsync(cancellation);
         started = true;
         SiloNode node = host.Services.GetRequiredService<SiloNode>();

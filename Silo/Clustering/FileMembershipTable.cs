@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 
@@ -26,17 +27,16 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
         var gone = new HashSet<string>();
         foreach (MembershipFile.Row row in found.Rows)
             if (row.Status != SiloStatus.Dead && await RefusesConnectionsAsync(row.ToEntry().SiloAddress)) gone.Add(row.Address);
-        if (gone.Count == 0) return;
-        await UnderLockAsync(file =>
-        {
-            foreach (MembershipFile.Row row in file.Rows.Where(r => gone.Contains(r.Address)))
-            {
-                row.Status = SiloStatus.Dead;
-                row.Etag = file.NextEtag();
-            }
-            Advance(file, new TableVersion(file.Version + 1, file.VersionEtag));
-            return (true, true);
-        });
+        if (gone.Count > 0) await BuryAsync(row => gone.Contains(row.Address));
+    }
+
+    /// <summary>
+    /// Buries the earlier lives of a silo that is about to listen on <paramref name="own"/> and found it free. Once it listens, others
+    /// cannot tell those from the new life by their ports, and silos that start would wait for answers from them.
+    /// </summary>
+    public async Task BuryEarlierLivesAsync(IPEndPoint own)
+    {
+        if (File.Exists(_path)) await BuryAsync(row => row.ToEntry().SiloAddress.Endpoint.Equals(own));
     }
 
     public Task DeleteMembershipTableEntries(string clusterId) => UnderLockAsync(file =>
@@ -78,6 +78,19 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
         if (file.Find(entry.SiloAddress) is not { } row) return (false, false);
         row.IAmAliveTime = entry.IAmAliveTime;
         return (true, true);
+    });
+
+    private Task<bool> BuryAsync(Func<MembershipFile.Row, bool> isGone) => UnderLockAsync(file =>
+    {
+        bool changed = false;
+        foreach (MembershipFile.Row row in file.Rows.Where(r => r.Status != SiloStatus.Dead && isGone(r)))
+        {
+            row.Status = SiloStatus.Dead;
+            row.Etag = file.NextEtag();
+            changed = true;
+        }
+        if (changed) Advance(file, new TableVersion(file.Version + 1, file.VersionEtag));
+        return (true, changed);
     });
 
     private static void Advance(MembershipFile file, TableVersion version)

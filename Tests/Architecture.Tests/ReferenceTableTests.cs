@@ -18,8 +18,6 @@ public class ReferenceTableTests
         ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "Microsoft.Orleans.Client"],
     };
 
-    private static readonly string Root = FindRoot();
-
     public static TheoryData<string> Projects => [.. Allowed.Keys];
 
     [Theory]
@@ -55,17 +53,14 @@ public class ReferenceTableTests
     public void Every_project_at_the_top_is_in_the_table()
     {
         string[] known = [.. Allowed.Keys, "Bench"];
-        IEnumerable<string> found = Directory.GetDirectories(Root)
-            .Where(directory => Directory.EnumerateFiles(directory, "*.csproj").Any())
-            .Select(directory => Path.GetFileName(directory)!);
-        Assert.All(found, project => Assert.Contains(project, known));
+        Assert.All(Repository.ProjectFolders(), project => Assert.Contains(project, known));
     }
 
     [Fact]
     public void Every_project_has_a_readme()
     {
-        Assert.All(Allowed.Keys.Where(project => Directory.Exists(Path.Combine(Root, project))),
-            project => Assert.True(File.Exists(Path.Combine(Root, project, "README.md")), $"{project}/README.md is missing"));
+        Assert.All(Allowed.Keys.Where(project => Directory.Exists(Repository.PathOf(project))),
+            project => Assert.True(File.Exists(Repository.PathOf($"{project}/README.md")), $"{project}/README.md is missing"));
     }
 
     /// <summary>A project and all that its allowed references may reference.</summary>
@@ -81,11 +76,11 @@ public class ReferenceTableTests
         return closure;
     }
 
-    private static bool IsOurs(string reference) => Allowed.ContainsKey(reference) || Directory.Exists(Path.Combine(Root, reference));
+    private static bool IsOurs(string reference) => Allowed.ContainsKey(reference) || Directory.Exists(Repository.PathOf(reference));
 
     private static IEnumerable<string> References(string project)
     {
-        string path = Path.Combine(Root, project, $"{project}.csproj");
+        string path = Repository.PathOf($"{project}/{project}.csproj");
         XDocument document = XDocument.Load(path);
         foreach (XElement element in document.Descendants())
         {
@@ -93,12 +88,5 @@ public class ReferenceTableTests
             if (element.Name.LocalName == "ProjectReference") yield return Path.GetFileNameWithoutExtension(include.Replace('\\', '/'));
             if (element.Name.LocalName == "PackageReference") yield return include;
         }
-    }
-
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
-            if (File.Exists(Path.Combine(directory.FullName, "Directory.Packages.props"))) return directory.FullName;
-        throw new DirectoryNotFoundException("The repository's root was not found above the tests' own directory.");
     }
 }

@@ -9,6 +9,8 @@ public sealed class ProcessTests(ITestOutputHelper output) : IDisposable
 {
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Orleans.Raft.Embedded.dll");
 
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
     private readonly string _directory = Directory.CreateTempSubdirectory("process-").FullName;
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
@@ -21,7 +23,42 @@ public sealed class ProcessTests(ITestOutputHelper output) : IDisposable
         LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 3000, output.WriteLine).RunAsync();
         output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over {result.Kills} kills");
         Assert.Empty(result.Lost);
+        Assert.Equal(5, result.Recoveries.Count);
         Assert.True(result.Acknowledged >= 3000, $"only {result.Acknowledged} writes were acknowledged");
+    }
+
+    /// <summary>Whoever ends a ledger by force must not be left with the processes it started.</summary>
+    [Fact]
+    public async Task A_killed_ledger_takes_the_store_it_started_with_it()
+    {
+        string ledger = typeof(LedgerRun).Assembly.Location;
+        var start = new ProcessStartInfo("dotnet", [ledger, "--kills", "1", "--acks", "1000000", "--data", _directory]) { RedirectStandardOutput = true };
+        LifeLine.Tie(start);
+        using Process process = Process.Start(start)!;
+        try
+        {
+            await WaitUntilAsync("the ledger's store runs", () => Directory.Exists(Path.Combine(_directory, "node-3")) && !IsFree());
+            // The ledger does not read its input; the hook does, and kills it.
+            process.StandardInput.Close();
+            await process.WaitForExitAsync().WaitAsync(Deadline);
+            await WaitUntilAsync("the store's process has ended", IsFree);
+        }
+        finally
+        {
+            process.Kill(entireProcessTree: true);
+        }
+
+        bool IsFree() => Run("exit\n").ExitCode == 0;
+    }
+
+    private static async Task WaitUntilAsync(string what, Func<bool> condition)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(watch.Elapsed < Deadline, $"not within {Deadline.TotalSeconds} s: {what}");
+            await Task.Delay(TimeSpan.FromMilliseconds(50));
+        }
     }
 
     [Theory]

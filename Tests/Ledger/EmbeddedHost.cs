@@ -5,7 +5,7 @@ public sealed class EmbeddedHost(string assembly, string dataDirectory) : ILedge
 {
     private ShellProcess? _shell;
 
-    public bool ShellDiesToo => true;
+    public KillReach Reach => KillReach.StoreAndShell;
 
     public Task<ShellProcess> StartAsync()
     {

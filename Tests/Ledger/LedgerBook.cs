@@ -5,7 +5,8 @@ namespace Orleans.Raft.Ledger;
 /// <summary>What was written and what was acknowledged, kept by a process that is never killed.</summary>
 public sealed class LedgerBook(ulong seed)
 {
-    private const string FirstCharacters = "!0@APZ_aqz~";
+    /// <summary>What keys begin with, in turn.</summary>
+    public const string FirstCharacters = "!0@APZ_aqz~";
 
     private readonly List<bool> _acknowledged = [];
     private readonly Random _random = new((int)seed);
@@ -41,4 +42,6 @@ public sealed class LedgerBook(ulong seed)
 
 /// <summary>What a run found.</summary>
 /// <param name="Lost">Acknowledged writes that were missing or different; must be empty.</param>
-public sealed record LedgerResult(int Kills, int Written, int Acknowledged, int UnacknowledgedFound, IReadOnlyList<string> Lost);
+/// <param name="Recoveries">After each kill, the time until all groups took writes again.</param>
+public sealed record LedgerResult(int Kills, int Written, int Acknowledged, int UnacknowledgedFound,
+    IReadOnlyList<string> Lost, IReadOnlyList<TimeSpan> Recoveries);

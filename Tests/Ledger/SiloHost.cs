@@ -23,7 +23,7 @@ public sealed class SiloHost(string siloAssembly, string clientAssembly, string 
     private readonly int[] _ports = FreePorts(2 * Silos);
     private ShellProcess? _shell;
 
-    public bool ShellDiesToo => false;
+    public KillReach Reach => mode == KillMode.All ? KillReach.Store : KillReach.Part;
 
     private string Gateways => string.Join(',', Enumerable.Range(0, Silos).Select(i => $"127.0.0.1:{_ports[Silos + i]}"));
 

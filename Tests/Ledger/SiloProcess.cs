@@ -25,6 +25,7 @@ public sealed class SiloProcess : IDisposable
     public static SiloProcess Start(string name, IReadOnlyList<string> command, string logFile)
     {
         var start = new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true };
+        LifeLine.Tie(start);
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} cannot be started.");
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         process.OutputDataReceived += (_, line) =>

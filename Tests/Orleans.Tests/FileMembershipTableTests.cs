@@ -114,6 +114,28 @@ public sealed class FileMembershipTableTests : IDisposable
         Assert.Equal(version + 1, (await (await OpenAsync()).ReadAll()).Version.Version);
     }
 
+    /// <summary>Nobody else could tell them from the new life: its port answers.</summary>
+    [Fact]
+    public async Task A_silo_buries_its_own_earlier_lives_before_it_listens()
+    {
+        var endpoint = new IPEndPoint(IPAddress.Loopback, LivePort);
+        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint); // Before there is a file: nothing to bury.
+        Assert.False(File.Exists(FileName));
+        FileMembershipTable table = await OpenAsync();
+        MembershipEntry earlier = Entry(1, SiloAddress.New(endpoint, 5));
+        MembershipEntry other = Entry(2, SiloAddress.New(IPAddress.Loopback, FreePort(), 5));
+        await table.InsertRow(earlier, (await table.ReadAll()).Version.Next());
+        await table.InsertRow(other, (await table.ReadAll()).Version.Next());
+        int version = (await table.ReadAll()).Version.Version;
+
+        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
+        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
+        MembershipTableData read = await table.ReadAll();
+        Assert.Equal(SiloStatus.Dead, read.Members.Single(m => m.Item1.SiloAddress.Equals(earlier.SiloAddress)).Item1.Status);
+        Assert.Equal(other.Status, read.Members.Single(m => m.Item1.SiloAddress.Equals(other.SiloAddress)).Item1.Status);
+        Assert.Equal(version + 1, read.Version.Version);
+    }
+
     [Fact]
     public async Task Old_dead_rows_are_cleaned_and_others_stay()
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Orleans.Raft.Ledger;
 
 namespace Orleans.Raft.Orleans.Tests;
 
@@ -19,12 +20,12 @@ internal sealed class ProgramProcess : IDisposable
     /// <param name="project">Silo or Client.</param>
     public static ProgramProcess Start(string project, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll"));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        Process process = Process.Start(start) ?? throw new InvalidOperationException("dotnet cannot be started.");
-        process.StandardInput.Close();
-        return new ProgramProcess(process);
+        // No program outlives tests that are ended by force; neither reads its input when it is given a command.
+        LifeLine.Tie(start);
+        return new ProgramProcess(Process.Start(start) ?? throw new InvalidOperationException("dotnet cannot be started."));
     }
 
     /// <summary>Runs a program to its end.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
+using Orleans.Hosting;
 using Orleans.Raft.Client;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains;
@@ -16,6 +17,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
 {
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("orleans-").FullName;
@@ -24,6 +26,12 @@ public sealed class RaftTestCluster : IAsyncLifetime
 
     /// <summary>The silos' names as the test host gives them.</summary>
     public static IReadOnlyList<NodeName> Names { get; } = [new("Silo_0"), new("Silo_1"), new("Silo_2")];
+
+    /// <summary>Changes what every silo's part in the store is given.</summary>
+    internal Action<OrleansRaftOptions>? Configure { get; init; }
+
+    /// <summary>Changes every silo.</summary>
+    internal Action<ISiloBuilder>? ConfigureSilo { get; init; }
 
     public IKeyValueStore Store => Client.ServiceProvider.GetRequiredService<IKeyValueStore>();
 
@@ -38,11 +46,16 @@ public sealed class RaftTestCluster : IAsyncLifetime
         var builder = new InProcessTestClusterBuilder(3);
         builder.Options.AssumeHomogenousSilosForTesting = false;
         builder.Options.ConfigureFileLogging = false;
-        builder.ConfigureSilo((_, silo) => silo.AddOrleansRaft(raft =>
+        builder.ConfigureSilo((_, silo) =>
         {
-            raft.Nodes = Names;
-            raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
-        }));
+            silo.AddOrleansRaft(raft =>
+            {
+                raft.Nodes = Names;
+                raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
+                Configure?.Invoke(raft);
+            });
+            ConfigureSilo?.Invoke(silo);
+        });
         builder.ConfigureClient(client =>
         {
             client.AddOrleansRaftClient();
@@ -55,14 +68,17 @@ public sealed class RaftTestCluster : IAsyncLifetime
 
     public async Task DisposeAsync()
     {
-        await Cluster.StopAllSilosAsync();
-        await Cluster.DisposeAsync();
+        // Silos that cannot stop fail the test, instead of ending all tests.
+        await Cluster.StopAllSilosAsync().WaitAsync(StopDeadline);
+        await Cluster.DisposeAsync().AsTask().WaitAsync(StopDeadline);
         Directory.Delete(_directory, recursive: true);
     }
 
     internal SiloNode NodeOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNode>();
 
     internal IGrainFactory GrainsOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
+
+    internal SiloAddress AddressOf(NodeName silo) => HandleOf(silo).SiloAddress;
 
     /// <summary>The incarnations of a silo's replicas: they grow with every activation.</summary>
     internal ulong[] IncarnationsOf(NodeName silo) => [.. NodeOf(silo).Store!.Replicas.Select(r => r.Incarnation)];

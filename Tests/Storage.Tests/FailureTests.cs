@@ -8,11 +8,13 @@ public sealed class FailureTests
     private readonly Machine _machine = new();
 
     [Theory]
-    [InlineData(DiskOperationKind.Flush, DiskFailure.Io)]
-    [InlineData(DiskOperationKind.Write, DiskFailure.Io)]
-    [InlineData(DiskOperationKind.Write, DiskFailure.Full)]
-    public void A_failed_write_or_flush_is_final_and_everyone_is_told(DiskOperationKind kind, DiskFailure failure)
+    [InlineData(DiskOperationKind.Flush, DiskFailure.Io, "Check the disk")]
+    [InlineData(DiskOperationKind.Write, DiskFailure.Io, "Check the disk")]
+    [InlineData(DiskOperationKind.Write, DiskFailure.Full, "free space")]
+    public void A_failed_write_or_flush_is_final_and_everyone_is_told(DiskOperationKind kind, DiskFailure failure, string advice)
     {
+        var log = new LogLines();
+        _machine.Logger = log;
         _machine.Open();
         Replica first = _machine.OpenReplica(G1);
         Replica second = _machine.OpenReplica(G2);
@@ -24,6 +26,8 @@ public sealed class FailureTests
         _machine.Scheduler.RunUntilIdle();
         DiskException told = Assert.IsType<DiskException>(Assert.Single(first.Observer.Failures));
         Assert.Equal(failure, told.Failure);
+        RequireClear(told, kind.ToString(), "log/", advice);
+        Assert.Single(log.Lines, line => line.StartsWith("Critical", StringComparison.Ordinal));
         Assert.Equal(0ul, first.Observer.Durable);
         Assert.Same(told, Assert.Single(second.Observer.Failures)); // It had nothing under way.
         Assert.Same(told, _machine.Storage.Status.Failure);
@@ -56,7 +60,9 @@ public sealed class FailureTests
             replica.Submit(Entries(++index, 1, bytes: 500));
             _machine.Scheduler.RunUntilIdle();
         }
-        Assert.Equal(DiskFailure.Full, Assert.IsType<DiskException>(Assert.Single(replica.Observer.Failures)).Failure);
+        DiskException told = Assert.IsType<DiskException>(Assert.Single(replica.Observer.Failures));
+        Assert.Equal(DiskFailure.Full, told.Failure);
+        RequireClear(told, "write", "log/", "free space");
         ulong acknowledged = replica.Observer.Durable;
         Assert.InRange(acknowledged, 10ul, 100ul);
         _machine.Disk.FreeBytes = null;
@@ -75,6 +81,7 @@ public sealed class FailureTests
         DiskException exception = Assert.Throws<DiskException>(() => _machine.Open());
         Assert.Equal(DiskFailure.PermissionDenied, exception.Failure);
         Assert.StartsWith(path, exception.Path, StringComparison.Ordinal);
+        RequireClear(exception, "Cannot", path, "read and write access");
     }
 
     [Fact]
@@ -85,7 +92,9 @@ public sealed class FailureTests
         _machine.Disk.Deny("log/");
         replica.Submit(Entries(1, 1));
         _machine.Scheduler.RunUntilIdle();
-        Assert.Equal(DiskFailure.PermissionDenied, Assert.IsType<DiskException>(Assert.Single(replica.Observer.Failures)).Failure);
+        DiskException told = Assert.IsType<DiskException>(Assert.Single(replica.Observer.Failures));
+        Assert.Equal(DiskFailure.PermissionDenied, told.Failure);
+        RequireClear(told, "Write", "log/", "read and write access");
     }
 
     [Fact]
@@ -168,5 +177,14 @@ public sealed class FailureTests
         _machine.Disk.FailNext(DiskOperationKind.Flush);
         Assert.Throws<DiskException>(() => _machine.Open());
         _machine.Open();
+    }
+
+    /// <summary>What happened, where, and what to do.</summary>
+    private static void RequireClear(DiskException exception, string what, string where, string advice)
+    {
+        Assert.Contains(what, exception.Message, StringComparison.Ordinal);
+        Assert.Contains(exception.Path, exception.Message, StringComparison.Ordinal);
+        Assert.Contains(where, exception.Path, StringComparison.Ordinal);
+        Assert.Contains(advice, exception.Message, StringComparison.Ordinal);
     }
 }

@@ -38,6 +38,35 @@ public sealed class LogTests
         Same.State(RaftState.Empty, _machine.OpenReplica(G3).State);
     }
 
+    /// <summary>
+    /// So a flush has no metadata to write: segments have their size before they are used. Only a request larger than a segment
+    /// lengthens it, and then the flush takes the length along.
+    /// </summary>
+    [Fact]
+    public void Writing_the_log_changes_the_length_of_no_file_in_use()
+    {
+        var lengths = new Dictionary<string, int>();
+        int writes = 0;
+        _machine.Disk.Observed = operation =>
+        {
+            if (!operation.Path.EndsWith(".log", StringComparison.Ordinal)) return;
+            int length = operation.Kind is DiskOperationKind.Rename or DiskOperationKind.Create ? 0 : _machine.Disk.ReadAll(operation.Path).Length;
+            if (operation.Kind is DiskOperationKind.Rename or DiskOperationKind.Delete) lengths.Remove(operation.Path);
+            else if (lengths.TryAdd(operation.Path, length)) return;
+            else Assert.Equal(lengths[operation.Path], length);
+            if (operation.Kind == DiskOperationKind.Write) writes++;
+        };
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        for (ulong index = 1; index <= 200; index++)
+        {
+            replica.Write(Entries(index, 1, bytes: 600));
+            if (index % 20 == 0) replica.RecordSnapshot(_machine.WriteSnapshot(replica.Storage, Id(index), Content(10)));
+        }
+        Assert.True(writes > 200, $"only {writes} writes were seen");
+        Assert.DoesNotContain("log/00000001.log", _machine.Disk.Files);
+    }
+
     [Fact]
     public void The_first_entry_truncates_what_is_stored_from_its_index_on()
     {

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
 using Orleans.Raft.Testing;
 
@@ -22,12 +24,15 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
 
     public int SegmentBytes { get; set; } = segmentBytes;
 
+    public ILogger Logger { get; set; } = NullLogger.Instance;
+
     public NodeStorageOptions Options => new()
     {
         Scheduler = Scheduler,
         Time = Time,
         NewStoreId = () => new Guid(++_storeIds, 0, 0, new byte[8]),
         SegmentBytes = SegmentBytes,
+        Logger = Logger,
     };
 
     public NodeStorage Open() => Storage = Scheduler.Run(() => NodeStorage.OpenAsync(Disk, Options));
@@ -99,6 +104,19 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
         new Random((int)((index * 31) + term)).NextBytes(payload);
         return payload;
     }
+}
+
+/// <summary>Keeps what is logged, level and text.</summary>
+internal sealed class LogLines : ILogger
+{
+    public List<string> Lines { get; } = [];
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        Lines.Add($"{logLevel}: {formatter(state, exception)}");
 }
 
 /// <summary>A handle with an observer and numbers of its own.</summary>

@@ -90,11 +90,12 @@ public sealed class RecoveryTests
         {
             SimulatedDisk disk = built.Clone();
             disk.Rot(First, offset, (byte)(1 << (offset % 8)));
-            var machine = new Machine(disk);
+            var machine = new Machine(disk.Clone());
             machine.Open();
             int found = machine.OpenReplica(G1).State.Entries.Length;
             // The padding behind a batch is not covered, and does not matter.
             Assert.True(found == 3 || (found == 4 && offset >= ends[3] - 7), $"{found} at {offset}");
+            ReopenAppendCompare(disk, found);
         }
     }
 
@@ -114,7 +115,8 @@ public sealed class RecoveryTests
             {
                 machine.Open();
                 Assert.True(offset >= ends[batch + 1] - 7, $"a flipped bit at {offset} was not noticed");
-                Assert.Equal(4, machine.OpenReplica(G1).State.Entries.Length);
+                machine.Crash();
+                ReopenAppendCompare(disk, 4);
             }
             catch (CorruptionException exception)
             {
@@ -131,13 +133,17 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void What_follows_a_torn_tail_is_zeroed_and_flushed()
+    public void What_follows_a_torn_tail_is_zeroed_and_flushed_and_the_cut_is_told()
     {
         (SimulatedDisk built, List<int> ends) = Build(3);
         built.Rot(First, ends[2] - 20);
         built.Rot(First, 9000, 0xff);
-        var machine = new Machine(built);
+        var log = new LogLines();
+        var machine = new Machine(built) { Logger = log };
         machine.Open();
+        string told = Assert.Single(log.Lines, line => line.StartsWith("Warning", StringComparison.Ordinal));
+        Assert.Contains(First, told, StringComparison.Ordinal);
+        Assert.Contains($"{ends[1]}", told, StringComparison.Ordinal);
         built.Crash();
         Assert.False(built.ReadAll(First).AsSpan(ends[1]).ContainsAnyExcept((byte)0));
     }

@@ -204,8 +204,9 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
+    /// <summary>In the words of the real disk.</summary>
     internal static DiskException Failure(DiskFailure failure, string operation, string path) =>
-        new(failure, path, $"Cannot {operation} {path}: simulated {failure}.");
+        DiskErrors.Describe(failure, operation, path, $"simulated {failure}", null);
 
     /// <summary>Runs under the lock whatever an open file does; fails if it was opened before the last crash.</summary>
     internal T WithFile<T>(long life, DiskOperation operation, Func<T> action)

@@ -104,6 +104,20 @@ public sealed class OrderedMapTests
         Assert.InRange(map.MemoryBytes, 1, 1000 * 56 + (70 * 1700));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100_000)]
+    public void A_snapshot_costs_the_same_however_many_keys_there_are(int keys)
+    {
+        var map = new OrderedMap();
+        for (int i = 0; i < keys; i++) map.Set(BitConverter.GetBytes(i), []);
+        int counted = map.Snapshot().Count;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        OrderedMapSnapshot snapshot = map.Snapshot();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200);
+        Assert.Equal((keys, keys), (counted, snapshot.Count));
+    }
+
     [Fact]
     public void A_snapshot_does_not_see_later_writes()
     {

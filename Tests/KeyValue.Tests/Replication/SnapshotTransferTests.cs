@@ -269,7 +269,7 @@ public class SnapshotTransferTests
         };
     }
 
-    private static T? Find<T>(ReadOnlyMemory<byte> frame) where T : RaftMessage
+    internal static T? Find<T>(ReadOnlyMemory<byte> frame) where T : RaftMessage
     {
         if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return null;
         while (reader.TryReadNext(out _, out RaftMessage? message, out _))

@@ -79,6 +79,25 @@ public class PeerLinkTests
         Assert.Equal(3, _network.Frames.Count);
     }
 
+    /// <summary>A peer takes no further snapshot part before it has the last; its heartbeats come all the same.</summary>
+    [Fact]
+    public void Snapshot_parts_travel_beside_the_messages_and_hold_up_none()
+    {
+        NodeName self = new("node-1"), peer = new("node-2");
+        var record = new FormationRecord(Header.Cluster, [new FormationNode(self, Header.From), new FormationNode(peer, Header.To)], [], new StoreLimits());
+        var network = new SnapshotHoldingNetwork();
+        var links = new PeerLinks(record, self, network, NullLogger.Instance);
+        var address = new MessageAddress(new GroupId(1), new ReplicaId(1), new ReplicaId(2));
+        for (ulong round = 1; round <= 3; round++)
+        {
+            links.Append(peer, address, new SnapshotChunk(new Term(1), new EntryId(new Term(1), new LogIndex(9)), (long)round, 100, 0, new byte[10]));
+            links.Append(peer, address, new Heartbeat(new Term(1), LogIndex.Zero, round));
+            links.Flush();
+        }
+        Assert.Equal(["heartbeat 1", "part 1", "heartbeat 2", "heartbeat 3"], network.Sent);
+        Assert.Equal(0, links.Dropped);
+    }
+
     private PeerLink Link(int bound) => new(new NodeName("peer"), _network, Header, bound, NullLogger.Instance);
 
     private void Send(PeerLink link, ulong round) => _scheduler.Run(() =>
@@ -87,6 +106,24 @@ public class PeerLinkTests
         link.Flush();
         return Task.CompletedTask;
     });
+
+    /// <summary>Never done with a snapshot part, at once with everything else.</summary>
+    private sealed class SnapshotHoldingNetwork : INetwork
+    {
+        public List<string> Sent { get; } = [];
+
+        public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame)
+        {
+            Assert.Equal(FrameStatus.Ok, FrameReader.TryOpen(frame.Span, out _, out FrameReader reader));
+            bool held = false;
+            while (reader.TryReadNext(out _, out RaftMessage? message, out _))
+            {
+                Sent.Add(message is SnapshotChunk part ? $"part {part.OffsetBytes}" : $"heartbeat {Assert.IsType<Heartbeat>(message).Round}");
+                held |= message is SnapshotChunk;
+            }
+            return held ? new ValueTask(new TaskCompletionSource().Task) : ValueTask.CompletedTask;
+        }
+    }
 
     /// <summary>Takes a frame and keeps it until told to let it go.</summary>
     private sealed class HeldNetwork : INetwork

@@ -68,6 +68,18 @@ public sealed class VotingTests
         cluster.Elect(2);
     }
 
+    /// <summary>Time is what the driver says it is: ticks that gathered during a pause and come at once are one look at the clock.</summary>
+    [Fact]
+    public void Ticks_in_a_burst_shorten_no_promise()
+    {
+        var lone = new Lone();
+        lone.Step(2, new Heartbeat(T(1), I(0), 1));
+        lone.Wait(ElectionTimeout - TimeSpan.FromMilliseconds(1));
+        for (int i = 0; i < 1000; i++) Assert.Empty(lone.Tick(TimeSpan.Zero));
+        Assert.Equal((Role.Follower, R(2)), (lone.Node.Role, lone.Node.Leader));
+        Assert.Equal([new PreVoteReply(T(1), false)], lone.Step(3, new PreVote(T(7), Id(6, 9))));
+    }
+
     [Fact]
     [Trait("Thesis", "§4.2.3")]
     public void Follower_that_hears_a_leader_refuses_votes_and_keeps_its_term()

@@ -1,0 +1,28 @@
+using Orleans.Raft.Ledger;
+using Xunit.Abstractions;
+
+namespace Orleans.Raft.Orleans.Tests;
+
+/// <summary>The ledger in short: silos as processes, killed while writes go on; nothing acknowledged may be missing afterwards.</summary>
+public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("ledger-").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData(KillMode.One)]
+    [InlineData(KillMode.All)]
+    public async Task No_acknowledged_write_is_lost_over_five_kills_of_silos(KillMode mode)
+    {
+        const ulong Seed = 5;
+        await using var host = new SiloHost(PathOf("Silo"), PathOf("Client"), _directory, mode);
+        LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 2000, output.WriteLine).RunAsync();
+        output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over {result.Kills} kills ({mode})");
+        Assert.Empty(result.Lost);
+        Assert.Equal(5, result.Recoveries.Count);
+        Assert.True(result.Acknowledged >= 2000, $"only {result.Acknowledged} writes were acknowledged");
+    }
+
+    private static string PathOf(string project) => Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll");
+}
