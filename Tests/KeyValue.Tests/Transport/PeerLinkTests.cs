@@ -95,7 +95,6 @@ public class PeerLinkTests
             links.Flush();
         }
         Assert.Equal(["heartbeat 1", "part 1", "heartbeat 2", "heartbeat 3"], network.Sent);
-        Assert.Equal(0, links.Dropped);
     }
 
     private PeerLink Link(int bound) => new(new NodeName("peer"), _network, Header, bound, NullLogger.Instance);
