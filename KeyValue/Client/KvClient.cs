@@ -18,7 +18,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     private readonly ITimer _sweeper;
     private readonly Lock _lock = new();
     private readonly Dictionary<(GroupId Group, RequestKind Kind), GroupLane> _lanes = [];
-    private SplitMix _random;
+    private SplitMix64 _random;
     private volatile StoreRoutes? _routes;
     private int _queued;
     private volatile bool _disposed;
@@ -35,7 +35,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         Options = options;
         _time = time;
         _startTimestamp = time.GetTimestamp();
-        _random = new SplitMix(seed);
+        _random = new SplitMix64(seed);
         _sweeper = time.CreateTimer(static client => ((KvClient)client!).Sweep(), this, SweepPeriod, SweepPeriod);
     }
 

@@ -91,7 +91,7 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
     {
         OperationAnswer[] read = OperationAnswer.ReadAll(answers.Span);
         Invariant.Require(read.Length == sent.Length, $"{Group} gave {read.Length} answers to {sent.Length} writes");
-        Retry? retry = null;
+        int refused = 0;
         for (int i = 0; i < sent.Length; i++)
         {
             PendingOperation operation = sent[i];
@@ -111,14 +111,15 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                     Client.Reroute(operation, RequestKind.Write);
                     break;
                 case AnswerStatus.Busy or AnswerStatus.WindowExceeded:
-                    LastProblem = "the session's window is full";
-                    retry = Retry.Later;
+                    LastProblem = "there was no room for the answer beside those of other writes";
+                    refused++;
                     break;
                 default:
                     operation.End(read[i]);
                     break;
             }
         }
-        return retry;
+        // Room for the refused is made by acknowledging the others, so the next attempt needs no wait if there were any.
+        return refused == sent.Length ? Retry.Later : null;
     }
 }

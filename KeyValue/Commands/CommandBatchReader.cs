@@ -5,21 +5,15 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>Reads a batch of commands. Never throws: bytes that are no batch end the reading and set <see cref="IsMalformed"/>.</summary>
 public ref struct CommandBatchReader
 {
-    private ByteReader _reader;
-    private int _left;
+    private BatchItems _items;
 
-    public CommandBatchReader(ReadOnlySpan<byte> batch)
-    {
-        _reader = new ByteReader(batch);
-        IsMalformed = !BatchHeader.TryRead(ref _reader, out int count);
-        Count = _left = count;
-    }
+    public CommandBatchReader(ReadOnlySpan<byte> batch) => _items = new BatchItems(batch);
 
     /// <summary>The number of commands the batch claims to have; 0 if its beginning is malformed.</summary>
-    public readonly int Count { get; }
+    public readonly int Count => _items.Count;
 
     /// <summary>Whether the framing is broken, as far as it was read. The operations themselves are not looked at.</summary>
-    public bool IsMalformed { get; private set; }
+    public readonly bool IsMalformed => _items.IsMalformed;
 
     /// <summary>None for OpenSession and AdvanceTime.</summary>
     public SessionId Session { get; private set; }
@@ -32,18 +26,7 @@ public ref struct CommandBatchReader
     public ReadOnlySpan<byte> Operation { get; private set; }
 
     /// <summary>Goes to the next command; false at the end and where the bytes are malformed.</summary>
-    public bool MoveNext()
-    {
-        if (IsMalformed) return false;
-        if (_left == 0)
-        {
-            IsMalformed = !_reader.IsAtEnd;
-            return false;
-        }
-        _left--;
-        IsMalformed = !TryRead();
-        return !IsMalformed;
-    }
+    public bool MoveNext() => _items.HasNext() && _items.Read(TryRead());
 
     /// <summary>Checks all that can be checked without the group's state: framing, operations, limits, column families.</summary>
     /// <param name="count">The number of commands; 0 if malformed.</param>
@@ -83,11 +66,11 @@ public ref struct CommandBatchReader
 
     private bool TryRead()
     {
-        if (!_reader.TryVarint(out ulong session)) return false;
+        if (!_items.Bytes.TryVarint(out ulong session)) return false;
         ulong sequence = 0;
         ulong first = 0;
-        if (session != 0 && !(_reader.TryVarint(out sequence) && _reader.TryVarint(out first))) return false;
-        if (!_reader.TryBlock(out ReadOnlySpan<byte> operation)) return false;
+        if (session != 0 && !(_items.Bytes.TryVarint(out sequence) && _items.Bytes.TryVarint(out first))) return false;
+        if (!_items.Bytes.TryBlock(out ReadOnlySpan<byte> operation)) return false;
         Session = new SessionId(session);
         Sequence = sequence;
         FirstUnacknowledged = first;

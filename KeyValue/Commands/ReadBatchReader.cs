@@ -5,21 +5,15 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>Reads a batch of reads. Never throws: bytes that are no batch end the reading and set <see cref="IsMalformed"/>.</summary>
 public ref struct ReadBatchReader
 {
-    private ByteReader _reader;
-    private int _left;
+    private BatchItems _items;
 
-    public ReadBatchReader(ReadOnlySpan<byte> batch)
-    {
-        _reader = new ByteReader(batch);
-        IsMalformed = !BatchHeader.TryRead(ref _reader, out int count);
-        Count = _left = count;
-    }
+    public ReadBatchReader(ReadOnlySpan<byte> batch) => _items = new BatchItems(batch);
 
     /// <summary>The number of reads the batch claims to have; 0 if its beginning is malformed.</summary>
-    public readonly int Count { get; }
+    public readonly int Count => _items.Count;
 
     /// <summary>Whether the bytes are broken, as far as they were read.</summary>
-    public bool IsMalformed { get; private set; }
+    public readonly bool IsMalformed => _items.IsMalformed;
 
     public bool IsScan { get; private set; }
 
@@ -43,18 +37,7 @@ public ref struct ReadBatchReader
     public int MaxBytes { get; private set; }
 
     /// <summary>Goes to the next read; false at the end and where the bytes are malformed.</summary>
-    public bool MoveNext()
-    {
-        if (IsMalformed) return false;
-        if (_left == 0)
-        {
-            IsMalformed = !_reader.IsAtEnd;
-            return false;
-        }
-        _left--;
-        IsMalformed = !TryRead();
-        return !IsMalformed;
-    }
+    public bool MoveNext() => _items.HasNext() && _items.Read(TryRead());
 
     /// <summary>Checks all that can be checked without the group's state.</summary>
     /// <param name="count">The number of reads; 0 if malformed.</param>
@@ -85,8 +68,8 @@ public ref struct ReadBatchReader
 
     private bool TryRead()
     {
-        if (!_reader.TryByte(out byte kind) || kind is not (ReadBatchWriter.Get or ReadBatchWriter.Scan)) return false;
-        if (!_reader.TryByte(out byte family) || family > (byte)ColumnFamily.Write) return false;
+        if (!_items.Bytes.TryByte(out byte kind) || kind is not (ReadBatchWriter.Get or ReadBatchWriter.Scan)) return false;
+        if (!_items.Bytes.TryByte(out byte family) || family > (byte)ColumnFamily.Write) return false;
         IsScan = kind == ReadBatchWriter.Scan;
         Family = (ColumnFamily)family;
         return IsScan ? TryReadScan() : TryReadGet();
@@ -95,7 +78,7 @@ public ref struct ReadBatchReader
     private bool TryReadGet()
     {
         Start = End = default;
-        bool read = _reader.TryBlock(out ReadOnlySpan<byte> key) && !key.IsEmpty;
+        bool read = _items.Bytes.TryBlock(out ReadOnlySpan<byte> key) && !key.IsEmpty;
         Key = key;
         return read;
     }
@@ -103,10 +86,10 @@ public ref struct ReadBatchReader
     private bool TryReadScan()
     {
         Key = default;
-        bool read = _reader.TryBlock(out ReadOnlySpan<byte> start) & _reader.TryBlock(out ReadOnlySpan<byte> end);
-        read &= _reader.TryPositive(out long limit) && limit <= int.MaxValue;
-        read &= _reader.TryByte(out byte flags) && flags <= ReadBatchWriter.Reverse;
-        read &= _reader.TryPositive(out long maxBytes) && maxBytes <= int.MaxValue;
+        bool read = _items.Bytes.TryBlock(out ReadOnlySpan<byte> start) & _items.Bytes.TryBlock(out ReadOnlySpan<byte> end);
+        read &= _items.Bytes.TryPositive(out long limit) && limit <= int.MaxValue;
+        read &= _items.Bytes.TryByte(out byte flags) && flags <= ReadBatchWriter.Reverse;
+        read &= _items.Bytes.TryPositive(out long maxBytes) && maxBytes <= int.MaxValue;
         if (!read) return false;
         Start = start;
         End = end;

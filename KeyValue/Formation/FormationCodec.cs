@@ -1,11 +1,12 @@
-
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>Shared pieces of the formation encodings; all reading is bounded and fails as <see cref="FormationException"/>.</summary>
 internal static class FormationCodec
 {
     private const int MaxItems = 100_000;
-    private const int MaxBlockBytes = 1 << 20;
+
+    /// <summary>The largest block that is written and read: a plan and a record are one each.</summary>
+    public const int MaxBlockBytes = 1 << 20;
 
     public static Guid ReadGuid(BinaryReader reader) => new(reader.ReadBytes(16));
 
@@ -17,6 +18,8 @@ internal static class FormationCodec
 
     public static void WriteBlock(BinaryWriter writer, ReadOnlySpan<byte> block)
     {
+        if (block.Length > MaxBlockBytes)
+            throw new FormationException($"A block of {block.Length} bytes is too large; at most {MaxBlockBytes} are possible.");
         writer.Write(block.Length);
         writer.Write(block);
     }

@@ -21,7 +21,7 @@ public sealed class StoreNode : IAsyncDisposable
     private FormationRecord? _record;
     private RangeMap? _ranges;
     private PeerLinks? _links;
-    private SplitMix _random;
+    private SplitMix64 _random;
 
     private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
     {
@@ -29,7 +29,7 @@ public sealed class StoreNode : IAsyncDisposable
         _disk = disk;
         Storage = storage;
         Network = network;
-        _random = new SplitMix(options.Seed);
+        _random = new SplitMix64(options.Seed);
         _startTimestamp = options.Time.GetTimestamp();
         _formation = new ClusterFormation(options.Name, plan, storage, network, NextGuid, options.Logger);
         _intake = new FrameIntake(this, options.Logger);
@@ -173,7 +173,7 @@ public sealed class StoreNode : IAsyncDisposable
     {
         IReadOnlyList<string> problems = options.Validate();
         if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
-        var seeds = new SplitMix(options.Seed ^ 0x5eed);
+        var seeds = new SplitMix64(options.Seed ^ 0x5eed);
         NodeStorage storage = await NodeStorage.OpenAsync(disk, new NodeStorageOptions
         {
             Time = options.Time,

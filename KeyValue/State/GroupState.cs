@@ -59,9 +59,6 @@ public sealed partial class GroupState
     /// <summary>Estimated heap use of keys, values and sessions with their overhead.</summary>
     public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes;
 
-    /// <summary>Whether a session is open.</summary>
-    public bool HasSession(SessionId session) => _sessions.ContainsKey(session.Value);
-
     /// <summary>Applies the next entry.</summary>
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the payload is no
     /// batch; a no-op has none. Null where nobody waits for them, as on a follower.</param>

@@ -18,7 +18,7 @@ public sealed record StoreLimits
     /// <summary>Writes of one session that are in flight or whose answers are kept. Default 1,024, at most 65,536.</summary>
     public int SessionWindow { get; init; } = 1024;
 
-    /// <summary>Bytes of values in the kept answers of one session. Default 4 MiB; a value must fit.</summary>
+    /// <summary>Bytes of values in the kept answers of one session. Default 4 MiB; two values must fit.</summary>
     public int SessionAnswerBytes { get; init; } = 4 << 20;
 
     /// <summary>Sessions open at the same time in one group; more are answered by <see cref="AnswerStatus.Busy"/>. Default 100,000.</summary>
@@ -43,8 +43,9 @@ public sealed record StoreLimits
         Check(MaxBatchBytes <= 1 << 30 && MaxBatchBytes >= (2L * MaxValueBytes) + MaxKeyBytes + 64,
             "MaxBatchBytes must hold two values, a key and 64 bytes, and be at most 1 GiB.");
         Check(SessionWindow is >= 1 and <= 1 << 16, "SessionWindow must be 1 to 65,536.");
-        Check(SessionAnswerBytes >= MaxValueBytes && SessionAnswerBytes <= 1 << 30,
-            "SessionAnswerBytes must be at least MaxValueBytes and at most 1 GiB.");
+        // With room for two, the oldest write unanswered always finds room: what was kept after it is less than one value.
+        Check(SessionAnswerBytes >= 2L * MaxValueBytes && SessionAnswerBytes <= 1 << 30,
+            "SessionAnswerBytes must hold two values and be at most 1 GiB.");
         Check(MaxSessions is >= 1 and <= 10_000_000, "MaxSessions must be 1 to 10,000,000.");
         Check(ScanPageBytes is >= 1 and <= 1 << 30, "ScanPageBytes must be 1 byte to 1 GiB.");
         Check(SessionTimeoutMilliseconds >= 1, "SessionTimeoutMilliseconds must be at least 1.");

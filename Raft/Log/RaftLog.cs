@@ -63,8 +63,6 @@ internal sealed class RaftLog
         return term;
     }
 
-    public void Append(LogEntry entry) => AppendRange(new ReadOnlySpan<LogEntry>(in entry));
-
     /// <summary>Appends contiguous entries.</summary>
     public void AppendRange(ReadOnlySpan<LogEntry> entries)
     {

@@ -51,8 +51,6 @@ public interface IDiskFile : IAsyncDisposable
 
     /// <summary>Writes, then flushes, as one request.</summary>
     ValueTask WriteAndFlushAsync(long offset, ReadOnlyMemory<byte> bytes);
-
-    ValueTask SetLengthAsync(long length);
 }
 
 /// <summary>What kind of failure a disk reported.</summary>

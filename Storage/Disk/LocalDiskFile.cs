@@ -45,14 +45,6 @@ internal sealed class LocalDiskFile(string path, SafeFileHandle handle, DiskThre
             return true;
         }));
 
-    public ValueTask SetLengthAsync(long length) => new(thread.RunAsync("resize", path, () =>
-    {
-        RandomAccess.SetLength(handle, length);
-        _length = length;
-        _lengthChanged = true;
-        return true;
-    }));
-
     public ValueTask DisposeAsync() => handle.IsClosed ? ValueTask.CompletedTask : new(thread.RunAsync("close", path, () =>
     {
         handle.Dispose();

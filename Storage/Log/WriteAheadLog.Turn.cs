@@ -196,7 +196,7 @@ internal sealed partial class WriteAheadLog
                     if (request.Snapshot is { } installed) _snapshots.Recorded(installed);
                     // Completions come in order, so that a replica's last one of a batch speaks for the others.
                     bool isLast = i + 1 == _inFlight.Count || _inFlight[i + 1].Observer != request.Observer;
-                    if (isLast && request.Replica!.IsCurrent) request.Observer!.Persisted(request.Persist!.Number);
+                    if (isLast && request.Replica!.IsCurrent) TellPersisted(request);
                     break;
                 case LogRequestKind.Open:
                     lock (_lock) _knownGroups.Add(request.Replica!.Group);
@@ -213,6 +213,20 @@ internal sealed partial class WriteAheadLog
             request.Completion?.TrySetResult();
         }
         _inFlight.Clear();
+    }
+
+    private void TellPersisted(in LogRequest request)
+    {
+        try
+        {
+            request.Observer!.Persisted(request.Persist!.Number);
+        }
+        catch (Exception exception)
+        {
+            // It missed what it waits for and must not go on; the log and the others do.
+            _options.Logger.ObserverFailed(exception, request.Replica!.Group);
+            lock (_lock) request.Replica.Stop(exception);
+        }
     }
 
     /// <summary>A failed write or flush is final: what the disk holds now is not known, so nothing is acknowledged any more.</summary>

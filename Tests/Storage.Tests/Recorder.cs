@@ -10,8 +10,12 @@ internal sealed class Recorder : IPersistenceObserver
 
     public List<Exception> Failures { get; } = [];
 
+    /// <summary>Thrown by the next report.</summary>
+    public Exception? Throws { get; set; }
+
     public void Persisted(ulong number)
     {
+        if (Throws is { } failure) throw failure;
         Invariant.Require(number > Durable, $"{number} was reported after {Durable}");
         Invariant.Require(Failures.Count == 0, "a write was reported durable after the failure");
         Durable = number;

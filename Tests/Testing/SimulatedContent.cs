@@ -44,16 +44,6 @@ internal sealed class SimulatedContent
         Length = Math.Max(Length, offset + bytes.Length);
     }
 
-    public void SetLength(long length)
-    {
-        if (length < Length)
-        {
-            foreach (long sector in _current.Keys.Where(sector => (sector + 1) * SectorBytes > length).Order().ToArray())
-                Writable(sector).AsSpan((int)Math.Max(0, length - (sector * SectorBytes))).Clear();
-        }
-        Length = length;
-    }
-
     public void Flush()
     {
         foreach (long sector in _dirty) _durable[sector] = _current[sector];
@@ -75,7 +65,6 @@ internal sealed class SimulatedContent
         _current = _durable;
         _durable = new Dictionary<long, byte[]>(_current);
         Length = _durableLength;
-        SetLength(Length);
     }
 
     public SimulatedContent Clone()

@@ -9,7 +9,6 @@ public enum DiskOperationKind
     Read,
     Write,
     Flush,
-    SetLength,
     Delete,
     Rename,
     FlushDirectory,

@@ -27,13 +27,6 @@ internal sealed class SimulatedFile(SimulatedDisk disk, string path, SimulatedCo
         return await FlushNowAsync();
     });
 
-    public async ValueTask SetLengthAsync(long length) => await InOrder(() => new ValueTask<bool>(Do(DiskOperationKind.SetLength, 0, () =>
-    {
-        disk.Grow(content, length, path);
-        content.SetLength(length);
-        return true;
-    })));
-
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private async ValueTask<bool> WriteNowAsync(long offset, ReadOnlyMemory<byte> bytes)

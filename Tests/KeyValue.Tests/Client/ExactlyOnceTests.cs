@@ -142,6 +142,21 @@ public class ExactlyOnceTests
     }
 
     [Fact]
+    public void Writes_whose_answers_have_no_room_beside_each_other_follow_without_waiting()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Run(() => client.PutAsync(Bytes.Of("k"), new byte[1 << 20]));
+        TimeSpan start = cluster.Time.Now;
+        // Four of them fill the session's room for answers.
+        Running<CompareAndSetResult>[] mismatches = [.. Enumerable.Range(0, 100).Select(_ =>
+            cluster.Begin(() => client.CompareAndSetAsync(Bytes.Of("k"), null, Bytes.Of("v"))))];
+        cluster.RunUntil(() => mismatches.All(m => m.HasEnded), Seconds(10), "all ended");
+        Assert.All(mismatches, m => Assert.Equal(1 << 20, m.Result.Current!.Value.Length));
+        Assert.InRange(cluster.Time.Now - start, TimeSpan.Zero, Seconds(0.5));
+    }
+
+    [Fact]
     public void More_calls_than_the_sessions_window_all_get_their_turn()
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });

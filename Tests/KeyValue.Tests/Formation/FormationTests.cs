@@ -206,6 +206,25 @@ public class FormationTests
     }
 
     [Fact]
+    public void A_plan_too_large_to_be_told_is_refused_before_anything_is_written()
+    {
+        byte[][] keys = [.. Enumerable.Range(0, 300).Select(i => (byte[])[(byte)(i >> 8), (byte)i, .. new byte[2000]])];
+        var cluster = new StoreCluster(new StoreClusterOptions { PerNode = options => options with { Groups = null, SplitKeys = keys } });
+        cluster.StartNode(cluster.Names[0]);
+        cluster.RunFor(Seconds(1));
+        string reason = Assert.IsType<FormationException>(cluster.StartFailure[cluster.Names[0]]).Message;
+        Assert.Contains("301 groups on 3 nodes", reason);
+        Assert.Contains("at most 1048576", reason);
+        // As large as it may be, it is told.
+        keys = keys[..250];
+        cluster.StartFailure.Clear();
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunUntil(() => cluster.Nodes.Count == 3 && cluster.Nodes.Values.All(n => n.Formed.IsCompletedSuccessfully), Seconds(5), "the cluster formed");
+        // The most groups there may be, with ordinary names, fit as well.
+        FormationPlan.Create(cluster.Names, FormationPlan.EvenSplitKeys(StoreNodeOptions.MaxGroups), new StoreLimits());
+    }
+
+    [Fact]
     public void A_formed_node_that_is_configured_differently_later_does_not_start()
     {
         bool changed = false;

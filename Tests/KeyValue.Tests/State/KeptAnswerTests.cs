@@ -17,6 +17,13 @@ public sealed class KeptAnswerTests
     }
 
     [Fact]
+    public void Limits_with_room_for_less_than_two_values_are_invalid()
+    {
+        Assert.Contains("two values", Assert.Single(new StoreLimits { MaxValueBytes = 100, SessionAnswerBytes = 199 }.Validate()));
+        Assert.Empty(new StoreLimits { MaxValueBytes = 100, SessionAnswerBytes = 200 }.Validate());
+    }
+
+    [Fact]
     public void A_mismatch_that_cannot_be_kept_is_busy_and_not_recorded()
     {
         Assert.Equal(AnswerStatus.Mismatch, _group.Write(_session, 2, 1, Mismatch).Status);

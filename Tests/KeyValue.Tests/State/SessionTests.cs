@@ -103,14 +103,14 @@ public sealed class SessionTests
         for (int i = 0; i < 500; i++) _group.Apply(default, Core.EntryKind.NoOp);
         Advance(1000);
         Assert.Equal(AnswerStatus.Ok, _group.Write(lasting, 1, 1, AppendX).Status);
-        Assert.True(_group.State.HasSession(brief));
+        Assert.Equal(2, _group.State.SessionCount);
         Advance(1001);
-        Assert.False(_group.State.HasSession(brief));
+        Assert.Equal(1, _group.State.SessionCount);
         Assert.Equal(AnswerStatus.SessionExpired, _group.Write(brief, 1, 1, AppendX).Status);
         Advance(4000);
-        Assert.True(_group.State.HasSession(lasting));
+        Assert.Equal(1, _group.State.SessionCount);
         Advance(4001);
-        Assert.False(_group.State.HasSession(lasting));
+        Assert.Equal(0, _group.State.SessionCount);
         Assert.Equal("x", _group.Get("k").Value);
     }
 

@@ -61,7 +61,7 @@ public sealed class RaftLogTests
     {
         var log = new RaftLog(EntryId.Zero);
         foreach (int size in new[] { 50, 50, 50, 500, 10 })
-            log.Append(new LogEntry(T(1), log.LastIndex.Next(), EntryKind.Command, new byte[size]));
+            log.AppendRange([new LogEntry(T(1), log.LastIndex.Next(), EntryKind.Command, new byte[size])]);
         Assert.Equal(2, log.Slice(I(1), I(5), 100).Length);
         Assert.Equal(1, log.Slice(I(4), I(5), 100).Length);
         Assert.Equal(1, log.Slice(I(5), I(5), 0).Length);
@@ -73,7 +73,7 @@ public sealed class RaftLogTests
     {
         var log = new RaftLog(EntryId.Zero);
         WeakReference payload = AddLarge(log);
-        log.Append(Entry(1, 2));
+        log.AppendRange([Entry(1, 2)]);
         log.Compact(I(1));
         GC.Collect();
         Assert.False(payload.IsAlive);
@@ -84,9 +84,9 @@ public sealed class RaftLogTests
     public void Gap_is_an_invariant_violation()
     {
         var log = new RaftLog(EntryId.Zero);
-        Assert.Throws<InvariantViolationException>(() => log.Append(Entry(1, 2)));
-        log.Append(Entry(2, 1));
-        Assert.Throws<InvariantViolationException>(() => log.Append(Entry(1, 2)));
+        Assert.Throws<InvariantViolationException>(() => log.AppendRange([Entry(1, 2)]));
+        log.AppendRange([Entry(2, 1)]);
+        Assert.Throws<InvariantViolationException>(() => log.AppendRange([Entry(1, 2)]));
         Assert.Throws<InvariantViolationException>(() => log.TruncateFrom(I(2)));
         Assert.Throws<InvariantViolationException>(() => log.Slice(I(1), I(2), 10));
     }
@@ -95,7 +95,7 @@ public sealed class RaftLogTests
     private static WeakReference AddLarge(RaftLog log)
     {
         byte[] payload = new byte[2 << 20];
-        log.Append(new LogEntry(T(1), I(1), EntryKind.Command, payload));
+        log.AppendRange([new LogEntry(T(1), I(1), EntryKind.Command, payload)]);
         return new WeakReference(payload);
     }
 
