@@ -25,12 +25,14 @@ public sealed partial class KvClient
             var read = new ReadBatchWriter();
             read.AddScan(options.Family, from, to, remaining, options.Reverse, routes.Limits.ScanPageBytes);
             OperationAnswer answer = await SendAsync(
-                group.Group, KindOf(options.Consistency), read.ToArray(), routingKey: null, deadline, cancellationToken);
+                group.Group, KindOf(options.Consistency), read.ToArray(), routingKey: null, deadline,
+                cancellationToken);
             if (answer.Status == AnswerStatus.WrongRange)
             {
                 await RefreshRoutesAsync(deadline);
                 if (Now >= deadline)
-                    throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). Try again.");
+                    throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). "
+                        + "Try again.");
                 continue;
             }
             if (answer.Status != AnswerStatus.Page)

@@ -57,7 +57,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(value, routes.Limits);
-        Require(await WriteAsync(routes, deadline, key, Operation.Put(family, key.Span, value.Span), cancellationToken), AnswerStatus.Ok);
+        Require(await WriteAsync(routes, deadline, key, Operation.Put(family, key.Span, value.Span), cancellationToken),
+            AnswerStatus.Ok);
     }
 
     public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
@@ -68,7 +69,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
         Arguments.CheckValue(suffix, routes.Limits);
-        OperationAnswer answer = await WriteAsync(routes, deadline, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
+        OperationAnswer answer =
+            await WriteAsync(routes, deadline, key, Operation.Append(family, key.Span, suffix.Span), cancellationToken);
         if (answer.Status == AnswerStatus.ValueTooLarge)
             throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
         Require(answer, AnswerStatus.Ok);
@@ -81,7 +83,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (_routes is null) key = Copy(key);
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         Arguments.CheckKey(key, family, routes.Limits);
-        Require(await WriteAsync(routes, deadline, key, Operation.Delete(family, key.Span), cancellationToken), AnswerStatus.Ok);
+        Require(await WriteAsync(routes, deadline, key, Operation.Delete(family, key.Span), cancellationToken),
+            AnswerStatus.Ok);
     }
 
     public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
@@ -133,7 +136,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         RequestKind kind = KindOf(options.Consistency);
         var read = new ReadBatchWriter();
         read.AddGet(options.Family, key.Span);
-        OperationAnswer answer = await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, deadline, cancellationToken);
+        OperationAnswer answer =
+            await SendAsync(routes.Ranges.Find(key.Span).Group, kind, read.ToArray(), key, deadline, cancellationToken);
         if (answer.Status == AnswerStatus.NotFound) return null;
         Require(answer, AnswerStatus.Value);
         return answer.Value;
