@@ -38,8 +38,13 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     {
         lock (_lock)
         {
-            foreach (PendingOperation operation in _queue)
+            // Each comes by once; what has ended, cancelled for example, does not go round again.
+            for (int left = _queue.Count; left > 0; left--)
+            {
+                PendingOperation operation = _queue.Dequeue();
                 if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
+                if (!operation.IsEnded) _queue.Enqueue(operation);
+            }
             foreach (PendingOperation operation in _batch)
                 if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
         }

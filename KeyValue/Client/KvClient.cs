@@ -68,7 +68,6 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     private Task Put(StoreRoutes routes, TimeSpan deadline, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value,
         ColumnFamily family, CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested) return Task.FromCanceled(cancellationToken);
         try
         {
             Arguments.CheckKey(key, family, routes.Limits);
@@ -78,6 +77,10 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         catch (Exception refused) when (refused is KeyValueException or ObjectDisposedException)
         {
             return Task.FromException(refused);
+        }
+        catch (OperationCanceledException)
+        {
+            return Task.FromCanceled(cancellationToken);
         }
     }
 
@@ -191,17 +194,24 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         try
         {
             await RefreshRoutesAsync(operation.Deadline);
+            // No lane holds it now, so no sweep would end it.
+            if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
+            else Enqueue(_routes!.Ranges.Find(KeyOf(operation, kind)).Group, kind, operation);
         }
 #pragma warning disable CA1031 // Whatever it is, the caller must hear of it; nobody else waits for this.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
             operation.Fail(failure);
-            return;
         }
-        // No lane holds it now, so no sweep would end it.
-        if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
-        else LaneOf(_routes!.Ranges.Find(KeyOf(operation, kind)).Group, kind).Enqueue(operation);
+    }
+
+    private void Enqueue(GroupId group, RequestKind kind, PendingOperation operation)
+    {
+        GroupLane lane = LaneOf(group, kind);
+        lane.Enqueue(operation);
+        // The last sweep may have gone by already.
+        if (_disposed) lane.Sweep(TimeSpan.MaxValue);
     }
 
     private async Task RefreshRoutesAsync(TimeSpan deadline)
@@ -226,20 +236,17 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Interlocked.Increment(ref _queued) > Options.MaxQueuedOperations)
         {
-            Leave();
+            NoteEnded();
             throw new UnavailableException($"{Options.MaxQueuedOperations} calls wait in this client already; nothing was sent. Send fewer at a time.");
         }
         var operation = new PendingOperation(this, encoded, deadline, expected, canMove);
         operation.Observe(token);
-        GroupLane lane = LaneOf(group, kind);
-        lane.Enqueue(operation);
-        // The last sweep may have gone by already.
-        if (_disposed) lane.Sweep(TimeSpan.MaxValue);
+        Enqueue(group, kind, operation);
         return operation.Task;
     }
 
     /// <summary>A call has ended and makes room for another.</summary>
-    internal void Leave() => Interlocked.Decrement(ref _queued);
+    internal void NoteEnded() => Interlocked.Decrement(ref _queued);
 
     private GroupLane LaneOf(GroupId group, RequestKind kind)
     {

@@ -49,17 +49,18 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     public void End(in OperationAnswer answer)
     {
         if (_expected is { } expected && answer.Status != expected) Fail(KvClient.Refused(answer.Status));
-        else Left(TrySetResult(answer));
+        else NoteEnded(TrySetResult(answer));
     }
 
-    public void Fail(Exception failure) => Left(TrySetException(failure));
+    public void Fail(Exception failure) => NoteEnded(TrySetException(failure));
 
-    private void Cancel(CancellationToken token) => Left(TrySetCanceled(token));
+    private void Cancel(CancellationToken token) => NoteEnded(TrySetCanceled(token));
 
-    private void Left(bool hasEnded)
+    /// <param name="endedNow">False if it had ended before.</param>
+    private void NoteEnded(bool endedNow)
     {
-        if (!hasEnded) return;
-        _client.Leave();
+        if (!endedNow) return;
+        _client.NoteEnded();
         _cancellation.Unregister();
     }
 

@@ -89,12 +89,13 @@ internal abstract class MapNode(long stamp)
         return low == Count || _prefixes[low] != prefix ? low : BoundAmongEqualPrefixes(key, prefix, low, afterEqual);
     }
 
-    /// <summary>Asks for all that <see cref="Find"/> reads.</summary>
+    /// <summary>Asks for all that <see cref="Find"/> reads, wherever the runtime has put it: only a hint.</summary>
     public void FetchForFind()
     {
         MapWarmer.Fetch(ref Count, sizeof(int));
         MapWarmer.Fetch(ref _prefixes[0], Capacity * sizeof(ulong));
-        MapWarmer.Fetch(ref _rests[0], Capacity + HeadBytes);
+        MapWarmer.Fetch(ref _rests[0], Capacity);
+        MapWarmer.Fetch(ref _head[0], HeadBytes);
     }
 
     protected void InsertKey(int at, byte[] key)

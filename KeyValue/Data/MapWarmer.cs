@@ -10,6 +10,8 @@ namespace Orleans.Raft.KeyValue;
 /// </summary>
 internal sealed class MapWarmer
 {
+    private const int PlacesKept = 1024;
+
     private (MapLeaf Leaf, int At, int KeyStart, int KeyLength)[] _places = new (MapLeaf, int, int, int)[64];
     private int _count;
 
@@ -41,6 +43,7 @@ internal sealed class MapWarmer
         }
         places.Clear();
         _count = 0;
+        if (_places.Length > PlacesKept) _places = new (MapLeaf, int, int, int)[PlacesKept];
     }
 
     /// <summary>Asks for the cache lines of a run of bytes.</summary>

@@ -125,6 +125,7 @@ internal sealed class ClusterFormation(
     private void NoteDifferent(NodeName peer, FormationPlan theirs, string difference)
     {
         NodeName[] holders;
+        bool mayStillAgree;
         lock (_lock)
         {
             if (!_different.TryGetValue(peer, out (FormationPlan, string Difference) before)
@@ -134,9 +135,11 @@ internal sealed class ClusterFormation(
             _different[peer] = (theirs, difference);
             holders = [.. _different.Where(d => theirs.Nodes.Contains(d.Key)
                 && d.Value.Plan.DifferenceTo(theirs) is null).Select(d => d.Key)];
+            mayStillAgree = 2 * plan.Nodes.Count(node => !_different.ContainsKey(node)) > plan.Nodes.Count;
         }
+        // Half of them decide only where one's own plan cannot have more any more.
         bool decides = 2 * holders.Length > theirs.Nodes.Count
-            || (2 * holders.Length == theirs.Nodes.Count && holders.Contains(theirs.Nodes[0]));
+            || (2 * holders.Length == theirs.Nodes.Count && holders.Contains(theirs.Nodes[0]) && !mayStillAgree);
         // Strangers alone decide nothing.
         if (!decides || !holders.Any(plan.Nodes.Contains)) return;
         // The others should learn why this node is missing, also if it had no time to greet them before.

@@ -61,7 +61,8 @@ public sealed partial class Replica
         {
             return await SnapshotFiles.WriteAsync(_storage, state, last);
         }
-        catch (DiskException e)
+        // A flush that failed is as final for a snapshot as for the log.
+        catch (DiskException e) when (e.Failure is DiskFailure.Full or DiskFailure.InUse)
         {
             Post(new ContinuationInput(replica => replica.OnSnapshotNotWritten(last, e.Message)));
             return null;
@@ -73,6 +74,8 @@ public sealed partial class Replica
     private void OnSnapshotNotWritten(EntryId last, string reason)
     {
         _takingSnapshot = false;
+        // Meanwhile the leader sent a newer one.
+        if (_storage.Snapshot is { } newer && newer.Last.Index >= last.Index) return;
         TimeSpan wait = FirstSnapshotRetry * (1 << Math.Min(_snapshotFailures++, 6));
         _snapshotRetryAt = _host.Now + wait;
         _snapshotProblem = $"{Group} could write no snapshot, so its log grows: {reason}";

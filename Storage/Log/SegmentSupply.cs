@@ -30,8 +30,12 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     /// <summary>Size of the files that are being deleted.</summary>
     public long DeletingBytes => Interlocked.Read(ref _deletingBytes);
 
-    /// <summary>Why work in the background failed; null if it did not.</summary>
-    public Exception? Failure => _prepared?.Exception?.InnerException ?? _deleting.Exception?.InnerException;
+    /// <summary>Why work in the background failed for good; null if it did not.</summary>
+    public Exception? Failure => (LacksRoom ? null : _prepared?.Exception?.InnerException) ?? _deleting.Exception?.InnerException;
+
+    /// <summary>The disk had no room for the next segment. There may be some by the time the log needs it: a snapshot that is
+    /// given up, too, takes room only for a while.</summary>
+    private bool LacksRoom => _prepared?.Exception?.InnerException is DiskException { Failure: DiskFailure.Full };
 
     /// <summary>Makes the first segment of a new store, with a first batch.</summary>
     public static async ValueTask CreateFirstAsync(IDisk disk, StoreId store, int segmentBytes)
@@ -79,6 +83,7 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
     /// <summary>Completes when that segment can be taken.</summary>
     public async ValueTask ReadyAsync(ulong id)
     {
+        if (LacksRoom) _prepared = null;
         PrepareAhead(id);
         LogSegment segment = await _prepared!;
         Invariant.Require(segment.Id == id, $"segment {segment.Id} was prepared, {id} is needed");
@@ -108,8 +113,19 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
         return true;
     }
 
-    /// <summary>Waits for deletions under way.</summary>
-    public Task SettleAsync() => Task.WhenAll(_deleting, _prepared ?? Task.CompletedTask);
+    /// <summary>Waits for deletions and preparations under way.</summary>
+    public async Task SettleAsync()
+    {
+        await _deleting;
+        try
+        {
+            if (_prepared is { } preparing) await preparing;
+        }
+        catch (DiskException) when (LacksRoom)
+        {
+            // Tried again when the log needs it; only then it matters.
+        }
+    }
 
     /// <summary>Closes what is open here; nothing is under way any more.</summary>
     public async ValueTask CloseFilesAsync()
@@ -166,12 +182,19 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
             await disk.RenameAsync(spare.Path, temporary);
             gate.ThrowIfClosed();
         }
-        await using (IDiskFile making = await disk.OpenAsync(temporary, create: spare is null))
+        try
         {
+            await using IDiskFile making = await disk.OpenAsync(temporary, create: spare is null);
             gate.ThrowIfClosed();
             if (spare is null) await FillAsync(making, segmentBytes, gate);
             await making.WriteAndFlushAsync(0, LogFormat.SegmentHeader(id, store));
             gate.ThrowIfClosed();
+        }
+        catch (DiskException e) when (e.Failure == DiskFailure.Full)
+        {
+            // What was filled must not take from others the room that is missing.
+            await disk.DeleteAsync(temporary);
+            throw;
         }
         await disk.RenameAsync(temporary, path);
         gate.ThrowIfClosed();

@@ -226,6 +226,7 @@ internal sealed partial class WriteAheadLog
             // It missed what it waits for and must not go on; the log and the others do.
             _options.Logger.ObserverFailed(exception, request.Replica!.Group);
             lock (_lock) request.Replica.Stop(exception);
+            Tell(request.Replica, request.Observer, exception);
         }
     }
 

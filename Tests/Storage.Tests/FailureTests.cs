@@ -71,6 +71,29 @@ public sealed class FailureTests
         Assert.True(_machine.OpenReplica(G1).State.Entries.Length >= (int)acknowledged);
     }
 
+    /// <summary>A snapshot that is given up, for example, has taken the room only for a while.</summary>
+    [Fact]
+    public void A_segment_that_found_no_room_is_made_when_it_is_needed()
+    {
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        _machine.Disk.FreeBytes = 100;
+        ulong index = 0;
+        bool refused = false;
+        _machine.Disk.Observed = operation => refused |= operation.Path.EndsWith(".tmp", StringComparison.Ordinal);
+        while (!refused && index < 1000) Submit();
+        _machine.Disk.FreeBytes = null;
+        for (int i = 0; i < 100; i++) Submit();
+        Assert.Empty(replica.Observer.Failures);
+        Assert.Equal(index, replica.Observer.Durable);
+
+        void Submit()
+        {
+            replica.Submit(Entries(++index, 1, bytes: 500));
+            _machine.Scheduler.RunUntilIdle();
+        }
+    }
+
     [Theory]
     [InlineData("log")]
     [InlineData("store")]

@@ -177,6 +177,25 @@ public class FormationTests
         Assert.Contains($"nodes {nodes} against node-1,node-2,node-3", cluster.StartFailure[misconfigured].Message);
     }
 
+    /// <summary>Half of the nodes of its own short plan, and those who agree with this one are not up yet.</summary>
+    [Fact]
+    public void A_node_configured_for_fewer_nodes_stops_none_of_the_others()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options.Name == new NodeName("node-1")
+                ? options with { Nodes = [new NodeName("node-1"), new NodeName("node-2")] }
+                : options,
+        });
+        foreach (NodeName name in cluster.Names.Take(2)) cluster.StartNode(name);
+        cluster.RunFor(Seconds(5));
+        Assert.DoesNotContain(cluster.Names[1], cluster.StartFailure.Keys);
+        cluster.StartNode(cluster.Names[2]);
+        cluster.RunFor(Seconds(5));
+        Assert.DoesNotContain(cluster.Names[1], cluster.StartFailure.Keys);
+        Assert.DoesNotContain(cluster.Names[2], cluster.StartFailure.Keys);
+    }
+
     [Fact]
     public void A_node_on_which_the_others_do_not_count_does_not_start()
     {

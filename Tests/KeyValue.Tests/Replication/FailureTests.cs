@@ -159,7 +159,8 @@ public class FailureTests
             StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { SnapshotLogBytes = 2048 } });
         KvClient client = cluster.CreateClient();
         NodeName node = cluster.Leader();
-        for (int failures = 0; failures < 3; failures++) cluster.Disks[node].FailNext(kind, "snapshots");
+        for (int failures = 0; failures < 3; failures++)
+            cluster.Disks[node].FailNext(kind, "snapshots", DiskFailure.Full);
         int tries = 0;
         cluster.Disks[node].Observed = operation =>
         {
@@ -190,6 +191,24 @@ public class FailureTests
         cluster.StartNode(node);
         cluster.WaitForLeader();
         Assert.Equal("y", cluster.Get(client, "k0"));
+        Assert.Equal(value, cluster.Get(client, "k4"));
+    }
+
+    [Theory]
+    [InlineData(DiskOperationKind.Flush)]
+    [InlineData(DiskOperationKind.FlushDirectory)]
+    public void A_failed_flush_is_final_for_a_snapshot_too(DiskOperationKind kind)
+    {
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { SnapshotLogBytes = 2048 } });
+        KvClient client = cluster.CreateClient();
+        NodeName node = cluster.Followers()[0];
+        cluster.Disks[node].FailNext(kind, "snapshots");
+        string value = new('x', 1000);
+        for (int i = 0; i < 5; i++) cluster.Put(client, $"k{i}", value);
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        Assert.Equal("failed", cluster.ReplicaOn(node).Status.Role);
+        Assert.Contains($"storage failed: Cannot {kind}", cluster.ReplicaOn(node).Status.Reason);
         Assert.Equal(value, cluster.Get(client, "k4"));
     }
 
