@@ -62,8 +62,6 @@ internal sealed class HoldingDisk(IDisk disk) : IDisk
             await file.WriteAndFlushAsync(offset, bytes);
         }
 
-        public ValueTask SetLengthAsync(long length) => file.SetLengthAsync(length);
-
         public ValueTask DisposeAsync() => file.DisposeAsync();
     }
 }
