@@ -3,6 +3,7 @@ using Orleans.Raft.Bench;
 using Orleans.Raft.KeyValue;
 
 const int Failed = 1;
+const int Interrupted = 130;
 
 var options = new BenchOptions();
 var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a release build.")
@@ -27,4 +28,9 @@ catch (Exception failure) when (failure is BenchException or EtcdException or Ke
 {
     await Console.Error.WriteLineAsync($"ERR {failure.GetType().Name}: {failure.Message}");
     return Failed;
+}
+catch (OperationCanceledException)
+{
+    await Console.Error.WriteLineAsync("Interrupted; what was measured so far is above.");
+    return Interrupted;
 }
