@@ -45,7 +45,8 @@ async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     bool started = false;
     try
     {
-        await new FileMembershipTable(settings.Membership).BuryEarlierLivesAsync(new IPEndPoint(settings.Address, settings.SiloPort));
+        var own = new IPEndPoint(settings.Address, settings.SiloPort);
+        await new FileMembershipTable(settings.Membership).BuryEarlierLivesAsync(own);
         await host.StartAsync(cancellation);
         started = true;
         SiloNode node = host.Services.GetRequiredService<SiloNode>();

@@ -31,8 +31,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
     }
 
     /// <summary>
-    /// Buries the earlier lives of a silo that is about to listen on <paramref name="own"/> and found it free. Once it listens, others
-    /// cannot tell those from the new life by their ports, and silos that start would wait for answers from them.
+    /// Buries the earlier lives of a silo that is about to listen on <paramref name="own"/> and found it free. Once it
+    /// listens, others cannot tell those from the new life by their ports: silos that start would wait for answers.
     /// </summary>
     public async Task BuryEarlierLivesAsync(IPEndPoint own)
     {

@@ -60,7 +60,8 @@ public class ReferenceTableTests
     public void Every_project_has_a_readme()
     {
         Assert.All(Allowed.Keys.Where(project => Directory.Exists(Repository.PathOf(project))),
-            project => Assert.True(File.Exists(Repository.PathOf($"{project}/README.md")), $"{project}/README.md is missing"));
+            project => Assert.True(File.Exists(Repository.PathOf($"{project}/README.md")),
+                $"{project}/README.md is missing"));
     }
 
     /// <summary>A project and all that its allowed references may reference.</summary>
@@ -76,7 +77,8 @@ public class ReferenceTableTests
         return closure;
     }
 
-    private static bool IsOurs(string reference) => Allowed.ContainsKey(reference) || Directory.Exists(Repository.PathOf(reference));
+    private static bool IsOurs(string reference) =>
+        Allowed.ContainsKey(reference) || Directory.Exists(Repository.PathOf(reference));
 
     private static IEnumerable<string> References(string project)
     {

@@ -24,8 +24,8 @@ internal static class Repository
 
     private static string FindRoot()
     {
-        for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
-            if (File.Exists(Path.Combine(directory.FullName, "Directory.Packages.props"))) return directory.FullName;
+        for (DirectoryInfo? at = new(AppContext.BaseDirectory); at is not null; at = at.Parent)
+            if (File.Exists(Path.Combine(at.FullName, "Directory.Packages.props"))) return at.FullName;
         throw new DirectoryNotFoundException("The repository's root was not found above the tests' own directory.");
     }
 }

@@ -15,17 +15,20 @@ public sealed partial class SchedulingTests
         foreach (string file in Repository.Sources(project))
         {
             foreach (Match call in ConfigureAwait().Matches(File.ReadAllText(file)))
-                Assert.True(call.Value.Contains("ContinueOnCapturedContext", StringComparison.Ordinal), $"{file}: {call.Value}");
+            {
+                Assert.True(call.Value.Contains("ContinueOnCapturedContext", StringComparison.Ordinal),
+                    $"{file}: {call.Value}");
+            }
         }
     }
 
     [Theory]
-    [InlineData("Raft", "System.TimeProvider", "System.Diagnostics.Stopwatch", "System.Threading.Tasks.Task", "System.Threading.Thread",
-        "System.IO.File", "System.Random.Shared", "System.Guid.NewGuid")]
-    [InlineData("Storage", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread", "System.DateTime", "System.Guid.NewGuid",
-        "System.Collections.Concurrent.ConcurrentDictionary")]
-    [InlineData("KeyValue", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread", "System.DateTime", "System.Guid.NewGuid",
-        "System.Collections.Concurrent.ConcurrentDictionary")]
+    [InlineData("Raft", "System.TimeProvider", "System.Diagnostics.Stopwatch", "System.Threading.Tasks.Task",
+        "System.Threading.Thread", "System.IO.File", "System.Random.Shared", "System.Guid.NewGuid")]
+    [InlineData("Storage", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread",
+        "System.DateTime", "System.Guid.NewGuid", "System.Collections.Concurrent.ConcurrentDictionary")]
+    [InlineData("KeyValue", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread",
+        "System.DateTime", "System.Guid.NewGuid", "System.Collections.Concurrent.ConcurrentDictionary")]
     public void Clocks_threads_and_chance_of_their_own_are_banned(string project, params string[] symbols)
     {
         string projectFile = File.ReadAllText(Repository.PathOf($"{project}/{project}.csproj"));

@@ -32,12 +32,14 @@ public sealed class ProcessTests(ITestOutputHelper output) : IDisposable
     public async Task A_killed_ledger_takes_the_store_it_started_with_it()
     {
         string ledger = typeof(LedgerRun).Assembly.Location;
-        var start = new ProcessStartInfo("dotnet", [ledger, "--kills", "1", "--acks", "1000000", "--data", _directory]) { RedirectStandardOutput = true };
+        string[] command = [ledger, "--kills", "1", "--acks", "1000000", "--data", _directory];
+        var start = new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true };
         LifeLine.Tie(start);
         using Process process = Process.Start(start)!;
         try
         {
-            await WaitUntilAsync("the ledger's store runs", () => Directory.Exists(Path.Combine(_directory, "node-3")) && !IsFree());
+            string last = Path.Combine(_directory, "node-3");
+            await WaitUntilAsync("the ledger's store runs", () => Directory.Exists(last) && !IsFree());
             // The ledger does not read its input; the hook does, and kills it.
             process.StandardInput.Close();
             await process.WaitForExitAsync().WaitAsync(Deadline);

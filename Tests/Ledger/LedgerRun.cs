@@ -28,9 +28,9 @@ public interface ILedgerHost : IAsyncDisposable
 }
 
 /// <summary>
-/// Writes without pause while the store is killed again and again, and remembers each acknowledgement; at the end every key is
-/// read back. A write that was never acknowledged may be there or not. After each kill it measures how long it takes until every
-/// group has acknowledged a write that was sent after the kill.
+/// Writes without pause while the store is killed again and again, and remembers each acknowledgement; at the end every
+/// key is read back. A write that was never acknowledged may be there or not. After each kill it measures how long it
+/// takes until every group has acknowledged a write that was sent after the kill.
 /// </summary>
 public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int acknowledgements, Action<string> report)
 {
@@ -58,8 +58,8 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
             shell = await RecoverAsync(shell);
             TimeSpan recovery = Stopwatch.GetElapsedTime(killed);
             _recoveries.Add(recovery);
-            report($"time from kill {kill} of {kills} until all groups took writes again: {recovery.TotalMilliseconds:F0} ms; "
-                + $"{book.Acknowledged} acknowledged, {book.Written} written");
+            report($"time from kill {kill} of {kills} until all groups took writes again: "
+                + $"{recovery.TotalMilliseconds:F0} ms; {book.Acknowledged} acknowledged, {book.Written} written");
             if (host.Reach == KillReach.Part) await host.StartAsync();
         }
         while (book.Acknowledged < acknowledgements) await WriteAsync(shell);
@@ -88,7 +88,10 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
         while (_recovered.Count < LedgerBook.FirstCharacters.Length)
         {
             if (Stopwatch.GetElapsedTime(start) > RecoveryDeadline)
-                throw new TimeoutException($"After a kill, only keys beginning with {string.Concat(_recovered.Order())} were taken within {RecoveryDeadline.TotalSeconds:F0} s.");
+            {
+                throw new TimeoutException($"After a kill, only keys beginning with {string.Concat(_recovered.Order())}"
+                    + $" were taken within {RecoveryDeadline.TotalSeconds:F0} s.");
+            }
             await WriteAsync(shell);
         }
         return shell;
@@ -108,7 +111,8 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
 
     private async Task AnswerAsync(ShellProcess shell)
     {
-        if (!await TryAnswerAsync(shell)) throw new InvalidDataException($"The shell ended. Its errors: {shell.Errors}");
+        if (!await TryAnswerAsync(shell))
+            throw new InvalidDataException($"The shell ended. Its errors: {shell.Errors}");
     }
 
     /// <summary>Takes the next answer; false if the shell is gone and has said all.</summary>
@@ -135,7 +139,8 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
         int asked = 0;
         for (int write = 0; write < book.Written; write++)
         {
-            for (; asked < Math.Min(book.Written, write + Window); asked++) await shell.SendAsync($"get {LedgerBook.KeyOf(asked)}");
+            for (; asked < Math.Min(book.Written, write + Window); asked++)
+                await shell.SendAsync($"get {LedgerBook.KeyOf(asked)}");
             string value = await shell.ReadLineAsync(AnswerDeadline)
                 ?? throw new InvalidDataException($"The shell ended while reading back. Its errors: {shell.Errors}");
             bool matches = value == book.ValueOf(write);

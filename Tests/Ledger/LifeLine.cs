@@ -6,7 +6,7 @@ namespace Orleans.Raft.Ledger
     public static class LifeLine
     {
         /// <summary>
-        /// Makes a .NET child hold on to its standard input, which must stay open and unread here and unused there: the runtime
+        /// Makes a .NET child hold on to its standard input, which must stay open here and unused there: the runtime
         /// loads this assembly as a startup hook, which ends the child when the input does.
         /// </summary>
         public static void Tie(ProcessStartInfo start)
@@ -17,7 +17,7 @@ namespace Orleans.Raft.Ledger
     }
 }
 
-/// <summary>What the runtime runs in a child before its own entry point; name, place and method are the runtime's convention.</summary>
+/// <summary>What the runtime runs in a child before its own entry point; the names are its convention.</summary>
 #pragma warning disable CA1050 // A startup hook has no namespace.
 internal static class StartupHook
 #pragma warning restore CA1050

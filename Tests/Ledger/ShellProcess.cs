@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Orleans.Raft.Ledger;
 
 /// <summary>
-/// A child process that speaks the shell's plain form: one command per line in, its result out. It ends when its standard input
-/// does, hence with this process, however that ends.
+/// A child process that speaks the shell's plain form: one command per line in, its result out. It ends when its
+/// standard input does, hence with this process, however that ends.
 /// </summary>
 public sealed class ShellProcess : IDisposable
 {

@@ -17,7 +17,8 @@ public sealed class ConnectionTests
     public ConnectionTests()
     {
         var options = new OrleansRaftClientOptions { AttemptTimeout = TimeSpan.FromMilliseconds(20) };
-        _connection = new ClusterConnection(Silence.Of<IClusterClient>(_keys.Add), Options.Create(options), NullLogger<ClusterConnection>.Instance);
+        _connection = new ClusterConnection(
+            Silence.Of<IClusterClient>(_keys.Add), Options.Create(options), NullLogger<ClusterConnection>.Instance);
     }
 
     [Fact]
@@ -35,7 +36,8 @@ public sealed class ConnectionTests
     [Fact]
     public async Task A_map_that_never_comes_is_asked_for_elsewhere()
     {
-        for (int i = 0; i < 3; i++) Assert.Null(await _connection.GetRoutesAsync().AsTask().WaitAsync(RaftTestCluster.Deadline));
+        for (int i = 0; i < 3; i++)
+            Assert.Null(await _connection.GetRoutesAsync().AsTask().WaitAsync(RaftTestCluster.Deadline));
         Assert.Equal(3, _keys.Distinct().Count());
     }
 
@@ -57,7 +59,8 @@ public sealed class ConnectionTests
             {
                 case nameof(IGrainFactory.GetGrain):
                     _asked((long)args![0]!);
-                    return targetMethod.ReturnType == typeof(IKvGrain) ? Of<IKvGrain>(_asked) : Of<IRouterGrain>(_asked);
+                    bool isStore = targetMethod.ReturnType == typeof(IKvGrain);
+                    return isStore ? Of<IKvGrain>(_asked) : Of<IRouterGrain>(_asked);
                 case nameof(IKvGrain.Execute): return new TaskCompletionSource<GroupReplyMessage>().Task;
                 case nameof(IRouterGrain.GetFormation): return new TaskCompletionSource<FormationMessage>().Task;
                 default: throw new NotSupportedException(targetMethod.Name);

@@ -119,7 +119,8 @@ public sealed class FileMembershipTableTests : IDisposable
     public async Task A_silo_buries_its_own_earlier_lives_before_it_listens()
     {
         var endpoint = new IPEndPoint(IPAddress.Loopback, LivePort);
-        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint); // Before there is a file: nothing to bury.
+        // Before there is a file there is nothing to bury.
+        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
         Assert.False(File.Exists(FileName));
         FileMembershipTable table = await OpenAsync();
         MembershipEntry earlier = Entry(1, SiloAddress.New(endpoint, 5));
@@ -131,9 +132,12 @@ public sealed class FileMembershipTableTests : IDisposable
         await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
         await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
         MembershipTableData read = await table.ReadAll();
-        Assert.Equal(SiloStatus.Dead, read.Members.Single(m => m.Item1.SiloAddress.Equals(earlier.SiloAddress)).Item1.Status);
-        Assert.Equal(other.Status, read.Members.Single(m => m.Item1.SiloAddress.Equals(other.SiloAddress)).Item1.Status);
+        Assert.Equal(SiloStatus.Dead, StatusOf(earlier));
+        Assert.Equal(other.Status, StatusOf(other));
         Assert.Equal(version + 1, read.Version.Version);
+
+        SiloStatus StatusOf(MembershipEntry entry) =>
+            read.Members.Single(m => m.Item1.SiloAddress.Equals(entry.SiloAddress)).Item1.Status;
     }
 
     [Fact]

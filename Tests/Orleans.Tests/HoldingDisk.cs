@@ -13,7 +13,8 @@ internal sealed class HoldingDisk(IDisk disk) : IDisk
     public void HoldLog() => _hold = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>What was held fails.</summary>
-    public void FailLog() => _hold!.SetException(new DiskException(DiskFailure.Io, "log", "The disk of this test has failed."));
+    public void FailLog() =>
+        _hold!.SetException(new DiskException(DiskFailure.Io, "log", "The disk of this test has failed."));
 
     public ValueTask<IAsyncDisposable> LockAsync(string path) => disk.LockAsync(path);
 
@@ -21,7 +22,8 @@ internal sealed class HoldingDisk(IDisk disk) : IDisk
 
     public ValueTask<IReadOnlyList<string>> ListAsync(string directory) => disk.ListAsync(directory);
 
-    public async ValueTask<IDiskFile> OpenAsync(string path, bool create) => new File(this, await disk.OpenAsync(path, create));
+    public async ValueTask<IDiskFile> OpenAsync(string path, bool create) =>
+        new File(this, await disk.OpenAsync(path, create));
 
     public ValueTask DeleteAsync(string path) => disk.DeleteAsync(path);
 
@@ -35,7 +37,8 @@ internal sealed class HoldingDisk(IDisk disk) : IDisk
     {
         public string Path => file.Path;
 
-        private Task Held => file.Path.EndsWith(".log", StringComparison.Ordinal) && holder._hold is { } hold ? hold.Task : Task.CompletedTask;
+        private Task Held => file.Path.EndsWith(".log", StringComparison.Ordinal) && holder._hold is { } hold
+            ? hold.Task : Task.CompletedTask;
 
         public ValueTask<long> GetLengthAsync() => file.GetLengthAsync();
 

@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace Orleans.Raft.Orleans.Tests;
 
-/// <summary>The ledger in short: silos as processes, killed while writes go on; nothing acknowledged may be missing afterwards.</summary>
+/// <summary>The ledger in short: silo processes, killed while writes go on; no acknowledged write may be missing.</summary>
 public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("ledger-").FullName;
@@ -17,12 +17,15 @@ public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
     {
         const ulong Seed = 5;
         await using var host = new SiloHost(PathOf("Silo"), PathOf("Client"), _directory, mode);
-        LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 2000, output.WriteLine).RunAsync();
-        output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over {result.Kills} kills ({mode})");
+        var run = new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 2000, output.WriteLine);
+        LedgerResult result = await run.RunAsync();
+        output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written "
+            + $"over {result.Kills} kills ({mode})");
         Assert.Empty(result.Lost);
         Assert.Equal(5, result.Recoveries.Count);
         Assert.True(result.Acknowledged >= 2000, $"only {result.Acknowledged} writes were acknowledged");
     }
 
-    private static string PathOf(string project) => Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll");
+    private static string PathOf(string project) =>
+        Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll");
 }

@@ -53,13 +53,20 @@ public sealed class ShapeTests
     public void Byte_payloads_are_immutable_for_Orleans()
     {
         Type[] interfaces = [typeof(IKvGrain), typeof(IRaftPeerGrain), typeof(IRouterGrain), typeof(ISiloTransport)];
-        ParameterInfo[] payloads = [.. interfaces.SelectMany(i => i.GetMethods()).SelectMany(m => m.GetParameters()).Where(p => p.ParameterType.IsArray)];
+        ParameterInfo[] payloads = [.. interfaces.SelectMany(i => i.GetMethods())
+            .SelectMany(m => m.GetParameters()).Where(p => p.ParameterType.IsArray)];
         Assert.True(payloads.Length > 10);
-        Assert.All(payloads, payload => Assert.True(payload.GetCustomAttribute<ImmutableAttribute>() is not null, $"{payload.Member.DeclaringType}.{payload.Member.Name}: {payload.Name}"));
+        foreach (ParameterInfo payload in payloads)
+        {
+            Assert.True(payload.GetCustomAttribute<ImmutableAttribute>() is not null,
+                $"{payload.Member.DeclaringType}.{payload.Member.Name}: {payload.Name}");
+        }
 
-        Type[] messages = [.. typeof(IKvGrain).Assembly.GetTypes().Where(t => t.IsPublic && t.IsClass && t.GetCustomAttribute<GenerateSerializerAttribute>() is not null && !t.IsSubclassOf(typeof(Exception)))];
+        Type[] messages = [.. typeof(IKvGrain).Assembly.GetTypes().Where(t => t.IsPublic && t.IsClass
+            && t.GetCustomAttribute<GenerateSerializerAttribute>() is not null && !t.IsSubclassOf(typeof(Exception)))];
         Assert.True(messages.Length > 8);
-        Assert.All(messages, message => Assert.True(message.GetCustomAttribute<ImmutableAttribute>() is not null, $"{message}"));
+        foreach (Type message in messages)
+            Assert.True(message.GetCustomAttribute<ImmutableAttribute>() is not null, $"{message}");
     }
 
     [Fact]
@@ -73,12 +80,19 @@ public sealed class ShapeTests
         // Timers are late by some milliseconds; elections must not be decided by that.
         var replica = new ReplicaOptions();
         Assert.True(replica.ElectionTimeout >= TimeSpan.FromMilliseconds(300));
-        Assert.True(silo.TickPeriod >= TimeSpan.FromMilliseconds(15) && 3 * silo.TickPeriod <= replica.HeartbeatInterval);
+        Assert.True(silo.TickPeriod >= TimeSpan.FromMilliseconds(15));
+        Assert.True(3 * silo.TickPeriod <= replica.HeartbeatInterval);
         // Whatever is asked of another program ends long before Orleans' own 30 s, should its caller forget it.
-        foreach (MethodInfo method in new[] { typeof(IRouterGrain), typeof(ISiloTransport) }.SelectMany(i => i.GetMethods())
-            .Append(typeof(IKvGrain).GetMethod(nameof(IKvGrain.Execute))!).Append(typeof(IRaftPeerGrain).GetMethod(nameof(IRaftPeerGrain.Execute))!))
+        MethodInfo[] methods =
+        [
+            .. typeof(IRouterGrain).GetMethods(), .. typeof(ISiloTransport).GetMethods(),
+            typeof(IKvGrain).GetMethod(nameof(IKvGrain.Execute))!,
+            typeof(IRaftPeerGrain).GetMethod(nameof(IRaftPeerGrain.Execute))!,
+        ];
+        foreach (MethodInfo method in methods)
         {
-            Assert.True(method.GetCustomAttribute<ResponseTimeoutAttribute>()?.Timeout <= TimeSpan.FromSeconds(5), $"{method.DeclaringType}.{method.Name}");
+            TimeSpan? timeout = method.GetCustomAttribute<ResponseTimeoutAttribute>()?.Timeout;
+            Assert.True(timeout <= TimeSpan.FromSeconds(5), $"{method.DeclaringType}.{method.Name}: {timeout}");
         }
     }
 }

@@ -38,7 +38,8 @@ public sealed class TransportTests : IAsyncLifetime
         await RaftTestCluster.WaitAsync("the slow silo has all writes", async () =>
         {
             ClusterStatus status = await _cluster.Administration.GetStatusAsync();
-            return status.Replicas.Where(r => r.Node == slow).All(r => r.Applied >= status.Groups.First(g => g.Group == r.Group).Commit);
+            return status.Replicas.Where(r => r.Node == slow)
+                .All(r => r.Applied >= status.Groups.First(g => g.Group == r.Group).Commit);
         });
         Assert.Equal(1, _watch.MostAtOnce);
         Assert.True(_watch.Frames > 10, $"only {_watch.Frames} frames were seen");

@@ -13,7 +13,7 @@ public class SmokeSimulationTests(ITestOutputHelper output)
     [MemberData(nameof(Seeds))]
     public void No_seed_finds_a_violation(ulong seed) => RequireClean(new SimulationOptions { Seed = seed });
 
-    /// <summary>As MIT lab 3A's last: seven servers, random keys, restarts, partitions and an unreliable network at once.</summary>
+    /// <summary>As MIT lab 3A's last: seven servers, random keys, restarts, partitions, lost messages at once.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -26,7 +26,8 @@ public class SmokeSimulationTests(ITestOutputHelper output)
         SimulationResult result = Simulator.Simulation.Run(options);
         output.WriteLine(result.ToString());
         Assert.True(result.Violations.Count == 0,
-            $"{result}\n{string.Join('\n', result.Violations)}\nreplay: dotnet run --project Tests/Simulator -c Release -- --seed {options.Seed}{arguments}");
+            $"{result}\n{string.Join('\n', result.Violations)}\n"
+            + $"replay: dotnet run --project Tests/Simulator -c Release -- --seed {options.Seed}{arguments}");
         // A simulation that did nothing proves nothing.
         Assert.True(result.WritesAcknowledged >= 100, $"only {result.WritesAcknowledged} writes were acknowledged: {result}");
         Assert.True(result.ReadsChecked >= 50, $"only {result.ReadsChecked} reads were checked: {result}");

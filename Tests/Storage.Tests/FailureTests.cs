@@ -11,7 +11,8 @@ public sealed class FailureTests
     [InlineData(DiskOperationKind.Flush, DiskFailure.Io, "Check the disk")]
     [InlineData(DiskOperationKind.Write, DiskFailure.Io, "Check the disk")]
     [InlineData(DiskOperationKind.Write, DiskFailure.Full, "free space")]
-    public void A_failed_write_or_flush_is_final_and_everyone_is_told(DiskOperationKind kind, DiskFailure failure, string advice)
+    public void A_failed_write_or_flush_is_final_and_everyone_is_told(
+        DiskOperationKind kind, DiskFailure failure, string advice)
     {
         var log = new LogLines();
         _machine.Logger = log;

@@ -50,10 +50,13 @@ public sealed class LogTests
         _machine.Disk.Observed = operation =>
         {
             if (!operation.Path.EndsWith(".log", StringComparison.Ordinal)) return;
-            int length = operation.Kind is DiskOperationKind.Rename or DiskOperationKind.Create ? 0 : _machine.Disk.ReadAll(operation.Path).Length;
-            if (operation.Kind is DiskOperationKind.Rename or DiskOperationKind.Delete) lengths.Remove(operation.Path);
-            else if (lengths.TryAdd(operation.Path, length)) return;
-            else Assert.Equal(lengths[operation.Path], length);
+            if (operation.Kind is DiskOperationKind.Rename or DiskOperationKind.Delete)
+            {
+                lengths.Remove(operation.Path);
+                return;
+            }
+            int length = _machine.Disk.ReadAll(operation.Path).Length;
+            if (!lengths.TryAdd(operation.Path, length)) Assert.Equal(lengths[operation.Path], length);
             if (operation.Kind == DiskOperationKind.Write) writes++;
         };
         _machine.Open();
@@ -61,7 +64,8 @@ public sealed class LogTests
         for (ulong index = 1; index <= 200; index++)
         {
             replica.Write(Entries(index, 1, bytes: 600));
-            if (index % 20 == 0) replica.RecordSnapshot(_machine.WriteSnapshot(replica.Storage, Id(index), Content(10)));
+            if (index % 20 == 0)
+                replica.RecordSnapshot(_machine.WriteSnapshot(replica.Storage, Id(index), Content(10)));
         }
         Assert.True(writes > 200, $"only {writes} writes were seen");
         Assert.DoesNotContain("log/00000001.log", _machine.Disk.Files);

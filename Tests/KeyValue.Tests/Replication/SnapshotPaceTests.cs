@@ -55,7 +55,8 @@ public class SnapshotPaceTests
         cluster.Network.Heal();
         cluster.RunUntil(() => _held > 0, Seconds(5), "the follower writes the snapshot");
         int answers = 0;
-        cluster.Network.Observed = (from, _, frame) => answers += from == behind && LeadershipTests.Carries<HeartbeatReply>(frame) ? 1 : 0;
+        cluster.Network.Observed = (from, _, frame) =>
+            answers += from == behind && LeadershipTests.Carries<HeartbeatReply>(frame) ? 1 : 0;
         RequireUndisturbed(cluster, client);
         Assert.True(answers > 100, $"only {answers} heartbeats were answered");
 
@@ -74,7 +75,8 @@ public class SnapshotPaceTests
         {
             disk.Latency = operation =>
             {
-                if (IsOfSnapshot(operation) && operation.Kind is DiskOperationKind.Read or DiskOperationKind.Write) pieces.Add(operation);
+                if (IsOfSnapshot(operation) && operation.Kind is DiskOperationKind.Read or DiskOperationKind.Write)
+                    pieces.Add(operation);
                 return ValueTask.CompletedTask;
             };
         }
@@ -95,7 +97,8 @@ public class SnapshotPaceTests
         foreach (DiskOperationKind kind in new[] { DiskOperationKind.Read, DiskOperationKind.Write })
             Assert.True(pieces.Where(p => p.Kind == kind).Sum(p => (long)p.LengthBytes) > 4 * Mebibyte);
         Assert.All(pieces, piece => Assert.InRange(piece.LengthBytes, 0, Mebibyte));
-        Assert.Contains("SnapshotChunkBytes", Assert.Single(new ReplicaOptions { SnapshotChunkBytes = Mebibyte + 1 }.Validate()));
+        var larger = new ReplicaOptions { SnapshotChunkBytes = Mebibyte + 1 };
+        Assert.Contains("SnapshotChunkBytes", Assert.Single(larger.Validate()));
     }
 
     private static StoreCluster Start(ReplicaOptions? replica = null) => StoreCluster.Start(new StoreClusterOptions
@@ -115,14 +118,18 @@ public class SnapshotPaceTests
     }
 
     /// <summary>From now on such operations on a node's snapshot files do not end until released.</summary>
-    private void HoldSnapshotFiles(StoreCluster cluster, NodeName node, params DiskOperationKind[] kinds) => cluster.Disks[node].Latency = operation =>
+    private void HoldSnapshotFiles(StoreCluster cluster, NodeName node, params DiskOperationKind[] kinds)
     {
-        if (!IsOfSnapshot(operation) || !kinds.Contains(operation.Kind)) return ValueTask.CompletedTask;
-        _held++;
-        return new ValueTask(_released.Task);
-    };
+        cluster.Disks[node].Latency = operation =>
+        {
+            if (!IsOfSnapshot(operation) || !kinds.Contains(operation.Kind)) return ValueTask.CompletedTask;
+            _held++;
+            return new ValueTask(_released.Task);
+        };
+    }
 
-    private static bool IsOfSnapshot(DiskOperation operation) => operation.Path.StartsWith("snapshots/", StringComparison.Ordinal);
+    private static bool IsOfSnapshot(DiskOperation operation) =>
+        operation.Path.StartsWith("snapshots/", StringComparison.Ordinal);
 
     /// <summary>For a minute the leader stays, nobody else campaigns, and calls are served.</summary>
     private static void RequireUndisturbed(StoreCluster cluster, KvClient client)
@@ -133,7 +140,8 @@ public class SnapshotPaceTests
         {
             cluster.RunFor(Seconds(1));
             Assert.Equal("leader", cluster.ReplicaOn(leader).Status.Role);
-            Assert.All(cluster.Names.Where(n => n != leader), n => Assert.Equal("follower", cluster.ReplicaOn(n).Status.Role));
+            foreach (NodeName follower in cluster.Followers())
+                Assert.Equal("follower", cluster.ReplicaOn(follower).Status.Role);
             cluster.Put(client, "during", $"{second}");
             Assert.Equal($"{second}", cluster.Get(client, "during"));
         }
@@ -141,7 +149,8 @@ public class SnapshotPaceTests
     }
 
     private static void RequireCaughtUp(StoreCluster cluster, NodeName behind) => cluster.RunUntil(
-        () => cluster.Nodes.TryGetValue(behind, out StoreNode? node) && node.Formed.IsCompletedSuccessfully && node.Find(First) is { } replica
-            && cluster.LeaderOf(First) is { } leader && replica.Status.Applied == cluster.ReplicaOn(leader).Status.Commit,
+        () => cluster.Nodes.TryGetValue(behind, out StoreNode? node) && node.Formed.IsCompletedSuccessfully
+            && node.Find(First) is { } replica && cluster.LeaderOf(First) is { } leader
+            && replica.Status.Applied == cluster.ReplicaOn(leader).Status.Commit,
         Seconds(60), $"{behind} has caught up");
 }

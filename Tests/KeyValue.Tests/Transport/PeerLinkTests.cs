@@ -84,13 +84,15 @@ public class PeerLinkTests
     public void Snapshot_parts_travel_beside_the_messages_and_hold_up_none()
     {
         NodeName self = new("node-1"), peer = new("node-2");
-        var record = new FormationRecord(Header.Cluster, [new FormationNode(self, Header.From), new FormationNode(peer, Header.To)], [], new StoreLimits());
+        FormationNode[] nodes = [new(self, Header.From), new(peer, Header.To)];
+        var record = new FormationRecord(Header.Cluster, nodes, [], new StoreLimits());
         var network = new SnapshotHoldingNetwork();
         var links = new PeerLinks(record, self, network, NullLogger.Instance);
         var address = new MessageAddress(new GroupId(1), new ReplicaId(1), new ReplicaId(2));
         for (ulong round = 1; round <= 3; round++)
         {
-            links.Append(peer, address, new SnapshotChunk(new Term(1), new EntryId(new Term(1), new LogIndex(9)), (long)round, 100, 0, new byte[10]));
+            var last = new EntryId(new Term(1), new LogIndex(9));
+            links.Append(peer, address, new SnapshotChunk(new Term(1), last, (long)round, 100, 0, new byte[10]));
             links.Append(peer, address, new Heartbeat(new Term(1), LogIndex.Zero, round));
             links.Flush();
         }
@@ -117,7 +119,8 @@ public class PeerLinkTests
             bool held = false;
             while (reader.TryReadNext(out _, out RaftMessage? message, out _))
             {
-                Sent.Add(message is SnapshotChunk part ? $"part {part.OffsetBytes}" : $"heartbeat {Assert.IsType<Heartbeat>(message).Round}");
+                Sent.Add(message is SnapshotChunk part ? $"part {part.OffsetBytes}"
+                    : $"heartbeat {Assert.IsType<Heartbeat>(message).Round}");
                 held |= message is SnapshotChunk;
             }
             return held ? new ValueTask(new TaskCompletionSource().Task) : ValueTask.CompletedTask;

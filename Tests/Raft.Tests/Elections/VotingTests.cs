@@ -68,7 +68,7 @@ public sealed class VotingTests
         cluster.Elect(2);
     }
 
-    /// <summary>Time is what the driver says it is: ticks that gathered during a pause and come at once are one look at the clock.</summary>
+    /// <summary>Time is what the driver says it is: ticks that gathered in a pause are one look at the clock.</summary>
     [Fact]
     public void Ticks_in_a_burst_shorten_no_promise()
     {
