@@ -3,7 +3,7 @@ using Xunit.Abstractions;
 
 namespace Orleans.Raft.Orleans.Tests;
 
-/// <summary>The ledger in short: silo processes, killed while writes go on; no acknowledged write may be missing.</summary>
+/// <summary>The ledger in short: silo processes, killed while writes go on; nothing acknowledged is missing.</summary>
 public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("ledger-").FullName;

@@ -13,7 +13,7 @@ public class SmokeSimulationTests(ITestOutputHelper output)
     [MemberData(nameof(Seeds))]
     public void No_seed_finds_a_violation(ulong seed) => RequireClean(new SimulationOptions { Seed = seed });
 
-    /// <summary>As MIT lab 3A's last: seven servers, random keys, restarts, partitions, lost messages at once.</summary>
+    /// <summary>As MIT lab 3A's last: seven servers, random keys, restarts, partitions, lost messages.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
