@@ -146,7 +146,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private async Task StartNodesAsync()
     {
         foreach (NodeName name in _options.NodeNames) await OpenNodeAsync(name);
-        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await WaitUntilFormedAsync(node, CancellationToken.None);
+        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name))
+            await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
@@ -183,8 +184,10 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         }
         catch (TimeoutException)
         {
-            throw new TimeoutException($"{node.Name} is not part of a formed cluster after {FormationTimeout.TotalSeconds:F0} s: "
-                + $"it waits for {string.Join(", ", node.WaitingFor)}. Start those nodes, with the same configuration.");
+            throw new TimeoutException($"{node.Name} is not part of a formed cluster after "
+                + $"{FormationTimeout.TotalSeconds:F0} s: "
+                + $"it waits for {string.Join(", ", node.WaitingFor)}. Start those nodes, with the same "
+                + "configuration.");
         }
     }
 

@@ -34,7 +34,9 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
         }
         GroupReplyMessage message = await call;
         _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderHint);
-        return new GroupReply((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null,
+        return new GroupReply((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader
+            ? new NodeName(leader)
+            : null,
             message.Reason);
     }
 

@@ -11,7 +11,9 @@ internal static class StoreMessages
         new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy.Value, reply.Reason);
 
     public static GroupReply ToReply(GroupReplyMessage message) =>
-        new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader ? new NodeName(leader) : null,
+        new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader
+            ? new NodeName(leader)
+            : null,
             message.Reason);
 
     public static NodeStatusMessage ToMessage(NodeStatus status) =>

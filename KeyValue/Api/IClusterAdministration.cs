@@ -45,6 +45,7 @@ public sealed record ReplicaStatus(
 /// <param name="LogBytes">Its log on disk.</param>
 /// <param name="Snapshots">Its snapshot files.</param>
 /// <param name="MemoryBytes">Keys and values it holds, with their overhead, estimated.</param>
-/// <param name="Problem">What is wrong with it, such as a hanging disk or one too full for snapshots; null if nothing is.</param>
+/// <param name="Problem">What is wrong with it, such as a hanging disk or one too full for snapshots; null if nothing
+/// is.</param>
 public sealed record NodeStatus(
     NodeName Node, bool IsUp, long LogBytes, int Snapshots, long MemoryBytes, string? Problem = null);

@@ -46,8 +46,9 @@ public interface IKeyValueStore
     /// at its own moment.
     /// </summary>
     /// <remarks>
-    /// The deadline bounds each wait for the next row, whatever that takes: finding the groups, crossing empty ones, pages. So a
-    /// scan of any size goes on as long as rows come; bound the whole of it with <paramref name="cancellationToken"/>.
+    /// The deadline bounds each wait for the next row, whatever that takes: finding the groups, crossing empty ones,
+    /// pages. So a scan of any size goes on as long as rows come; bound the whole of it with
+    /// <paramref name="cancellationToken"/>.
     /// </remarks>
     IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end,
         ScanOptions options = default, CancellationToken cancellationToken = default);

@@ -10,13 +10,15 @@ public static class Attempt
     public static Task<GroupReply> WithinAsync(Task<GroupReply> execution, TimeSpan limit, TimeProvider time) =>
         WithinAsync(execution, GroupReply.Of(GroupReplyStatus.Unknown), limit, time);
 
-    /// <summary>What the work gives or throws, or <paramref name="otherwise"/> if that is not known within <paramref name="limit"/>.</summary>
+    /// <summary>What the work gives or throws, or <paramref name="otherwise"/> if that is not known within
+    /// <paramref name="limit"/>.</summary>
     internal static async Task<T> WithinAsync<T>(Task<T> work, T otherwise, TimeSpan limit, TimeProvider time)
     {
         if (work.IsCompletedSuccessfully) return work.Result;
         if (limit <= TimeSpan.Zero) return otherwise;
         var first = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using ITimer timer = time.CreateTimer(_ => first.TrySetResult(otherwise), null, limit, Timeout.InfiniteTimeSpan);
+        await using ITimer timer =
+            time.CreateTimer(_ => first.TrySetResult(otherwise), null, limit, Timeout.InfiniteTimeSpan);
         _ = ForwardAsync(work, first);
         return await first.Task;
     }

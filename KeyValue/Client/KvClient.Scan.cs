@@ -30,7 +30,8 @@ public sealed partial class KvClient
             {
                 await RefreshRoutesAsync(deadline);
                 if (Now >= deadline)
-                    throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). Try again.");
+                    throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). "
+                        + "Try again.");
                 continue;
             }
             if (answer.Status != AnswerStatus.Page)

@@ -3,7 +3,8 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>How a <see cref="KvClient"/> behaves.</summary>
 public sealed record KvClientOptions
 {
-    /// <summary>How long a call may take, over all that it does, before it fails; of a scan, each wait for the next row. Default 5 s.</summary>
+    /// <summary>How long a call may take, over all that it does, before it fails; of a scan, each wait for the next
+    /// row. Default 5 s.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The first wait before a batch is sent again; doubles with every failure in a row, with jitter. Default 2 ms.</summary>

@@ -119,7 +119,8 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                     break;
             }
         }
-        // Room for the refused is made by acknowledging the others, so the next attempt needs no wait if there were any.
+        // Room for the refused is made by acknowledging the others, so the next attempt needs no wait if there were
+        // any.
         return refused == sent.Length ? Retry.Later : null;
     }
 }

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Goes through the items of a batch, up to the first one that is malformed. Its reader reads the items.</summary>
+/// <summary>Goes through the items of a batch, up to the first one that is malformed. Its reader reads the
+/// items.</summary>
 internal ref struct BatchItems
 {
     /// <summary>Stands at the next item.</summary>

@@ -68,7 +68,8 @@ public ref struct ReadBatchReader
 
     private bool TryRead()
     {
-        if (!_items.Bytes.TryByte(out byte kind) || kind is not (ReadBatchWriter.Get or ReadBatchWriter.Scan)) return false;
+        if (!_items.Bytes.TryByte(out byte kind) || kind is not (ReadBatchWriter.Get or ReadBatchWriter.Scan))
+            return false;
         if (!_items.Bytes.TryByte(out byte family) || family > (byte)ColumnFamily.Write) return false;
         IsScan = kind == ReadBatchWriter.Scan;
         Family = (ColumnFamily)family;
@@ -86,7 +87,8 @@ public ref struct ReadBatchReader
     private bool TryReadScan()
     {
         Key = default;
-        bool read = _items.Bytes.TryBlock(out ReadOnlySpan<byte> start) & _items.Bytes.TryBlock(out ReadOnlySpan<byte> end);
+        bool read =
+            _items.Bytes.TryBlock(out ReadOnlySpan<byte> start) & _items.Bytes.TryBlock(out ReadOnlySpan<byte> end);
         read &= _items.Bytes.TryPositive(out long limit) && limit <= int.MaxValue;
         read &= _items.Bytes.TryByte(out byte flags) && flags <= ReadBatchWriter.Reverse;
         read &= _items.Bytes.TryPositive(out long maxBytes) && maxBytes <= int.MaxValue;

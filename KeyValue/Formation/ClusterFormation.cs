@@ -10,8 +10,9 @@ namespace Orleans.Raft.KeyValue;
 /// late one the record, and refuses a known name that comes with another disk.
 /// </summary>
 /// <remarks>
-/// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that hears another
-/// plan from most of the nodes which that plan names (or from half, the deciding one among them) gives up; the others wait for it.
+/// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that
+/// hears another plan from most of the nodes which that plan names (or from half, the deciding one among them) gives
+/// up; the others wait for it.
 /// </remarks>
 internal sealed class ClusterFormation(
     NodeName self, FormationPlan plan, INodeStorage storage, INetwork network, Func<Guid> newGuid, ILogger logger)
@@ -38,7 +39,9 @@ internal sealed class ClusterFormation(
             lock (_lock)
             {
                 return [.. plan.Nodes.Where(n => n != self && !_heard.ContainsKey(n)).Select(n =>
-                    new WaitedForNode(n, _different.TryGetValue(n, out (FormationPlan, string Difference) found) ? found.Difference : null))];
+                    new WaitedForNode(n, _different.TryGetValue(n, out (FormationPlan, string Difference) found)
+                        ? found.Difference
+                        : null))];
             }
         }
     }
@@ -102,7 +105,8 @@ internal sealed class ClusterFormation(
         }
         FormationPlan theirs = FormationPlan.Decode(hello.Plan);
         if (!theirs.Nodes.Contains(hello.From))
-            throw new FormationException($"{hello.From} says hello with a plan for {string.Join(", ", theirs.Nodes)} only.");
+            throw new FormationException($"{hello.From} says hello with a plan for {string.Join(", ", theirs.Nodes)} "
+                + "only.");
         // One that counts on this node without being counted on does not hear of it otherwise.
         if (!plan.Nodes.Contains(hello.From) && theirs.Nodes.Contains(self)) SayHello([hello.From]);
         if (theirs.DifferenceTo(plan) is { } difference)
@@ -123,18 +127,22 @@ internal sealed class ClusterFormation(
         NodeName[] holders;
         lock (_lock)
         {
-            if (!_different.TryGetValue(peer, out (FormationPlan, string Difference) before) || before.Difference != difference)
+            if (!_different.TryGetValue(peer, out (FormationPlan, string Difference) before)
+                || before.Difference != difference)
                 FormationLog.Different(logger, self, peer, difference);
             _heard.Remove(peer);
             _different[peer] = (theirs, difference);
-            holders = [.. _different.Where(d => theirs.Nodes.Contains(d.Key) && d.Value.Plan.DifferenceTo(theirs) is null).Select(d => d.Key)];
+            holders = [.. _different.Where(d => theirs.Nodes.Contains(d.Key)
+                && d.Value.Plan.DifferenceTo(theirs) is null).Select(d => d.Key)];
         }
-        bool decides = 2 * holders.Length > theirs.Nodes.Count || (2 * holders.Length == theirs.Nodes.Count && holders.Contains(theirs.Nodes[0]));
+        bool decides = 2 * holders.Length > theirs.Nodes.Count
+            || (2 * holders.Length == theirs.Nodes.Count && holders.Contains(theirs.Nodes[0]));
         // Strangers alone decide nothing.
         if (!decides || !holders.Any(plan.Nodes.Contains)) return;
         // The others should learn why this node is missing, also if it had no time to greet them before.
         SayHello(plan.Nodes.Where(node => node != self));
-        _formed.TrySetException(new FormationException($"{self} is configured differently from {string.Join(", ", holders)}: "
+        _formed.TrySetException(new FormationException($"{self} is configured differently from "
+            + $"{string.Join(", ", holders)}: "
             + $"{plan.DifferenceTo(theirs)}. Give all nodes the same configuration and start this one again."));
     }
 
@@ -254,7 +262,9 @@ internal sealed class ClusterFormation(
 /// <param name="Difference">How its configuration differs from this node's; null: it was not heard of.</param>
 public readonly record struct WaitedForNode(NodeName Node, string? Difference)
 {
-    public override string ToString() => Difference is null ? Node.ToString() : $"{Node} (configured differently: {Difference} here)";
+    public override string ToString() => Difference is null
+        ? Node.ToString()
+        : $"{Node} (configured differently: {Difference} here)";
 }
 
 internal static partial class FormationLog
@@ -271,6 +281,7 @@ internal static partial class FormationLog
     [LoggerMessage(4, LogLevel.Error, "{Node}: {Peer} does not accept this node: {Reason}")]
     public static partial void RefusedThoughFormed(ILogger logger, NodeName node, NodeName peer, string reason);
 
-    [LoggerMessage(5, LogLevel.Warning, "{Node}: {Peer} is configured differently ({Difference} here): it counts as missing. Give all nodes the same configuration")]
+    [LoggerMessage(5, LogLevel.Warning, "{Node}: {Peer} is configured differently ({Difference} here): it counts as "
+        + "missing. Give all nodes the same configuration")]
     public static partial void Different(ILogger logger, NodeName node, NodeName peer, string difference);
 }

@@ -19,7 +19,8 @@ internal static class FormationCodec
     public static void WriteBlock(BinaryWriter writer, ReadOnlySpan<byte> block)
     {
         if (block.Length > MaxBlockBytes)
-            throw new FormationException($"A block of {block.Length} bytes is too large; at most {MaxBlockBytes} are possible.");
+            throw new FormationException($"A block of {block.Length} bytes is too large; at most {MaxBlockBytes} are "
+                + "possible.");
         writer.Write(block.Length);
         writer.Write(block);
     }

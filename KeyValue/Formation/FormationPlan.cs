@@ -15,7 +15,8 @@ public sealed record FormationPlan(
 
     /// <summary>Divides the key space at <paramref name="splitKeys"/> and places min(3, nodes) replicas of each group round robin.</summary>
     /// <param name="splitKeys">Ascending, without repeats, none empty; one less than there are groups.</param>
-    /// <exception cref="FormationException">Names what is wrong with the nodes or keys, or says that they are too many.</exception>
+    /// <exception cref="FormationException">Names what is wrong with the nodes or keys, or says that they are too
+    /// many.</exception>
     public static FormationPlan Create(
         IReadOnlyList<NodeName> nodes, IReadOnlyList<byte[]> splitKeys, StoreLimits limits)
     {
@@ -42,11 +43,14 @@ public sealed record FormationPlan(
         }
         var plan = new FormationPlan(sorted, groups, limits);
         // The record repeats the plan, with a store for each node; nodes send each other both.
-        int bytes = new FormationRecord(default, [.. sorted.Select(n => new FormationNode(n, default))], groups, limits).Encode().Length;
+        int bytes = new FormationRecord(default, [.. sorted.Select(n => new FormationNode(n, default))], groups, limits)
+            .Encode().Length;
         if (bytes > FormationCodec.MaxBlockBytes)
         {
-            throw new FormationException($"{groups.Count} groups on {sorted.Length} nodes make a formation record of {bytes} bytes; "
-                + $"at most {FormationCodec.MaxBlockBytes} are possible. Take fewer groups, shorter split keys or shorter node names.");
+            throw new FormationException($"{groups.Count} groups on {sorted.Length} nodes make a formation record of "
+                + $"{bytes} bytes; "
+                + $"at most {FormationCodec.MaxBlockBytes} are possible. Take fewer groups, shorter split keys or "
+                + "shorter node names.");
         }
         return plan;
     }

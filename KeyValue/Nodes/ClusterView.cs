@@ -16,8 +16,8 @@ public static class ClusterView
         [.. node.Replicas.Select(r => new ReplicaView(r.Status, r.Descriptor, r.Leader))]);
 
     /// <summary>
-    /// The cluster as its nodes see it. Of several leaders of a group that of the highest term counts, unless most of the group's
-    /// replicas have gone on to a later term: one replica that campaigns alone deposes nobody.
+    /// The cluster as its nodes see it. Of several leaders of a group that of the highest term counts, unless most of
+    /// the group's replicas have gone on to a later term: one replica that campaigns alone deposes nobody.
     /// </summary>
     public static ClusterStatus Merge(FormationRecord formation, IReadOnlyList<NodeView> views)
     {
@@ -28,7 +28,8 @@ public static class ClusterView
             ReplicaView[] known = [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
             GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
             ReplicaStatus? leader = known.Select(r => r.Status).Where(s => s.Role == "leader").MaxBy(s => s.Term);
-            if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count) leader = null;
+            if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count)
+                leader = null;
             Term term = leader?.Term ?? known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
             LogIndex commit = known.Select(r => r.Status.Commit).DefaultIfEmpty().Max();
             groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));

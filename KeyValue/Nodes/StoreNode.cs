@@ -131,13 +131,15 @@ public sealed class StoreNode : IAsyncDisposable
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
-        string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem).FirstOrDefault(p => p is not null);
+        string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
+            .FirstOrDefault(p => p is not null);
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
     }
 
     /// <summary>Says for how long the disk has not answered a flush; null while that is within the limit.</summary>
     internal string? DescribeStall() => Storage.StalledFor is var stall && stall >= _options.Replica.StallLimit
-        ? string.Create(CultureInfo.InvariantCulture, $"the disk of {Name} has not answered a flush for {stall.TotalSeconds:F1} s")
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"the disk of {Name} has not answered a flush for {stall.TotalSeconds:F1} s")
         : null;
 
     /// <summary>Dies as a crashed process does; see <see cref="INodeStorage.CrashAsync"/>.</summary>

@@ -61,7 +61,8 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Nothing was proposed, and this replica cannot: it names the leader it knows and, while its disk hangs, says so.</summary>
+    /// <summary>Nothing was proposed, and this replica cannot: it names the leader it knows and, while its disk hangs,
+    /// says so.</summary>
     private void SendElsewhere(RequestInput request)
     {
         GroupReplyStatus status = _stall is null ? GroupReplyStatus.NotLeader : GroupReplyStatus.Busy;

@@ -45,7 +45,8 @@ public sealed partial class Replica
         {
             Post(new ContinuationInput(replica => replica.OnSnapshotAbandoned(e.Message)));
         }
-#pragma warning disable CA1031 // Whatever else it is, it is a broken log or a broken state: this replica must not go on.
+// Whatever else it is, it is a broken log or a broken state: this replica must not go on.
+#pragma warning disable CA1031
         catch (Exception e)
 #pragma warning restore CA1031
         {
@@ -67,7 +68,8 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>The log grows on meanwhile: what it holds is safe there, for as long as the disk has room for it.</summary>
+    /// <summary>The log grows on meanwhile: what it holds is safe there, for as long as the disk has room for
+    /// it.</summary>
     private void OnSnapshotNotWritten(EntryId last, string reason)
     {
         _takingSnapshot = false;

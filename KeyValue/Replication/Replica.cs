@@ -297,11 +297,15 @@ internal static partial class ReplicaLog
     [LoggerMessage(25, LogLevel.Warning, "{Node} {Group} {Replica}: snapshot work ended early: {Reason}")]
     public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string reason);
 
-    [LoggerMessage(27, LogLevel.Error, "{Node} {Group} {Replica}: no snapshot at {Last}; the log grows until there is one; next try in {Wait}: {Reason}")]
-    public static partial void SnapshotNotWritten(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, TimeSpan wait, string reason);
+    [LoggerMessage(27, LogLevel.Error, "{Node} {Group} {Replica}: no snapshot at {Last}; the log grows until there is "
+        + "one; next try in {Wait}: {Reason}")]
+    public static partial void SnapshotNotWritten(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        EntryId last, TimeSpan wait, string reason);
 
-    [LoggerMessage(28, LogLevel.Warning, "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]
-    public static partial void Dropped(ILogger logger, NodeName node, GroupId group, ReplicaId replica, long count, long bound);
+    [LoggerMessage(28, LogLevel.Warning,
+        "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]
+    public static partial void Dropped(ILogger logger, NodeName node, GroupId group, ReplicaId replica, long count,
+        long bound);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
     public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last);

@@ -28,7 +28,8 @@ internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : Re
         long bytes = OverheadBytes;
         if (message is SnapshotChunk chunk) bytes += chunk.Data.Length;
         else if (message is AppendEntries append)
-            foreach (ref readonly LogEntry entry in append.Entries.Span) bytes += EntryOverheadBytes + entry.Payload.Length;
+            foreach (ref readonly LogEntry entry in append.Entries.Span)
+                bytes += EntryOverheadBytes + entry.Payload.Length;
         return bytes;
     }
 }

@@ -24,10 +24,12 @@ public sealed record ReplicaOptions
     /// <summary>Requests waiting for an answer in one replica; more are answered Busy. Default 10,000.</summary>
     public int MaxPendingRequests { get; init; } = 10_000;
 
-    /// <summary>Bytes of requests waiting for an answer in one replica, unless it is a single one; more are answered Busy. Default 64 MiB.</summary>
+    /// <summary>Bytes of requests waiting for an answer in one replica, unless it is a single one; more are answered
+    /// Busy. Default 64 MiB.</summary>
     public long MaxPendingBytes { get; init; } = 64 << 20;
 
-    /// <summary>Bytes of peers' messages in one replica's inbox, unless it is a single one; more are dropped, as a network would. Default 64 MiB.</summary>
+    /// <summary>Bytes of peers' messages in one replica's inbox, unless it is a single one; more are dropped, as a
+    /// network would. Default 64 MiB.</summary>
     public long MaxInboxBytes { get; init; } = 64 << 20;
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>

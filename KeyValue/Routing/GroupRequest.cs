@@ -31,7 +31,8 @@ public enum GroupReplyStatus : byte
     /// <summary>Not proposed: the replica does not lead; it may name who does.</summary>
     NotLeader = 1,
 
-    /// <summary>Not proposed: a bound is reached, or, with a <see cref="GroupReply.Reason"/>, the replica's disk hangs and another one may lead.</summary>
+    /// <summary>Not proposed: a bound is reached, or, with a <see cref="GroupReply.Reason"/>, the replica's disk hangs
+    /// and another one may lead.</summary>
     Busy = 2,
 
     /// <summary>Proposed, or perhaps proposed, and no answer will come: it may or may not be applied. Reads: simply ask again.</summary>

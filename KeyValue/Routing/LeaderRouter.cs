@@ -24,8 +24,8 @@ public sealed class LeaderRouter
     }
 
     /// <summary>
-    /// Takes note of how a node answered: a hint is followed, a refusal or failure without one moves on to the next replica. One
-    /// that is merely busy is asked again, one that says why it cannot serve is not.
+    /// Takes note of how a node answered: a hint is followed, a refusal or failure without one moves on to the next
+    /// replica. One that is merely busy is asked again, one that says why it cannot serve is not.
     /// </summary>
     public void Learn(GroupId group, NodeName asked, in GroupReply reply)
     {

@@ -43,7 +43,8 @@ public sealed record StoreLimits
         Check(MaxBatchBytes <= 1 << 30 && MaxBatchBytes >= (2L * MaxValueBytes) + MaxKeyBytes + 64,
             "MaxBatchBytes must hold two values, a key and 64 bytes, and be at most 1 GiB.");
         Check(SessionWindow is >= 1 and <= 1 << 16, "SessionWindow must be 1 to 65,536.");
-        // With room for two, the oldest write unanswered always finds room: what was kept after it is less than one value.
+        // With room for two, the oldest write unanswered always finds room: what was kept after it is less than one
+        // value.
         Check(SessionAnswerBytes >= 2L * MaxValueBytes && SessionAnswerBytes <= 1 << 30,
             "SessionAnswerBytes must hold two values and be at most 1 GiB.");
         Check(MaxSessions is >= 1 and <= 10_000_000, "MaxSessions must be 1 to 10,000,000.");
@@ -98,7 +99,8 @@ public sealed record StoreLimits
 
     private (string Name, long Value)[] Fields() =>
     [
-        (nameof(MaxKeyBytes), MaxKeyBytes), (nameof(MaxValueBytes), MaxValueBytes), (nameof(MaxBatchBytes), MaxBatchBytes),
+        (nameof(MaxKeyBytes), MaxKeyBytes), (nameof(MaxValueBytes), MaxValueBytes),
+            (nameof(MaxBatchBytes), MaxBatchBytes),
         (nameof(SessionWindow), SessionWindow), (nameof(SessionAnswerBytes), SessionAnswerBytes),
         (nameof(MaxSessions), MaxSessions), (nameof(ScanPageBytes), ScanPageBytes),
         (nameof(SessionTimeoutMilliseconds), SessionTimeoutMilliseconds),

@@ -90,6 +90,7 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
 
 internal static partial class LinkLog
 {
-    [LoggerMessage(45, LogLevel.Warning, "{Count} messages to {Peer} dropped so far: it takes nothing, and {Bound} bytes wait for it")]
+    [LoggerMessage(45, LogLevel.Warning,
+        "{Count} messages to {Peer} dropped so far: it takes nothing, and {Bound} bytes wait for it")]
     public static partial void Dropped(ILogger logger, NodeName peer, long count, int bound);
 }

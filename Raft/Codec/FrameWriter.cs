@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Orleans.Raft.Core;
 
 /// <summary>
-/// A growable buffer that holds one frame; reused, so that a steady state allocates nothing. One that was large for a single
-/// frame becomes smaller again when many after it were small.
+/// A growable buffer that holds one frame; reused, so that a steady state allocates nothing. One that was large for a
+/// single frame becomes smaller again when many after it were small.
 /// </summary>
 public sealed class FrameWriter
 {

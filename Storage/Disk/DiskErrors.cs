@@ -35,7 +35,8 @@ internal static class DiskErrors
     {
         string advice = failure switch
         {
-            DiskFailure.Full => "The disk or quota is full: free space or enlarge it; if the node stopped, start it again.",
+            DiskFailure.Full =>
+                "The disk or quota is full: free space or enlarge it; if the node stopped, start it again.",
             DiskFailure.PermissionDenied =>
                 "Give the account that runs this program read and write access there, then start the node again.",
             DiskFailure.NotFound => "Check that the disk is mounted and the data directory is the right one.",

@@ -60,8 +60,8 @@ public sealed record RecoveredReplica(RaftState State, SnapshotFile? Snapshot);
 public sealed record SnapshotFile(GroupId Group, EntryId Last, long LengthBytes, uint Checksum);
 
 /// <summary>
-/// Writes one snapshot file. Disposed before <see cref="FinishAsync"/>, or after it failed, it leaves nothing behind: a failure of
-/// the disk here costs this file and nothing else.
+/// Writes one snapshot file. Disposed before <see cref="FinishAsync"/>, or after it failed, it leaves nothing behind: a
+/// failure of the disk here costs this file and nothing else.
 /// </summary>
 public interface ISnapshotWriter : IAsyncDisposable
 {

@@ -158,7 +158,8 @@ internal sealed partial class SnapshotStore
         {
             // The end of one writer's file must not be taken for that of another's of the same name.
             if (_finishing.Contains(file))
-                throw new DiskException(DiskFailure.InUse, temporary, $"Another writer is just finishing snapshot {file.Last} of {file.Group}.");
+                throw new DiskException(DiskFailure.InUse, temporary,
+                    $"Another writer is just finishing snapshot {file.Last} of {file.Group}.");
             isNeeded = !IsSuperseded(file) && !IsFinished(file);
             if (isNeeded) _finishing.Add(file);
         }

@@ -156,7 +156,8 @@ public sealed class SnapshotTests
     [InlineData(DiskOperationKind.Flush)]
     [InlineData(DiskOperationKind.Rename)]
     [InlineData(DiskOperationKind.FlushDirectory)]
-    public void A_snapshot_that_fails_at_any_step_leaves_nothing_behind_and_the_next_one_succeeds(DiskOperationKind kind)
+    public void A_snapshot_that_fails_at_any_step_leaves_nothing_behind_and_the_next_one_succeeds(
+        DiskOperationKind kind)
     {
         (Replica replica, SnapshotFile before) = OpenWithSnapshot();
         string[] files = SnapshotFiles;

@@ -59,7 +59,8 @@ public class CallTests
     {
         StoreCluster cluster = StoreCluster.Start();
         var connection = new WrappedConnection(cluster) { Routes = () => Task.FromResult<StoreRoutes?>(null) };
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         Assert.Throws<UnavailableException>(() => cluster.Put(client, "k", "1"));
         Assert.Equal(0, connection.Attempts);
     }
@@ -76,7 +77,8 @@ public class CallTests
             await Task.Delay(Seconds(lookupSeconds), cluster.Time);
             return await cluster.GetRoutesAsync();
         };
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         foreach (NodeName node in cluster.Names) cluster.Isolate(node);
         TimeSpan start = cluster.Time.Now;
         Assert.Throws<UnavailableException>(() => cluster.Get(client, "k"));
@@ -95,7 +97,8 @@ public class CallTests
         {
             Handle = (_, _) => Task.FromResult(new GroupReply(GroupReplyStatus.Answered, answers.ToArray())),
         };
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         TimeSpan start = cluster.Time.Now;
         UnavailableException failure = Assert.Throws<UnavailableException>(() => cluster.Run(async () =>
         {
@@ -161,15 +164,18 @@ public class CallTests
     [Fact]
     public void A_replica_with_too_many_bytes_of_requests_waiting_answers_Busy()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingBytes = 10_000 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingBytes = 10_000 } });
         Replica leader = cluster.ReplicaOn(cluster.Leader());
         SessionId session = cluster.OpenSession(leader, 60_000);
         // One alone may be as large as it likes, and leaves as much room as there was.
         for (ulong i = 1; i <= 2; i++)
-            Assert.Equal(GroupReplyStatus.Answered, cluster.Execute(leader, PutOf(session, i, "k", new string('v', 20_000))).Status);
+            Assert.Equal(GroupReplyStatus.Answered,
+                cluster.Execute(leader, PutOf(session, i, "k", new string('v', 20_000))).Status);
         cluster.Isolate(cluster.Leader());
         string value = new('v', 4_000);
-        Running<GroupReply>[] waiting = [.. Enumerable.Range(3, 2).Select(i => cluster.Begin(() => leader.ExecuteAsync(PutOf(session, (ulong)i, "k", value))))];
+        Running<GroupReply>[] waiting = [.. Enumerable.Range(3, 2)
+            .Select(i => cluster.Begin(() => leader.ExecuteAsync(PutOf(session, (ulong)i, "k", value))))];
         cluster.RunFor(TimeSpan.FromMilliseconds(1));
         Assert.Equal(GroupReplyStatus.Busy, cluster.Execute(leader, PutOf(session, 5, "k", value)).Status);
         Assert.Equal(GroupReplyStatus.Answered, cluster.Execute(leader, ReadOf("k", RequestKind.StaleRead)).Status);

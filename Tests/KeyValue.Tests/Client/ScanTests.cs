@@ -48,7 +48,8 @@ public class ScanTests
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Groups = 4, Limits = Limits });
         var connection = new WrappedConnection(cluster);
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         for (int i = 0; i < 6; i++) cluster.Put(client, $"!{i}", new string('v', 20));
         connection.Handle = async (_, inner) =>
         {

@@ -83,7 +83,8 @@ public class FormationTests
     [InlineData(2, new[] { 2, 1, 3 })]
     [InlineData(1, new[] { 1, 3, 2 })]
     [InlineData(1, new[] { 2, 3, 1 })]
-    public void A_node_that_is_configured_differently_does_not_start_and_the_others_wait_for_it_saying_what_differs(int wrong, int[] order)
+    public void A_node_that_is_configured_differently_does_not_start_and_the_others_wait_for_it_saying_what_differs(
+        int wrong, int[] order)
     {
         var misconfigured = new NodeName($"node-{wrong}");
         bool corrected = false;
@@ -99,11 +100,13 @@ public class FormationTests
         NodeName[] right = [.. cluster.Names.Where(n => n != misconfigured)];
         Assert.Equal([misconfigured], cluster.StartFailure.Keys);
         string reason = Assert.IsType<FormationException>(cluster.StartFailure[misconfigured]).Message;
-        Assert.Contains($"{misconfigured} is configured differently from {right[0]}, {right[1]}: 2 groups against 1", reason);
+        Assert.Contains($"{misconfigured} is configured differently from {right[0]}, {right[1]}: 2 groups against 1",
+            reason);
         foreach (NodeName name in right)
         {
             Assert.False(cluster.Nodes[name].Formed.IsCompleted);
-            Assert.Equal($"{misconfigured} (configured differently: 2 groups against 1 here)", Assert.Single(cluster.Nodes[name].WaitingFor).ToString());
+            Assert.Equal($"{misconfigured} (configured differently: 2 groups against 1 here)",
+                Assert.Single(cluster.Nodes[name].WaitingFor).ToString());
         }
         Assert.All(cluster.Nodes.Values, node => Assert.Null(node.Storage.Formation));
 
@@ -144,13 +147,16 @@ public class FormationTests
         var cluster = new StoreCluster(new StoreClusterOptions
         {
             Nodes = 2,
-            PerNode = options => options.Name == new NodeName("node-1") ? options with { Limits = options.Limits with { MaxValueBytes = 17 } } : options,
+            PerNode = options => options.Name == new NodeName("node-1")
+                ? options with { Limits = options.Limits with { MaxValueBytes = 17 } }
+                : options,
         });
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
         cluster.RunFor(Seconds(5));
         Assert.Equal([cluster.Names[1]], cluster.StartFailure.Keys);
         Assert.Contains("MaxValueBytes 1048576 against 17", cluster.StartFailure[cluster.Names[1]].Message);
-        Assert.Contains("MaxValueBytes 1048576 against 17 here", Assert.Single(cluster.Nodes[cluster.Names[0]].WaitingFor).ToString());
+        Assert.Contains("MaxValueBytes 1048576 against 17 here",
+            Assert.Single(cluster.Nodes[cluster.Names[0]].WaitingFor).ToString());
     }
 
     [Theory]
@@ -161,7 +167,9 @@ public class FormationTests
         var misconfigured = new NodeName("node-3");
         var cluster = new StoreCluster(new StoreClusterOptions
         {
-            PerNode = options => options.Name == misconfigured ? options with { Nodes = [.. nodes.Split(',').Select(n => new NodeName(n))] } : options,
+            PerNode = options => options.Name == misconfigured
+                ? options with { Nodes = [.. nodes.Split(',').Select(n => new NodeName(n))] }
+                : options,
         });
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
         cluster.RunFor(Seconds(5));
@@ -181,7 +189,8 @@ public class FormationTests
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
         cluster.RunFor(Seconds(5));
         Assert.Equal([stranger], cluster.StartFailure.Keys);
-        Assert.Contains("nodes node-1,node-2,node-3 against node-1,node-2,node-4", cluster.StartFailure[stranger].Message);
+        Assert.Contains("nodes node-1,node-2,node-3 against node-1,node-2,node-4",
+            cluster.StartFailure[stranger].Message);
         Assert.Equal([new WaitedForNode(new NodeName("node-4"), null)], cluster.Nodes[others[0]].WaitingFor);
     }
 
@@ -195,13 +204,16 @@ public class FormationTests
         foreach (string[] nodes in new[] { new[] { "alien-1", "alien-2", "node-1" }, ["node-1", "node-2", "node-9"] })
         {
             byte[] plan = FormationPlan.Create([.. nodes.Select(n => new NodeName(n))], [], new StoreLimits()).Encode();
-            foreach (string sender in nodes.Where(n => n.StartsWith("alien", StringComparison.Ordinal) || n == "node-2"))
-                cluster.Nodes[name].Receive(new FormationHello(new NodeName(sender), new StoreId(Guid.NewGuid()), plan).Encode());
+            foreach (string sender in nodes.Where(n => n.StartsWith("alien", StringComparison.Ordinal)
+                || n == "node-2"))
+                cluster.Nodes[name]
+                    .Receive(new FormationHello(new NodeName(sender), new StoreId(Guid.NewGuid()), plan).Encode());
         }
         cluster.RunFor(Seconds(1));
         Assert.Empty(cluster.StartFailure);
         Assert.False(cluster.Nodes[name].Formed.IsCompleted);
-        Assert.Equal(["node-2 (configured differently: nodes node-1,node-2,node-9 against node-1,node-2,node-3 here)", "node-3"],
+        Assert.Equal(
+            ["node-2 (configured differently: nodes node-1,node-2,node-9 against node-1,node-2,node-3 here)", "node-3"],
             cluster.Nodes[name].WaitingFor.Select(w => w.ToString()));
     }
 
@@ -209,7 +221,8 @@ public class FormationTests
     public void A_plan_too_large_to_be_told_is_refused_before_anything_is_written()
     {
         byte[][] keys = [.. Enumerable.Range(0, 300).Select(i => (byte[])[(byte)(i >> 8), (byte)i, .. new byte[2000]])];
-        var cluster = new StoreCluster(new StoreClusterOptions { PerNode = options => options with { Groups = null, SplitKeys = keys } });
+        var cluster = new StoreCluster(
+            new StoreClusterOptions { PerNode = options => options with { Groups = null, SplitKeys = keys } });
         cluster.StartNode(cluster.Names[0]);
         cluster.RunFor(Seconds(1));
         string reason = Assert.IsType<FormationException>(cluster.StartFailure[cluster.Names[0]]).Message;
@@ -219,7 +232,8 @@ public class FormationTests
         keys = keys[..250];
         cluster.StartFailure.Clear();
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
-        cluster.RunUntil(() => cluster.Nodes.Count == 3 && cluster.Nodes.Values.All(n => n.Formed.IsCompletedSuccessfully), Seconds(5), "the cluster formed");
+        cluster.RunUntil(() => cluster.Nodes.Count == 3
+            && cluster.Nodes.Values.All(n => n.Formed.IsCompletedSuccessfully), Seconds(5), "the cluster formed");
         // The most groups there may be, with ordinary names, fit as well.
         FormationPlan.Create(cluster.Names, FormationPlan.EvenSplitKeys(StoreNodeOptions.MaxGroups), new StoreLimits());
     }

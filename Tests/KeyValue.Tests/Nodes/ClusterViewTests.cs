@@ -8,7 +8,8 @@ public class ClusterViewTests
 {
     private static readonly NodeName[] Names = [new("node-1"), new("node-2"), new("node-3")];
     private static readonly FormationPlan Plan = FormationPlan.Create(Names, [], new StoreLimits());
-    private static readonly FormationRecord Record = new(new ClusterId(Guid.Empty), [.. Names.Select(n => new FormationNode(n, default))],
+    private static readonly FormationRecord Record =
+        new(new ClusterId(Guid.Empty), [.. Names.Select(n => new FormationNode(n, default))],
         Plan.Groups, Plan.Limits);
 
     [Theory]
@@ -22,15 +23,18 @@ public class ClusterViewTests
     [InlineData("leader 3,follower 5,follower 5", null, 5ul)]
     [InlineData("follower 3,follower 3,down 0", null, 3ul)]
     [InlineData("down 0,down 0,down 0", null, 0ul)]
-    public void The_leader_shown_is_the_latest_that_most_replicas_have_not_left_behind(string replicas, string? leader, ulong term)
+    public void The_leader_shown_is_the_latest_that_most_replicas_have_not_left_behind(string replicas, string? leader,
+        ulong term)
     {
         var views = new List<NodeView>();
         foreach ((string replica, NodeName name) in replicas.Split(',').Zip(Names))
         {
             string[] words = replica.Split(' ');
-            var status = new ReplicaStatus(new GroupId(1), name, words[0], new Term(ulong.Parse(words[1], null)), LogIndex.Zero, LogIndex.Zero);
+            var status = new ReplicaStatus(new GroupId(1), name, words[0], new Term(ulong.Parse(words[1], null)),
+                LogIndex.Zero, LogIndex.Zero);
             views.Add(words[0] == "down" ? new NodeView(name)
-                : new NodeView(name, new NodeStatus(name, IsUp: true, 0, 0, 0), [new ReplicaView(status, Plan.Groups[0], null)]));
+                : new NodeView(name, new NodeStatus(name, IsUp: true, 0, 0, 0),
+                    [new ReplicaView(status, Plan.Groups[0], null)]));
         }
         GroupStatus group = Assert.Single(ClusterView.Merge(Record, views).Groups);
         Assert.Equal(leader is null ? null : new NodeName(leader), group.Leader);

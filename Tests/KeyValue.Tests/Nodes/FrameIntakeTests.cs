@@ -81,11 +81,13 @@ public class FrameIntakeTests
     [Fact]
     public void A_replica_whose_turn_does_not_come_keeps_only_so_many_bytes_of_messages()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxInboxBytes = 10_000 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxInboxBytes = 10_000 } });
         Replica replica = cluster.ReplicaOn(cluster.Followers()[0]);
         ReplicaId leader = cluster.ReplicaOn(cluster.Leader()).Id;
         var entry = new LogEntry(replica.Status.Term, new LogIndex(1_000_000), EntryKind.Command, new byte[3_000]);
-        RaftMessage message = new AppendEntries(replica.Status.Term, new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { entry }, LogIndex.Zero);
+        RaftMessage message = new AppendEntries(replica.Status.Term,
+            new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { entry }, LogIndex.Zero);
         for (int i = 0; i < 10; i++) replica.Deliver(leader, message);
         Assert.Equal(7, replica.DroppedMessages);
         // Small ones are bounded too.
@@ -95,7 +97,8 @@ public class FrameIntakeTests
         cluster.Scheduler.RunUntilIdle();
         long dropped = replica.DroppedMessages;
         var large = new LogEntry(replica.Status.Term, new LogIndex(1_000_000), EntryKind.Command, new byte[30_000]);
-        replica.Deliver(leader, new AppendEntries(replica.Status.Term, new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { large }, LogIndex.Zero));
+        replica.Deliver(leader, new AppendEntries(replica.Status.Term,
+            new EntryId(replica.Status.Term, new LogIndex(999_999)), new[] { large }, LogIndex.Zero));
         Assert.Equal(dropped, replica.DroppedMessages);
         cluster.Put(cluster.CreateClient(), "a", "works");
         cluster.WaitForEqualReplicas();

@@ -27,13 +27,15 @@ public class FailureTests
         cluster.RunFor(TimeSpan.FromMilliseconds(150));
         Assert.Equal("follower", cluster.ReplicaOn(node).Status.Role);
         Assert.Contains("flush", cluster.Nodes[node].GetStatus().Problem);
-        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node, leader: null);
+        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node,
+            leader: null);
         // A client that knows no better starts with the stalled replica and is there as soon as another one leads.
         TimeSpan asked = cluster.Time.Now;
         cluster.Put(client, "k", "after");
         Assert.InRange(cluster.Time.Now - asked, TimeSpan.Zero, Seconds(2));
         Assert.Equal("after", cluster.Get(client, "k"));
-        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node, cluster.Leader());
+        RequireBusyByStall(cluster.Execute(cluster.ReplicaOn(node), Unsessioned(Operation.OpenSession(1000))), node,
+            cluster.Leader());
 
         cluster.Disks[node].ReleaseFlushes();
         cluster.WaitForEqualReplicas();
@@ -53,8 +55,11 @@ public class FailureTests
         GroupReply reply = cluster.Execute(cluster.ReplicaOn(stalled), PutOf(new SessionId(1), 1, "k", "v"));
         RequireBusyByStall(reply, stalled, cluster.Leader());
 
-        var connection = new WrappedConnection(cluster) { Handle = (number, inner) => number == 1 ? Task.FromResult(reply) : inner() };
-        var other = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { FirstBackoff = Seconds(1), MaxBackoff = Seconds(1) }, 1);
+        var connection = new WrappedConnection(cluster) { Handle = (number, inner) => number == 1
+            ? Task.FromResult(reply)
+            : inner() };
+        var other = new KvClient(connection, cluster.Time, cluster.Scheduler,
+            new KvClientOptions { FirstBackoff = Seconds(1), MaxBackoff = Seconds(1) }, 1);
         TimeSpan asked = cluster.Time.Now;
         Assert.Equal("hanging", cluster.Get(other, "k"));
         Assert.InRange(cluster.Time.Now - asked, TimeSpan.Zero, Seconds(0.4));
@@ -73,7 +78,8 @@ public class FailureTests
             return true;
         });
         cluster.RunFor(Seconds(2.1));
-        Assert.Contains("the disk of node-1 has not answered", Assert.Throws<UnavailableException>(() => cluster.Get(client, "k")).Message);
+        Assert.Contains("the disk of node-1 has not answered",
+            Assert.Throws<UnavailableException>(() => cluster.Get(client, "k")).Message);
         Assert.IsType<OutcomeUnknownException>(stuck.Failure);
     }
 
@@ -136,7 +142,8 @@ public class FailureTests
         cluster.Disks[node].FreeBytes = 0;
         string value = new('x', 10_000);
         for (int i = 0; i < 60; i++) cluster.Put(client, $"k{i}", value);
-        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5),
+            "the node's replica stopped");
         RequireFailed(cluster, node, "Full");
         Assert.Equal(value, cluster.Get(client, "k59"));
     }
@@ -149,7 +156,8 @@ public class FailureTests
     [InlineData(DiskOperationKind.FlushDirectory)]
     public void A_snapshot_that_cannot_be_written_is_given_up_and_tried_again_later(DiskOperationKind kind)
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { SnapshotLogBytes = 2048 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { SnapshotLogBytes = 2048 } });
         KvClient client = cluster.CreateClient();
         NodeName node = cluster.Leader();
         for (int failures = 0; failures < 3; failures++) cluster.Disks[node].FailNext(kind, "snapshots");
@@ -162,7 +170,8 @@ public class FailureTests
         for (int i = 0; i < 5; i++) cluster.Put(client, $"k{i}", value);
         cluster.RunFor(Seconds(0.1));
         Assert.Equal(1, tries);
-        Assert.Contains($"g1 could write no snapshot, so its log grows: Cannot {kind}", cluster.Nodes[node].GetStatus().Problem);
+        Assert.Contains($"g1 could write no snapshot, so its log grows: Cannot {kind}", cluster.Nodes[node]
+            .GetStatus().Problem);
         Assert.DoesNotContain(cluster.Disks[node].Files, f => f.StartsWith("snapshots/", StringComparison.Ordinal));
         // After 1 s, and after 2 s more; all the while it works on.
         cluster.RunFor(Seconds(2.5));
@@ -197,19 +206,22 @@ public class FailureTests
         cluster.Disks[node].FreeBytes = 0;
         string value = new('x', 10_000);
         for (int i = 0; i < 3; i++) cluster.Put(client, $"k{i}", value);
-        cluster.RunUntil(() => cluster.Nodes[node].GetStatus().Problem is not null, Seconds(5), "it says that it takes no snapshots");
+        cluster.RunUntil(() => cluster.Nodes[node].GetStatus().Problem is not null, Seconds(5),
+            "it says that it takes no snapshots");
         Assert.Contains("g1 could write no snapshot", cluster.Nodes[node].GetStatus().Problem);
         Assert.Null(cluster.ReplicaOn(node).StopReason);
 
         for (int i = 3; i < 60; i++) cluster.Put(client, $"k{i}", value);
-        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5),
+            "the node's replica stopped");
         RequireFailed(cluster, node, "Full");
         Assert.Equal(value, cluster.Get(client, "k59"));
         // With room again, it has all that it had acknowledged, and catches up.
         cluster.CrashNode(node);
         cluster.Disks[node].FreeBytes = null;
         cluster.StartNode(node);
-        cluster.RunUntil(() => cluster.Nodes.TryGetValue(node, out StoreNode? back) && back.Formed.IsCompletedSuccessfully && back.Find(First) is not null,
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(node, out StoreNode? back)
+            && back.Formed.IsCompletedSuccessfully && back.Find(First) is not null,
             Seconds(5), "the node is back");
         cluster.WaitForEqualReplicas();
     }

@@ -118,7 +118,8 @@ public sealed class RequestJoinerTests
         Task<GroupReply>[] joined = [Start(joiner, Write("b"), RequestKind.Write), Start(joiner, Write("c"), RequestKind.Write)];
         Complete();
         Complete(GroupReply.Of(status, new NodeName("node-2"), reason));
-        Assert.All(joined, reply => Assert.Equal(GroupReply.Of(status, new NodeName("node-2"), reason), ReplyOf(reply)));
+        Assert.All(joined, reply =>
+            Assert.Equal(GroupReply.Of(status, new NodeName("node-2"), reason), ReplyOf(reply)));
         Assert.Equal([1, 2], _target.Counts);
     }
 

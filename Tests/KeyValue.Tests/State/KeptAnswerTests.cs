@@ -19,7 +19,8 @@ public sealed class KeptAnswerTests
     [Fact]
     public void Limits_with_room_for_less_than_two_values_are_invalid()
     {
-        Assert.Contains("two values", Assert.Single(new StoreLimits { MaxValueBytes = 100, SessionAnswerBytes = 199 }.Validate()));
+        Assert.Contains("two values",
+            Assert.Single(new StoreLimits { MaxValueBytes = 100, SessionAnswerBytes = 199 }.Validate()));
         Assert.Empty(new StoreLimits { MaxValueBytes = 100, SessionAnswerBytes = 200 }.Validate());
     }
 

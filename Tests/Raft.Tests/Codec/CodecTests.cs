@@ -231,7 +231,8 @@ public sealed class CodecTests
         Assert.InRange(writer.CapacityBytes, 8 << 20, 17 << 20);
         // Large frames come again before it has had enough small ones: nothing changes.
         byte[] kept = Buffer();
-        for (int i = 0; i < 5 * FrameWriter.FramesUntilShrunk; i++) Write(i % FrameWriter.FramesUntilShrunk == 0 ? 5 << 20 : 10);
+        for (int i = 0; i < 5 * FrameWriter.FramesUntilShrunk; i++)
+            Write(i % FrameWriter.FramesUntilShrunk == 0 ? 5 << 20 : 10);
         Assert.Same(kept, Buffer());
         for (int i = 0; i < 2 * FrameWriter.FramesUntilShrunk; i++) Write(100_000);
         Assert.InRange(writer.CapacityBytes, 100_000, 300_000);
@@ -249,7 +250,8 @@ public sealed class CodecTests
             Assert.True(reader.TryReadNext(out _, out RaftMessage? message, out _));
         }
 
-        byte[] Buffer() => System.Runtime.InteropServices.MemoryMarshal.TryGetArray(writer.Written, out ArraySegment<byte> segment) ? segment.Array! : [];
+        byte[] Buffer() => System.Runtime.InteropServices.MemoryMarshal.TryGetArray(writer.Written,
+            out ArraySegment<byte> segment) ? segment.Array! : [];
     }
 
     private static byte[] Frame(ulong seed, int messages, out List<RaftMessage> written)
