@@ -59,7 +59,8 @@ public class CallTests
     {
         StoreCluster cluster = StoreCluster.Start();
         var connection = new WrappedConnection(cluster) { Routes = () => Task.FromResult<StoreRoutes?>(null) };
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(3) }, 1);
         Assert.Throws<UnavailableException>(() => cluster.Put(client, "k", "1"));
         Assert.Equal(0, connection.Attempts);
     }

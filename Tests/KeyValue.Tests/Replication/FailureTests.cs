@@ -142,7 +142,8 @@ public class FailureTests
         cluster.Disks[node].FreeBytes = 0;
         string value = new('x', 10_000);
         for (int i = 0; i < 60; i++) cluster.Put(client, $"k{i}", value);
-        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5),
+            "the node's replica stopped");
         RequireFailed(cluster, node, "Full");
         Assert.Equal(value, cluster.Get(client, "k59"));
     }
