@@ -5,7 +5,8 @@ using Orleans.Raft.KeyValue;
 const int Failed = 1;
 
 var options = new BenchOptions();
-var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a release build.")
+var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a "
+    + "release build.")
 {
     FlushCommand.Create(options),
     CoreCommand.Create(options),

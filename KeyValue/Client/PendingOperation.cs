@@ -8,7 +8,8 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     /// <param name="encoded">An <see cref="Operation"/>, or a batch of one read; never changed.</param>
     /// <param name="routingKey">Finds the group anew if it was the wrong one; null: the caller does.</param>
     /// <param name="deadline">On the client's clock.</param>
-    public PendingOperation(byte[] encoded, ReadOnlyMemory<byte>? routingKey, TimeSpan deadline) : base(TaskCreationOptions.RunContinuationsAsynchronously)
+    public PendingOperation(byte[] encoded, ReadOnlyMemory<byte>? routingKey, TimeSpan deadline)
+        : base(TaskCreationOptions.RunContinuationsAsynchronously)
     {
         Encoded = encoded;
         RoutingKey = routingKey;
@@ -36,7 +37,8 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     public void Observe(CancellationToken token)
     {
         if (token.CanBeCanceled)
-            _cancellation = token.UnsafeRegister(static (operation, token) => ((PendingOperation)operation!).TrySetCanceled(token), this);
+            _cancellation = token.UnsafeRegister(static (operation, token) => ((PendingOperation)operation!)
+                .TrySetCanceled(token), this);
     }
 
     public void End(in OperationAnswer answer)
@@ -54,7 +56,9 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     /// <summary>Ends a call whose time is up, saying as much as is known.</summary>
     public void Expire(bool isWrite, string why)
     {
-        if (isWrite && (IsSent || MayBeApplied)) Fail(new OutcomeUnknownException($"No answer before the deadline ({why}); the write may or may not be applied. Read before writing again."));
-        else Fail(new UnavailableException($"Nobody could serve the call before its deadline ({why}); nothing was changed. See `status` for which nodes are up, and try again."));
+        if (isWrite && (IsSent || MayBeApplied)) Fail(new OutcomeUnknownException("No answer before the deadline "
+            + $"({why}); the write may or may not be applied. Read before writing again."));
+        else Fail(new UnavailableException($"Nobody could serve the call before its deadline ({why}); nothing was "
+            + "changed. See `status` for which nodes are up, and try again."));
     }
 }

@@ -5,8 +5,8 @@ using System.Runtime.CompilerServices;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// A node of an <see cref="OrderedMap"/>: sorted keys, and beside each the eight bytes of it that follow what all keys of the
-/// node share, big-endian, so that most comparisons need not touch the key itself.
+/// A node of an <see cref="OrderedMap"/>: sorted keys, and beside each the eight bytes of it that follow what all keys
+/// of the node share, big-endian, so that most comparisons need not touch the key itself.
 /// </summary>
 internal abstract class MapNode(long stamp)
 {
@@ -21,7 +21,8 @@ internal abstract class MapNode(long stamp)
     /// <summary>Estimated heap use of a node: one object that holds its three arrays.</summary>
     public const int NodeBytes = 40 + (3 * 8 * Capacity);
 
-    /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots too.</summary>
+    /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots
+    /// too.</summary>
     public readonly long Stamp = stamp;
 
     public int Count;
@@ -56,7 +57,8 @@ internal abstract class MapNode(long stamp)
         return at < Count && key.SequenceEqual(Keys[at]) ? at : -1;
     }
 
-    /// <summary>The index of the first key not below (or, with <paramref name="afterEqual"/>, above) the given one; Count if none.</summary>
+    /// <summary>The index of the first key not below (or, with <paramref name="afterEqual"/>, above) the given one;
+    /// Count if none.</summary>
     public int Bound(ReadOnlySpan<byte> key, bool afterEqual)
     {
         if (_shared > 0)
@@ -144,8 +146,8 @@ internal abstract class MapNode(long stamp)
         return low;
     }
 
-    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every step
-    /// waits for the memory of the one before.</summary>
+    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every
+    /// step waits for the memory of the one before.</summary>
     private int FirstPrefixNotBelow(ulong prefix)
     {
         ReadOnlySpan<ulong> prefixes = ((ReadOnlySpan<ulong>)_prefixes)[..Count];
@@ -176,7 +178,8 @@ internal abstract class MapNode(long stamp)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int AsInteger(bool value) => Unsafe.BitCast<bool, byte>(value);
 
-    /// <summary>The eight bytes from an offset on, big-endian, padded with zeros: equal prefixes do not mean equal keys.</summary>
+    /// <summary>The eight bytes from an offset on, big-endian, padded with zeros: equal prefixes do not mean equal
+    /// keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong PrefixOf(ReadOnlySpan<byte> key, int offset) => key.Length - offset >= sizeof(ulong)
         ? BinaryPrimitives.ReadUInt64BigEndian(key[offset..])
@@ -262,7 +265,8 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     }
 }
 
-/// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of child <c>i + 1</c>.</summary>
+/// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of
+/// child <c>i + 1</c>.</summary>
 internal sealed class MapBranch(long stamp) : MapNode(stamp)
 {
     private ChildArray _children;
@@ -294,7 +298,8 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         RemoveKey(Math.Max(at - 1, 0));
     }
 
-    /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the two.</summary>
+    /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the
+    /// two.</summary>
     public MapBranch Split(out byte[] separator)
     {
         int middle = Count / 2;

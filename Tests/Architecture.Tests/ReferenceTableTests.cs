@@ -14,7 +14,8 @@ public class ReferenceTableTests
         ["Embedded"] = ["KeyValue", "Storage", "Shell"],
         ["Grains.Interfaces"] = ["Microsoft.Orleans.Sdk"],
         ["Grains"] = ["KeyValue", "Grains.Interfaces", "Microsoft.Orleans.Sdk", "Microsoft.Orleans.Server"],
-        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "Microsoft.Orleans.Server", "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
+        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "Microsoft.Orleans.Server",
+            "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
         ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "Microsoft.Orleans.Client"],
     };
 
@@ -26,7 +27,8 @@ public class ReferenceTableTests
     [MemberData(nameof(Projects))]
     public void A_project_references_only_what_the_table_allows(string project)
     {
-        string[] references = [.. References(project).Where(r => IsOurs(r) || r.StartsWith("Microsoft.Orleans", StringComparison.Ordinal) || r == "Npgsql")];
+        string[] references = [.. References(project)
+            .Where(r => IsOurs(r) || r.StartsWith("Microsoft.Orleans", StringComparison.Ordinal) || r == "Npgsql")];
         Assert.All(references, reference => Assert.Contains(reference, Allowed[project]));
     }
 
@@ -40,7 +42,8 @@ public class ReferenceTableTests
     {
         string assembly = project == "Raft" ? "Orleans.Raft.Core" : $"Orleans.Raft.{project}";
         string[] allowed = [.. Closure(project).Select(r => r == "Raft" ? "Orleans.Raft.Core" : $"Orleans.Raft.{r}")];
-        string[] references = [.. System.Reflection.Assembly.Load(assembly).GetReferencedAssemblies().Select(r => r.Name!).Where(r => r.StartsWith("Orleans", StringComparison.Ordinal))];
+        string[] references = [.. System.Reflection.Assembly.Load(assembly).GetReferencedAssemblies()
+            .Select(r => r.Name!).Where(r => r.StartsWith("Orleans", StringComparison.Ordinal))];
         Assert.All(references, reference => Assert.Contains(reference, allowed));
     }
 
@@ -65,7 +68,8 @@ public class ReferenceTableTests
     public void Every_project_has_a_readme()
     {
         Assert.All(Allowed.Keys.Where(project => Directory.Exists(Path.Combine(Root, project))),
-            project => Assert.True(File.Exists(Path.Combine(Root, project, "README.md")), $"{project}/README.md is missing"));
+            project => Assert.True(File.Exists(Path.Combine(Root, project, "README.md")),
+                $"{project}/README.md is missing"));
     }
 
     /// <summary>A project and all that its allowed references may reference.</summary>
@@ -81,7 +85,8 @@ public class ReferenceTableTests
         return closure;
     }
 
-    private static bool IsOurs(string reference) => Allowed.ContainsKey(reference) || Directory.Exists(Path.Combine(Root, reference));
+    private static bool IsOurs(string reference) => Allowed.ContainsKey(reference)
+        || Directory.Exists(Path.Combine(Root, reference));
 
     private static IEnumerable<string> References(string project)
     {
@@ -90,14 +95,16 @@ public class ReferenceTableTests
         foreach (XElement element in document.Descendants())
         {
             if (element.Attribute("Include")?.Value is not { } include) continue;
-            if (element.Name.LocalName == "ProjectReference") yield return Path.GetFileNameWithoutExtension(include.Replace('\\', '/'));
+            if (element.Name.LocalName == "ProjectReference")
+                yield return Path.GetFileNameWithoutExtension(include.Replace('\\', '/'));
             if (element.Name.LocalName == "PackageReference") yield return include;
         }
     }
 
     private static string FindRoot()
     {
-        for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+        for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory =
+            directory.Parent)
             if (File.Exists(Path.Combine(directory.FullName, "Directory.Packages.props"))) return directory.FullName;
         throw new DirectoryNotFoundException("The repository's root was not found above the tests' own directory.");
     }

@@ -41,4 +41,5 @@ public sealed class LedgerBook(ulong seed)
 
 /// <summary>What a run found.</summary>
 /// <param name="Lost">Acknowledged writes that were missing or different; must be empty.</param>
-public sealed record LedgerResult(int Kills, int Written, int Acknowledged, int UnacknowledgedFound, IReadOnlyList<string> Lost);
+public sealed record LedgerResult(int Kills, int Written, int Acknowledged, int UnacknowledgedFound,
+    IReadOnlyList<string> Lost);

@@ -14,8 +14,8 @@ public interface ILedgerHost : IAsyncDisposable
 }
 
 /// <summary>
-/// Writes without pause while the store is killed again and again, and remembers each acknowledgement; at the end every key is
-/// read back. A write that was never acknowledged may be there or not.
+/// Writes without pause while the store is killed again and again, and remembers each acknowledgement; at the end every
+/// key is read back. A write that was never acknowledged may be there or not.
 /// </summary>
 public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int acknowledgements, Action<string> report)
 {
@@ -41,14 +41,16 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
         return result;
     }
 
-    /// <summary>Keeps a window of writes on their way; with <paramref name="killAfter"/>, kills that many answers after the condition is met.</summary>
+    /// <summary>Keeps a window of writes on their way; with <paramref name="killAfter"/>, kills that many answers after
+    /// the condition is met.</summary>
     private async Task WriteUntilAsync(ShellProcess shell, Func<bool> enough, int killAfter)
     {
         var waiting = new Queue<int>();
         bool alive = true, killed = false;
         while (true)
         {
-            while (alive && !enough() && waiting.Count < Window || alive && killAfter > 0 && waiting.Count < Window && !killed)
+            while (alive && !enough() && waiting.Count < Window || alive && killAfter > 0 && waiting.Count < Window
+                && !killed)
             {
                 int write = book.Next();
                 alive = await shell.SendAsync($"put {LedgerBook.KeyOf(write)} {book.ValueOf(write)}");
@@ -68,7 +70,8 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
             if (line is null) return;
             int answered = waiting.Dequeue();
             if (line == "OK") book.Acknowledge(answered);
-            else if (!line.StartsWith("ERR ", StringComparison.Ordinal)) throw new InvalidDataException($"put answered '{line}'");
+            else if (!line.StartsWith("ERR ", StringComparison.Ordinal))
+                throw new InvalidDataException($"put answered '{line}'");
         }
     }
 
@@ -79,10 +82,13 @@ public sealed class LedgerRun(ILedgerHost host, LedgerBook book, int kills, int 
         int asked = 0;
         for (int write = 0; write < book.Written; write++)
         {
-            for (; asked < Math.Min(book.Written, write + Window); asked++) await shell.SendAsync($"get {LedgerBook.KeyOf(asked)}");
-            string? value = await shell.ReadLineAsync(Deadline) ?? throw new InvalidDataException($"The shell ended while reading back. Its errors: {shell.Errors}");
+            for (; asked < Math.Min(book.Written, write + Window); asked++)
+                await shell.SendAsync($"get {LedgerBook.KeyOf(asked)}");
+            string? value = await shell.ReadLineAsync(Deadline)
+                ?? throw new InvalidDataException($"The shell ended while reading back. Its errors: {shell.Errors}");
             bool matches = value == book.ValueOf(write);
-            if (book.IsAcknowledged(write) && !matches) lost.Add($"{LedgerBook.KeyOf(write)}: expected {book.ValueOf(write)}, found {value}");
+            if (book.IsAcknowledged(write) && !matches)
+                lost.Add($"{LedgerBook.KeyOf(write)}: expected {book.ValueOf(write)}, found {value}");
             else if (!book.IsAcknowledged(write) && matches) extra++;
             else if (!matches && value != "(nil)") lost.Add($"{LedgerBook.KeyOf(write)}: never written so: {value}");
         }

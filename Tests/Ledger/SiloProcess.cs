@@ -24,12 +24,14 @@ public sealed class SiloProcess : IDisposable
     /// <summary>Starts a silo; what it writes to standard error goes to <paramref name="logFile"/>.</summary>
     public static SiloProcess Start(string name, IReadOnlyList<string> command, string logFile)
     {
-        var start = new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start =
+            new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true };
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} cannot be started.");
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         process.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null) ready.TrySetException(new InvalidOperationException($"{name} ended before it was ready; see {logFile}."));
+            if (line.Data is null) ready.TrySetException(new InvalidOperationException($"{name} ended before it was "
+                + $"ready; see {logFile}."));
             else if (line.Data.StartsWith($"ready {name}", StringComparison.Ordinal)) ready.TrySetResult();
         };
         process.ErrorDataReceived += (_, line) =>

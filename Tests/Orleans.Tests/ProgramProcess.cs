@@ -19,7 +19,8 @@ internal sealed class ProgramProcess : IDisposable
     /// <param name="project">Silo or Client.</param>
     public static ProgramProcess Start(string project, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll"));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         Process process = Process.Start(start) ?? throw new InvalidOperationException("dotnet cannot be started.");
@@ -28,7 +29,8 @@ internal sealed class ProgramProcess : IDisposable
     }
 
     /// <summary>Runs a program to its end.</summary>
-    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string project, params string[] arguments)
+    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string project,
+        params string[] arguments)
     {
         using ProgramProcess program = Start(project, arguments);
         return await program.EndAsync();
