@@ -6,7 +6,8 @@ const int Failed = 1;
 const int Interrupted = 130;
 
 var options = new BenchOptions();
-var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a release build.")
+var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a "
+    + "release build.")
 {
     FlushCommand.Create(options),
     CoreCommand.Create(options),

@@ -1,12 +1,18 @@
 using System.CommandLine;
 using Orleans.Raft.Client;
 
-var gateways = new Option<string>("--gateways") { Description = "Silos' gateways, comma-separated.", DefaultValueFactory = _ => KvTool.DefaultGateways };
-var clusterId = new Option<string>("--cluster-id") { Description = "Name of the Orleans cluster.", DefaultValueFactory = _ => "orleans-raft" };
+var gateways = new Option<string>("--gateways") { Description = "Silos' gateways, comma-separated.",
+    DefaultValueFactory = _ => KvTool.DefaultGateways };
+var clusterId = new Option<string>("--cluster-id") { Description = "Name of the Orleans cluster.",
+    DefaultValueFactory = _ => "orleans-raft" };
 var noColor = new Option<bool>("--no-color") { Description = "No colours on a terminal." };
 var verbose = new Option<bool>("--verbose") { Description = "What Orleans' client does, on standard error." };
-var command = new Argument<string[]>("command") { Description = "A command of the shell and its arguments, such as: put a 1. Without one, the shell.", Arity = ArgumentArity.ZeroOrMore };
-var root = new RootCommand("kv: the shell of Orleans.Raft over a cluster of silos. Options come before the command.") { gateways, clusterId, noColor, verbose, command };
+var command =
+    new Argument<string[]>("command") { Description = "A command of the shell and its arguments, such as: put a 1. "
+    + "Without one, the shell.", Arity = ArgumentArity.ZeroOrMore };
+var root = new RootCommand(
+    "kv: the shell of Orleans.Raft over a cluster of silos. Options come before the command.") { gateways, clusterId,
+    noColor, verbose, command };
 // What follows the command's name belongs to the command, options of its own too.
 root.TreatUnmatchedTokensAsErrors = false;
 
@@ -15,7 +21,8 @@ root.SetAction(async (parsed, cancellation) =>
     if (parsed.GetValue(noColor)) Environment.SetEnvironmentVariable("NO_COLOR", "1");
     try
     {
-        return await KvTool.RunAsync(parsed.GetValue(command) ?? [], parsed.GetValue(gateways)!, parsed.GetValue(clusterId)!, parsed.GetValue(verbose), cancellation);
+        return await KvTool.RunAsync(parsed.GetValue(command) ?? [], parsed.GetValue(gateways)!,
+            parsed.GetValue(clusterId)!, parsed.GetValue(verbose), cancellation);
     }
     catch (ArgumentException failure)
     {
@@ -24,7 +31,9 @@ root.SetAction(async (parsed, cancellation) =>
 });
 
 ParseResult result = root.Parse(Split(args));
-return result.Errors.Count == 0 ? await result.InvokeAsync() : Refuse(string.Join(" ", result.Errors.Select(e => e.Message)) + " See --help.");
+return result.Errors.Count == 0
+    ? await result.InvokeAsync()
+    : Refuse(string.Join(" ", result.Errors.Select(e => e.Message)) + " See --help.");
 
 static int Refuse(string message)
 {

@@ -39,7 +39,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     /// <summary>Opens or creates the data directory and starts all nodes.</summary>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
-    /// <exception cref="FormationException">The data directory is another cluster's, or misses a node's folder.</exception>
+    /// <exception cref="FormationException">The data directory is another cluster's, or misses a node's
+    /// folder.</exception>
     /// <exception cref="IOException">The disk refuses, or holds something that is not what was written.</exception>
     public static async Task<EmbeddedCluster> StartAsync(EmbeddedOptions options)
     {
@@ -193,7 +194,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     private static async Task OpenReplicasAsync(StoreNode node)
     {
-        foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, TaskScheduler.Default);
+        foreach (GroupDescriptor group in node.OwnGroups)
+            await node.OpenReplicaAsync(group.Group, TaskScheduler.Default);
     }
 
     private void Tick()
@@ -229,7 +231,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private void RequireKnown(NodeName node)
     {
         if (!_options.NodeNames.Contains(node))
-            throw new KeyValueArgumentException("BadArgument", $"There is no node {node}; the nodes are {string.Join(", ", _options.NodeNames)}.");
+            throw new KeyValueArgumentException("BadArgument",
+                $"There is no node {node}; the nodes are {string.Join(", ", _options.NodeNames)}.");
     }
 
     private static ulong NextSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));

@@ -20,7 +20,8 @@ public sealed record EmbeddedOptions
     /// <summary>Where to divide the keys, instead of <see cref="Groups"/>.</summary>
     public IReadOnlyList<byte[]>? SplitKeys { get; init; }
 
-    /// <summary>False acknowledges writes before they are on the disk: a power failure may then lose acknowledged writes. Default true.</summary>
+    /// <summary>False acknowledges writes before they are on the disk: a power failure may then lose acknowledged
+    /// writes. Default true.</summary>
     public bool FlushToDisk { get; init; } = true;
 
     public ReplicaOptions Replica { get; init; } = new();
@@ -41,9 +42,11 @@ public sealed record EmbeddedOptions
         var problems = new List<string>();
         if (string.IsNullOrWhiteSpace(DataDirectory)) problems.Add("--data is empty; name a directory.");
         if (Nodes is < 1 or > MaxNodes) problems.Add($"--nodes is {Nodes}; it must be 1 to {MaxNodes}.");
-        if (Groups is < 1 or > StoreNodeOptions.MaxGroups) problems.Add($"--groups is {Groups}; it must be 1 to {StoreNodeOptions.MaxGroups}.");
+        if (Groups is < 1 or > StoreNodeOptions.MaxGroups)
+            problems.Add($"--groups is {Groups}; it must be 1 to {StoreNodeOptions.MaxGroups}.");
         if (Groups is { } groups && SplitKeys is { } keys && keys.Count + 1 != groups)
-            problems.Add($"--groups is {groups}, but --split-at with {keys.Count} keys makes {keys.Count + 1} groups; give one of the two.");
+            problems.Add($"--groups is {groups}, but --split-at with {keys.Count} keys makes {keys.Count + 1} groups; "
+                + "give one of the two.");
         problems.AddRange(Client.Validate());
         problems.AddRange(Replica.Validate());
         problems.AddRange(Limits.Validate());

@@ -4,7 +4,8 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Embedded;
 
-/// <summary>Carries frames between the nodes of one process by a method call; isolated and stopped nodes hear and say nothing.</summary>
+/// <summary>Carries frames between the nodes of one process by a method call; isolated and stopped nodes hear and say
+/// nothing.</summary>
 internal sealed class InProcessNetwork
 {
     private readonly ConcurrentDictionary<NodeName, StoreNode> _nodes = new();
@@ -26,7 +27,8 @@ internal sealed class InProcessNetwork
     {
         public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame)
         {
-            if (!network.IsIsolated(from) && !network.IsIsolated(to) && network._nodes.TryGetValue(to, out StoreNode? node))
+            if (!network.IsIsolated(from) && !network.IsIsolated(to)
+                && network._nodes.TryGetValue(to, out StoreNode? node))
                 node.Receive(frame.Span);
             return ValueTask.CompletedTask;
         }

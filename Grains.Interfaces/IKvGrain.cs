@@ -1,13 +1,13 @@
 namespace Orleans.Raft.Grains.Interfaces;
 
 /// <summary>
-/// The store, as Orleans applications see it. A stateless worker: the silo that a call enters serves it, and any key may be used;
-/// <c>GetGrain&lt;IKvGrain&gt;(0)</c> will do.
+/// The store, as Orleans applications see it. A stateless worker: the silo that a call enters serves it, and any key
+/// may be used; <c>GetGrain&lt;IKvGrain&gt;(0)</c> will do.
 /// </summary>
 /// <remarks>
-/// Calls throw <see cref="KvGrainException"/>, whose <see cref="KvGrainException.Code"/> says what is known. A reply that gets
-/// lost between silo and client leaves a write's outcome unknown: use <c>KvClient</c> of the client library where exactly-once
-/// matters. Reads are linearizable unless asked otherwise.
+/// Calls throw <see cref="KvGrainException"/>, whose <see cref="KvGrainException.Code"/> says what is known. A reply
+/// that gets lost between silo and client leaves a write's outcome unknown: use <c>KvClient</c> of the client library
+/// where exactly-once matters. Reads are linearizable unless asked otherwise.
 /// </remarks>
 [Alias("Orleans.Raft.IKvGrain")]
 public interface IKvGrain : IGrainWithIntegerKey
@@ -47,8 +47,8 @@ public interface IKvGrain : IGrainWithIntegerKey
     Task<KvPage> Scan(KvScan scan);
 
     /// <summary>
-    /// Runs a batch in one group; what <c>KvClient</c> calls. Batches of many callers are joined. Never throws for what became
-    /// of the batch: the reply says it.
+    /// Runs a batch in one group; what <c>KvClient</c> calls. Batches of many callers are joined. Never throws for what
+    /// became of the batch: the reply says it.
     /// </summary>
     /// <param name="group">The group's number.</param>
     /// <param name="kind">The store's <c>RequestKind</c>.</param>

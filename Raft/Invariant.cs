@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Orleans.Raft.Core;
 
-/// <summary>Checks that stay on in Release: a replica that finds one broken stops rather than spread the damage.</summary>
+/// <summary>Checks that stay on in Release: a replica that finds one broken stops rather than spread the
+/// damage.</summary>
 public static class Invariant
 {
     public static void Require(

@@ -9,7 +9,8 @@ using Orleans.Raft.Silo;
 
 const int BadStart = 2;
 
-var root = new RootCommand("Orleans.Raft: a silo that stores replicas. Prints 'ready NAME' once all its groups have a leader.");
+var root = new RootCommand("Orleans.Raft: a silo that stores replicas. Prints 'ready NAME' once all its groups have a "
+    + "leader.");
 var options = new List<(string Key, Func<ParseResult, string?> Value)>();
 foreach ((string key, string argument, string description) in SiloSettings.All)
 {
@@ -29,7 +30,9 @@ root.Options.Add(verbose);
 root.SetAction((parsed, cancellation) => RunAsync(parsed, cancellation));
 
 ParseResult result = root.Parse(args);
-return result.Errors.Count == 0 ? await result.InvokeAsync() : Refuse("BadOption", result.Errors.Select(e => $"{e.Message} See --help."));
+return result.Errors.Count == 0
+    ? await result.InvokeAsync()
+    : Refuse("BadOption", result.Errors.Select(e => $"{e.Message} See --help."));
 
 async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
 {
@@ -38,7 +41,8 @@ async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
         .AddEnvironmentVariables()
         .AddInMemoryCollection(Given(parsed))
         .Build();
-    if (SiloSettings.Read(configuration, out IReadOnlyList<string> problems) is not { } settings) return Refuse("BadOption", problems);
+    if (SiloSettings.Read(configuration, out IReadOnlyList<string> problems) is not { } settings)
+        return Refuse("BadOption", problems);
     if (SiloHost.FindPortInUse(settings) is { } taken) return Refuse("PortInUse", [taken]);
 
     using IHost host = SiloHost.Build(settings, configuration);
@@ -52,14 +56,17 @@ async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
         SiloNode node = host.Services.GetRequiredService<SiloNode>();
         await node.Serving.WaitAsync(cancellation);
     }
-    catch (Exception failure) when (RootOf(failure) is ArgumentException or FormationException or IOException or InvalidDataException or OrleansException or UnauthorizedAccessException)
+    catch (Exception failure) when (RootOf(failure) is ArgumentException or FormationException or IOException
+        or InvalidDataException or OrleansException or UnauthorizedAccessException)
     {
         // A silo that did not get as far as running cannot be stopped; disposing of the host ends what there is.
         if (started) await host.StopAsync(CancellationToken.None);
-        return Refuse("Start", [$"{settings.Name} with data in {Path.Combine(settings.Data, settings.Name.Value)}: {RootOf(failure).Message}"]);
+        return Refuse("Start", [$"{settings.Name} with data in {Path.Combine(settings.Data, settings.Name.Value)}: "
+            + $"{RootOf(failure).Message}"]);
     }
     if (!settings.FlushToDisk)
-        await Console.Error.WriteLineAsync("Warning: --no-fsync acknowledges writes before they are on the disk; a power failure may lose acknowledged writes.");
+        await Console.Error.WriteLineAsync("Warning: --no-fsync acknowledges writes before they are on the disk; a "
+            + "power failure may lose acknowledged writes.");
     Console.WriteLine($"ready {settings.Name}");
     await host.WaitForShutdownAsync(cancellation);
     return 0;
@@ -72,7 +79,9 @@ IEnumerable<KeyValuePair<string, string?>> Given(ParseResult parsed)
     if (parsed.GetValue(verbose)) yield return new("Logging:LogLevel:Orleans.Raft", "Information");
 }
 
-static Exception RootOf(Exception failure) => failure is AggregateException { InnerException: { } inner } ? RootOf(inner) : failure;
+static Exception RootOf(Exception failure) => failure is AggregateException { InnerException: { } inner }
+    ? RootOf(inner)
+    : failure;
 
 static int Refuse(string code, IEnumerable<string> messages)
 {

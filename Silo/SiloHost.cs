@@ -14,7 +14,8 @@ internal static class SiloHost
 {
     public static IHost Build(SiloSettings settings, IConfiguration configuration)
     {
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(
+            new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddConfiguration(configuration);
         builder.Logging.AddConfiguration(configuration.GetSection("Logging"));
         builder.Logging.AddSimpleConsole(console =>
@@ -31,7 +32,8 @@ internal static class SiloHost
     /// <summary>Says in words which of the silo's ports is taken; null if none is.</summary>
     public static string? FindPortInUse(SiloSettings settings)
     {
-        foreach ((string key, string argument, int port) in new[] { ("SiloPort", "--silo-port", settings.SiloPort), ("GatewayPort", "--gateway-port", settings.GatewayPort) })
+        foreach ((string key, string argument, int port) in new[] { ("SiloPort", "--silo-port", settings.SiloPort),
+            ("GatewayPort", "--gateway-port", settings.GatewayPort) })
         {
             using var listener = new TcpListener(settings.Address, port);
             try
@@ -40,7 +42,8 @@ internal static class SiloHost
             }
             catch (SocketException failure)
             {
-                return $"{SiloSettings.Section}:{key} ({argument}) is {port}, and {settings.Address}:{port} cannot be listened on ({failure.Message}); stop what uses it or take another port.";
+                return $"{SiloSettings.Section}:{key} ({argument}) is {port}, and {settings.Address}:{port} cannot be "
+                    + $"listened on ({failure.Message}); stop what uses it or take another port.";
             }
         }
         return null;
@@ -54,10 +57,12 @@ internal static class SiloHost
             cluster.ServiceId = settings.ClusterId;
         });
         silo.Configure<SiloOptions>(options => options.SiloName = settings.Name.Value);
-        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort, listenOnAnyHostAddress: false);
+        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort,
+            listenOnAnyHostAddress: false);
         silo.Configure<ClusterMembershipOptions>(membership =>
         {
-            // Elections do not wait for Orleans; a silo that joins probes all others, and does wait for the dead to be declared dead.
+            // Elections do not wait for Orleans; a silo that joins probes all others, and does wait for the dead to be
+            // declared dead.
             membership.ProbeTimeout = TimeSpan.FromSeconds(2);
             membership.NumMissedProbesLimit = 5;
         });

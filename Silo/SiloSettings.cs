@@ -16,7 +16,8 @@ internal sealed record SiloSettings
     public static readonly IReadOnlyList<(string Key, string Argument, string Description)> All =
     [
         ("Name", "--name", "This silo's name: one of --nodes."),
-        ("Nodes", "--nodes", "All silos' names, comma-separated, the same on every silo (default silo-1,silo-2,silo-3)."),
+        ("Nodes", "--nodes",
+        "All silos' names, comma-separated, the same on every silo (default silo-1,silo-2,silo-3)."),
         ("Data", "--data", "Where each silo has a directory of its name (default ./data)."),
         ("Groups", "--groups", "Raft groups of a new cluster (default 4)."),
         ("SplitAt", "--split-at", "Keys to divide the key space at, comma-separated; \\xHH is a byte."),
@@ -24,8 +25,10 @@ internal sealed record SiloSettings
         ("GatewayPort", "--gateway-port", "Port for clients (default 30000)."),
         ("Address", "--address", "This silo's IP address (default 127.0.0.1)."),
         ("ClusterId", "--cluster-id", "Name of the Orleans cluster (default orleans-raft)."),
-        ("Membership", "--membership", "Membership file that all silos of this machine share (default DATA/membership.json)."),
-        ("NoFsync", "--no-fsync", "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes."),
+        ("Membership", "--membership",
+        "Membership file that all silos of this machine share (default DATA/membership.json)."),
+        ("NoFsync", "--no-fsync",
+        "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes."),
     ];
 
     public required NodeName Name { get; init; }
@@ -50,14 +53,17 @@ internal sealed record SiloSettings
 
     public bool FlushToDisk { get; init; } = true;
 
-    /// <summary>Reads and checks the section; what is wrong is in <paramref name="problems"/>, each naming key, value and rule.</summary>
+    /// <summary>Reads and checks the section; what is wrong is in <paramref name="problems"/>, each naming key, value
+    /// and rule.</summary>
     public static SiloSettings? Read(IConfiguration configuration, out IReadOnlyList<string> problems)
     {
         var reader = new Reader(configuration.GetSection(Section));
         string name = reader.Text("Name", "");
         string[] nodes = [.. reader.Text("Nodes", "silo-1,silo-2,silo-3").Split(',', StringSplitOptions.TrimEntries)];
-        reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal).Count() == nodes.Length, "names separated by commas, none empty, none twice");
-        reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal), $"one of the silos' names ({string.Join(", ", nodes)})");
+        reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal)
+            .Count() == nodes.Length, "names separated by commas, none empty, none twice");
+        reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal),
+            $"one of the silos' names ({string.Join(", ", nodes)})");
         string data = reader.Text("Data", "./data");
         reader.Check("Data", !string.IsNullOrWhiteSpace(data), "a directory");
         var settings = new SiloSettings
@@ -75,8 +81,10 @@ internal sealed record SiloSettings
             FlushToDisk = !reader.Flag("NoFsync"),
         };
         reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");
-        reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort, "another port than SiloPort (--silo-port)");
-        reader.Check("Groups", settings.Groups is not { } groups || settings.SplitKeys is not { } keys || keys.Count + 1 == groups,
+        reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort,
+            "another port than SiloPort (--silo-port)");
+        reader.Check("Groups", settings.Groups is not { } groups || settings.SplitKeys is not { } keys
+            || keys.Count + 1 == groups,
             "left out with SplitAt (--split-at), or one more than its keys");
         problems = reader.Problems;
         return problems.Count == 0 ? settings : null;
@@ -102,7 +110,8 @@ internal sealed record SiloSettings
         public int? Number(string key, int? otherwise, int least, int most)
         {
             if (section[key] is not { } text) return otherwise;
-            bool valid = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most;
+            bool valid = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+                && value >= least && value <= most;
             Check(key, valid, $"a number from {least} to {most}");
             return valid ? value : otherwise;
         }
@@ -143,7 +152,8 @@ internal sealed record SiloSettings
             {
                 if (word[i] != '\\')
                 {
-                    output.Write(Encoding.UTF8.GetBytes(word, i, char.IsHighSurrogate(word[i]) && i + 1 < word.Length ? 2 : 1));
+                    output.Write(
+                        Encoding.UTF8.GetBytes(word, i, char.IsHighSurrogate(word[i]) && i + 1 < word.Length ? 2 : 1));
                     if (char.IsHighSurrogate(word[i])) i++;
                 }
                 else if (i + 1 < word.Length && word[i + 1] == '\\')
@@ -151,7 +161,8 @@ internal sealed record SiloSettings
                     output.WriteByte((byte)'\\');
                     i++;
                 }
-                else if (i + 3 < word.Length && word[i + 1] == 'x' && byte.TryParse(word.AsSpan(i + 2, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+                else if (i + 3 < word.Length && word[i + 1] == 'x' && byte.TryParse(word.AsSpan(i + 2, 2),
+                    NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
                 {
                     output.WriteByte(value);
                     i += 3;

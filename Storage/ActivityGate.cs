@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// Counts what is under way, so that a crash can let the current disk calls end and be sure that no other follows: after
-/// <see cref="CloseAsync"/> completes, nothing of this storage touches the directory.
+/// Counts what is under way, so that a crash can let the current disk calls end and be sure that no other follows:
+/// after <see cref="CloseAsync"/> completes, nothing of this storage touches the directory.
 /// </summary>
 internal sealed class ActivityGate
 {

@@ -45,8 +45,8 @@ internal static class DataDirectory
     }
 
     /// <summary>
-    /// Makes a new store. The identity comes last, when a first segment with a first batch is durable: from then on, a directory
-    /// without log has lost it, and is refused.
+    /// Makes a new store. The identity comes last, when a first segment with a first batch is durable: from then on, a
+    /// directory without log has lost it, and is refused.
     /// </summary>
     public static async ValueTask CreateAsync(IDisk disk, StoreId store, int segmentBytes)
     {
@@ -65,14 +65,16 @@ internal static class DataDirectory
     }
 
     /// <summary>Throws if a directory holds a name that is not ours.</summary>
-    public static async ValueTask<IReadOnlyList<string>> RefuseForeignAsync(IDisk disk, string directory, Predicate<string> isOurs)
+    public static async ValueTask<IReadOnlyList<string>> RefuseForeignAsync(IDisk disk, string directory,
+        Predicate<string> isOurs)
     {
         IReadOnlyList<string> names = await disk.ListAsync(directory);
         string? foreign = names.FirstOrDefault(name => !isOurs(name));
         if (foreign is null) return names;
         string path = directory.Length == 0 ? foreign : $"{directory}/{foreign}";
         throw new DiskException(DiskFailure.InUse, path,
-            $"{disk.Description} holds '{path}', which no store makes; nothing was changed. Give an empty directory or a store's own, "
+            $"{disk.Description} holds '{path}', which no store makes; nothing was changed. Give an empty directory "
+            + "or a store's own, "
             + "or move that file elsewhere.");
     }
 
@@ -85,7 +87,8 @@ internal static class DataDirectory
         if (snapshots.Count > 0 || stray is not null || await SegmentSupply.IsInUseAsync(disk, 1))
         {
             throw new CorruptionException(IdentityFile, 0,
-                $"{disk.Description} has a log or snapshots, but its identity, the file '{IdentityFile}', is missing. Nothing was changed. "
+                $"{disk.Description} has a log or snapshots, but its identity, the file '{IdentityFile}', is missing. "
+                + "Nothing was changed. "
                 + "Put that file back from where it went; if it is lost, empty the directory and replace this node.");
         }
         foreach (string name in logs) await disk.DeleteAsync($"{LogDirectory}/{name}");

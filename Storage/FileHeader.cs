@@ -4,8 +4,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// The first 64 bytes of every file here: magic (8), version (4), checksum of these 64 bytes (4, counted as zero), and 48
-/// bytes of the file's own. Magic, version and checksum keep their places in all versions.
+/// The first 64 bytes of every file here: magic (8), version (4), checksum of these 64 bytes (4, counted as zero), and
+/// 48 bytes of the file's own. Magic, version and checksum keep their places in all versions.
 /// </summary>
 internal static class FileHeader
 {
@@ -28,7 +28,8 @@ internal static class FileHeader
     public static void Check(string path, ReadOnlySpan<byte> header, ReadOnlySpan<byte> magic, int understood)
     {
         if (header.Length < Bytes) throw Corruption.Found(path, 0, "the file is shorter than its header");
-        if (!header[..magic.Length].SequenceEqual(magic)) throw Corruption.Found(path, 0, "it does not begin with the bytes of such a file");
+        if (!header[..magic.Length].SequenceEqual(magic))
+            throw Corruption.Found(path, 0, "it does not begin with the bytes of such a file");
         Span<byte> copy = stackalloc byte[Bytes];
         header[..Bytes].CopyTo(copy);
         copy[ChecksumOffset..OwnOffset].Clear();
@@ -44,6 +45,7 @@ internal static class FileHeader
 internal static class Corruption
 {
     public static CorruptionException Found(string path, long offsetBytes, string what) => new(path, offsetBytes,
-        $"{path} is damaged at offset {offsetBytes}: {what}. Nothing was changed. Do not edit or delete files here: check the disk, "
+        $"{path} is damaged at offset {offsetBytes}: {what}. Nothing was changed. Do not edit or delete files here: "
+        + "check the disk, "
         + "keep a copy of the directory, and replace this node; the other replicas have its data.");
 }

@@ -12,7 +12,8 @@ public sealed class NodeStorage : INodeStorage
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _closing;
 
-    private NodeStorage(StoreId storeId, WriteAheadLog log, SnapshotStore snapshots, ActivityGate gate, IAsyncDisposable directoryLock)
+    private NodeStorage(StoreId storeId, WriteAheadLog log, SnapshotStore snapshots, ActivityGate gate,
+        IAsyncDisposable directoryLock)
     {
         StoreId = storeId;
         _log = log;
@@ -33,8 +34,8 @@ public sealed class NodeStorage : INodeStorage
         _log.LogBytes, _log.LiveBytes, _snapshots.RecordedCount, _log.StalledFor, _log.Failure);
 
     /// <summary>
-    /// Opens a data directory, making a new store if it is empty or does not exist. What was written before and survived is
-    /// durable on return. The disk stays the caller's: dispose it after this.
+    /// Opens a data directory, making a new store if it is empty or does not exist. What was written before and
+    /// survived is durable on return. The disk stays the caller's: dispose it after this.
     /// </summary>
     /// <exception cref="DiskException">The directory is in use, holds other files, or the disk failed.</exception>
     /// <exception cref="CorruptionException">What is there is not what was written; nothing was repaired.</exception>
@@ -62,14 +63,15 @@ public sealed class NodeStorage : INodeStorage
     public async ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group) => await _log.OpenReplicaAsync(group);
 
     /// <inheritdoc/>
-    /// <remarks>Waits for the disk call under way, as the end of a process does. Calls that await something durable throw
-    /// <see cref="FencedException"/>: their outcome is unknown.</remarks>
+    /// <remarks>Waits for the disk call under way, as the end of a process does. Calls that await something durable
+    /// throw <see cref="FencedException"/>: their outcome is unknown.</remarks>
     public ValueTask CrashAsync() => CloseAsync(drain: false);
 
     /// <summary>Writes what is queued, then closes.</summary>
     public ValueTask DisposeAsync() => CloseAsync(drain: true);
 
-    private static async Task<NodeStorage> OpenLockedAsync(IDisk disk, NodeStorageOptions options, IAsyncDisposable directoryLock)
+    private static async Task<NodeStorage> OpenLockedAsync(IDisk disk, NodeStorageOptions options,
+        IAsyncDisposable directoryLock)
     {
         StoreId? found = await DataDirectory.ReadIdentityAsync(disk);
         StoreId store = found ?? new StoreId(options.NewStoreId());
@@ -82,9 +84,11 @@ public sealed class NodeStorage : INodeStorage
         try
         {
             SnapshotStore snapshots = await SnapshotStore.OpenAsync(
-                disk, recovered.Groups.Values.Select(group => group.Meta.Snapshot).OfType<SnapshotFile>(), gate, options.Logger);
+                disk, recovered.Groups.Values.Select(group => group.Meta.Snapshot).OfType<SnapshotFile>(), gate,
+                options.Logger);
             var log = new WriteAheadLog(disk, store, options, recovered, snapshots, gate);
-            options.Logger.Opened(disk.Description, store, recovered.Groups.Count, recovered.Segments.Count, recovered.NextSequence);
+            options.Logger.Opened(disk.Description, store, recovered.Groups.Count, recovered.Segments.Count,
+                recovered.NextSequence);
             return new NodeStorage(store, log, snapshots, gate, directoryLock);
         }
         catch

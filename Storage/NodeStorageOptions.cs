@@ -15,10 +15,12 @@ public sealed record NodeStorageOptions
     /// <summary>Makes the store id of a new data directory: random, never the same twice.</summary>
     public required Func<Guid> NewStoreId { get; init; }
 
-    /// <summary>Size of one log segment. Default 64 MiB; 4 KiB to 1 GiB, a multiple of 4 KiB. Segments of another size stay readable.</summary>
+    /// <summary>Size of one log segment. Default 64 MiB; 4 KiB to 1 GiB, a multiple of 4 KiB. Segments of another size
+    /// stay readable.</summary>
     public int SegmentBytes { get; init; } = 64 << 20;
 
-    /// <summary>Most bytes of one log batch, unless a single request is larger. Default 16 MiB; at least 4 KiB.</summary>
+    /// <summary>Most bytes of one log batch, unless a single request is larger. Default 16 MiB; at least 4
+    /// KiB.</summary>
     public int MaxBatchBytes { get; init; } = 16 << 20;
 
     public ILogger Logger { get; init; } = NullLogger.Instance;

@@ -17,14 +17,16 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
 
     public bool IsCurrent => !_fenced && _stopped is null;
 
-    public RecoveredReplica Recovered => _recovered ?? throw new InvalidOperationException("The opening has not completed, or a write was submitted already.");
+    public RecoveredReplica Recovered => _recovered
+        ?? throw new InvalidOperationException("The opening has not completed, or a write was submitted already.");
 
     public SnapshotFile? Snapshot => snapshots.RecordedOf(group);
 
     /// <summary>A newer handle exists, or the storage crashed or was closed.</summary>
     internal bool IsFenced => _fenced;
 
-    /// <summary>Why queued requests of this handle must not be written; null if they may. A fenced handle's may: they came before.</summary>
+    /// <summary>Why queued requests of this handle must not be written; null if they may. A fenced handle's may: they
+    /// came before.</summary>
     internal Exception? Refusal => _stopped;
 
     /// <summary>The observer of the last write; hears of a failure even when nothing is under way.</summary>
@@ -41,7 +43,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         if (request.Snapshot is { } snapshot && !_fenced)
         {
             file = snapshots.FindFinished(group, snapshot);
-            Invariant.Require(file is not null, $"{group} would install snapshot {snapshot}, but there is no finished file of it");
+            Invariant.Require(file is not null,
+                $"{group} would install snapshot {snapshot}, but there is no finished file of it");
         }
         log.Submit(this, request, file, observer);
     }
@@ -58,7 +61,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         CheckGroup(file);
         if (snapshots.IsSuperseded(file)) return ValueTask.CompletedTask;
         // Checked again: an installed snapshot may supersede this one at any moment, and then its file goes.
-        Invariant.Require(snapshots.IsFinished(file) || snapshots.IsSuperseded(file), $"{group} would record snapshot {file.Last}, but there is no finished file of it");
+        Invariant.Require(snapshots.IsFinished(file) || snapshots.IsSuperseded(file),
+            $"{group} would record snapshot {file.Last}, but there is no finished file of it");
         return log.RecordSnapshotAsync(this, file);
     }
 
@@ -75,7 +79,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         if (_fenced)
         {
             throw new FencedException(
-                $"This handle to {group} (incarnation {Incarnation}) was replaced by a newer opening, or its storage was closed.");
+                $"This handle to {group} (incarnation {Incarnation}) was replaced by a newer opening, or its storage "
+                + "was closed.");
         }
     }
 
@@ -108,7 +113,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
     private void CheckGroup(SnapshotFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (file.Group != group) throw new ArgumentException($"The snapshot is of {file.Group}, this is {group}.", nameof(file));
+        if (file.Group != group)
+            throw new ArgumentException($"The snapshot is of {file.Group}, this is {group}.", nameof(file));
     }
 
     private static void CheckContiguous(PersistRequest request)
@@ -116,7 +122,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         ReadOnlySpan<LogEntry> entries = request.Entries.Span;
         long bytes = LogFormat.EntriesBytes(entries);
         if (bytes > 1 << 30)
-            throw new ArgumentException($"One write has {bytes} bytes; at most {1 << 30} are possible.", nameof(request));
+            throw new ArgumentException($"One write has {bytes} bytes; at most {1 << 30} are possible.",
+                nameof(request));
         for (int i = 0; i < entries.Length; i++)
         {
             Invariant.Require(entries[i].Index.Value == entries[0].Index.Value + (ulong)i && entries[i].Index.Value > 0,

@@ -12,7 +12,8 @@ internal static partial class StorageLog
         this ILogger logger, string directory, StoreId store, int groups, int segments, ulong sequence);
 
     [LoggerMessage(2, LogLevel.Warning,
-        "The log ended in an unfinished batch: cut {Path} at {OffsetBytes}. Writes that were never acknowledged are gone")]
+        "The log ended in an unfinished batch: cut {Path} at {OffsetBytes}. Writes that were never "
+        + "acknowledged are gone")]
     public static partial void TornTailCut(this ILogger logger, string path, long offsetBytes);
 
     [LoggerMessage(3, LogLevel.Critical, "Storage {Directory} failed for good and acknowledges nothing any more")]

@@ -7,7 +7,8 @@ internal sealed class BenchOptions
 {
     public Option<double> Seconds { get; } = Positive("--seconds", 10, "How long each run is measured.");
 
-    public Option<double> WarmUp { get; } = AtLeastZero("--warmup", 10, "Seconds each run goes on before it is measured.");
+    public Option<double> WarmUp { get; } =
+        AtLeastZero("--warmup", 10, "Seconds each run goes on before it is measured.");
 
     public Option<int> Runs { get; } = Count("--runs", 1, 1000, "How often; medians are printed.", 1);
 
@@ -21,7 +22,8 @@ internal sealed class BenchOptions
 
     public Option<int> ValueBytes { get; } = Count("--value-bytes", 0, 1 << 20, "Size of a value.", 256);
 
-    public Option<long> Seed { get; } = new("--seed") { Description = "Chooses keys and values.", DefaultValueFactory = _ => 1 };
+    public Option<long> Seed { get; } =
+        new("--seed") { Description = "Chooses keys and values.", DefaultValueFactory = _ => 1 };
 
     public Option<string> Data { get; } = new("--data")
     {
@@ -29,7 +31,8 @@ internal sealed class BenchOptions
         DefaultValueFactory = _ => Path.Combine(Path.GetTempPath(), "orleans-raft-bench"),
     };
 
-    public Option<string?> Etcd { get; } = new("--etcd") { Description = "etcd's endpoints: host:port,host:port,... (all members)." };
+    public Option<string?> Etcd { get; } =
+        new("--etcd") { Description = "etcd's endpoints: host:port,host:port,... (all members)." };
 
     public Option<EtcdTarget> EtcdTarget { get; } = new("--etcd-target")
     {
@@ -37,11 +40,14 @@ internal sealed class BenchOptions
         DefaultValueFactory = _ => Bench.EtcdTarget.All,
     };
 
-    public Option<int> EtcdConnections { get; } = Count("--etcd-connections", 1, 1000, "HTTP/2 connections per member of etcd that is asked.", 1);
+    public Option<int> EtcdConnections { get; } =
+        Count("--etcd-connections", 1, 1000, "HTTP/2 connections per member of etcd that is asked.", 1);
 
     public Option<string?> Kv { get; } = new("--kv")
     {
-        Description = "The command that opens a shell on running silos, for example \"dotnet Orleans.Raft.Client.dll --gateways ...\"; " +
+        Description =
+            "The command that opens a shell on running silos, for example \"dotnet Orleans.Raft.Client.dll --gateways "
+            + "...\"; " +
             "it is given one bench command on its standard input.",
     };
 
@@ -73,12 +79,14 @@ internal sealed class BenchOptions
     private static Option<double> AtLeastZero(string name, double absent, string description) =>
         Number(name, absent, description, value => value >= 0, "must not be negative");
 
-    private static Option<double> Number(string name, double absent, string description, Func<double, bool> isValid, string rule)
+    private static Option<double> Number(string name, double absent, string description, Func<double, bool> isValid,
+        string rule)
     {
         var option = new Option<double>(name) { Description = description, DefaultValueFactory = _ => absent };
         option.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is var value && !isValid(value)) result.AddError($"{name} is {value}; it {rule}.");
+            if (result.GetValueOrDefault<double>() is var value && !isValid(value))
+                result.AddError($"{name} is {value}; it {rule}.");
         });
         return option;
     }

@@ -9,13 +9,16 @@ internal static class CoreCommand
 
     public static Command Create(BenchOptions options)
     {
-        var command = new Command("core", "Entries that three replicas commit in memory, on one thread, without storage.")
+        var command =
+            new Command("core", "Entries that three replicas commit in memory, on one thread, without storage.")
         {
             options.Seconds, options.Runs, options.ValueBytes,
         };
         command.SetAction(parsed =>
         {
-            var table = new MarkdownTable("entries per batch", "committed/s", "bytes allocated per entry beyond its payload", $"and beyond {CoreResult.SlotBytes} bytes of log slots");
+            var table =
+                new MarkdownTable("entries per batch", "committed/s", "bytes allocated per entry beyond its payload",
+                $"and beyond {CoreResult.SlotBytes} bytes of log slots");
             foreach (int batch in s_batches)
             {
                 var rate = new Samples();
@@ -24,7 +27,8 @@ internal static class CoreCommand
                 for (int run = 0; run < parsed.GetValue(options.Runs); run++)
                 {
                     CoreResult result = CoreBenchmark.Run(
-                        parsed.GetValue(options.ValueBytes), batch, TimeSpan.FromSeconds(parsed.GetValue(options.Seconds)));
+                        parsed.GetValue(options.ValueBytes), batch,
+                        TimeSpan.FromSeconds(parsed.GetValue(options.Seconds)));
                     rate.Add(result.CommittedPerSecond);
                     bytes.Add(result.BytesPerEntry);
                     others.Add(result.OtherBytesPerEntry);

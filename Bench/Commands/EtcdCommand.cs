@@ -19,17 +19,21 @@ internal static class EtcdCommand
         {
             if (options.EtcdOptions(parsed) is not { } etcd)
             {
-                await Console.Error.WriteLineAsync("--etcd is missing; start one with Bench/etcd-cluster start, which prints its endpoints.");
+                await Console.Error.WriteLineAsync("--etcd is missing; start one with Bench/etcd-cluster start, which "
+                    + "prints its endpoints.");
                 return 2;
             }
             await EtcdLoad.FillAsync(etcd, options.Plan(parsed, clients: 1), cancellation);
             var table = new LoadTable();
             for (int run = 0; run < parsed.GetValue(options.Runs); run++)
             {
-                foreach (int clients in parsed.GetValue(options.Clients) is { Length: > 0 } given ? given : s_defaultClients)
+                foreach (int clients in parsed.GetValue(options.Clients) is { Length: > 0 } given
+                    ? given
+                    : s_defaultClients)
                 {
                     foreach (LoadKind kind in s_kinds)
-                        table.Add("etcd", kind, clients, await EtcdLoad.RunAsync(etcd, kind, options.Plan(parsed, clients), cancellation));
+                        table.Add("etcd", kind, clients,
+                            await EtcdLoad.RunAsync(etcd, kind, options.Plan(parsed, clients), cancellation));
                 }
             }
             table.Write(Console.Out);

@@ -10,8 +10,10 @@ internal static class FiguresCommand
 
     public static Command Create(BenchOptions options)
     {
-        Option<int> runs = BenchOptions.Count("--runs", 1, 1000, "Rounds; each measures every part once. Medians are printed.", DefaultRuns);
-        Option<int> memoryKeys = BenchOptions.Count("--memory-keys", 1, 100_000_000, "Keys of the memory part.", 1_000_000);
+        Option<int> runs = BenchOptions.Count("--runs", 1, 1000,
+            "Rounds; each measures every part once. Medians are printed.", DefaultRuns);
+        Option<int> memoryKeys =
+            BenchOptions.Count("--memory-keys", 1, 100_000_000, "Keys of the memory part.", 1_000_000);
         var parts = new Option<string[]>("--parts")
         {
             Description = $"What to measure: {string.Join(", ", s_parts)}. etcd needs --etcd, orleans needs --kv.",
@@ -27,8 +29,10 @@ internal static class FiguresCommand
         command.SetAction(async (parsed, cancellation) =>
         {
             var run = new FigureRun(new FigureRunOptions(
-                [.. parsed.GetValue(parts)!], parsed.GetValue(runs), parsed.GetValue(memoryKeys), options.EtcdOptions(parsed),
-                parsed.GetValue(options.Kv), options.Plan(parsed, clients: FigureReport.Many), parsed.GetValue(options.Data)!));
+                [.. parsed.GetValue(parts)!], parsed.GetValue(runs), parsed.GetValue(memoryKeys),
+                    options.EtcdOptions(parsed),
+                parsed.GetValue(options.Kv), options.Plan(parsed, clients: FigureReport.Many),
+                    parsed.GetValue(options.Data)!));
             await run.RunAsync(cancellation);
             run.WriteConditions(Console.Out);
             Console.WriteLine();

@@ -10,7 +10,8 @@ internal static class FlushCommand
 
     public static Command Create(BenchOptions options)
     {
-        var command = new Command("flush", "The disk's flush latency: 4 KiB written and flushed, by one file and by three files at once.")
+        var command = new Command("flush",
+            "The disk's flush latency: 4 KiB written and flushed, by one file and by three files at once.")
         {
             options.Seconds, options.Data,
         };
@@ -21,7 +22,8 @@ internal static class FlushCommand
             {
                 var duration = TimeSpan.FromSeconds(parsed.GetValue(options.Seconds));
                 LatencyHistogram latency = FlushProbe.Run(parsed.GetValue(options.Data)!, files, duration);
-                table.Add($"{files}", $"{latency.QuantileMilliseconds(0.5):0.000}", $"{latency.QuantileMilliseconds(0.99):0.000}",
+                table.Add($"{files}", $"{latency.QuantileMilliseconds(0.5):0.000}",
+                    $"{latency.QuantileMilliseconds(0.99):0.000}",
                     $"{latency.QuantileMilliseconds(1):0.000}", $"{latency.Count / duration.TotalSeconds:N0}");
             }
             table.Write(Console.Out);

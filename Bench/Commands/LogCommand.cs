@@ -10,20 +10,25 @@ internal static class LogCommand
 
     public static Command Create(BenchOptions options)
     {
-        var command = new Command("log", $"Appends to one node's write-ahead log, by writers of {Groups} groups that each wait for the flush.")
+        var command = new Command("log",
+            $"Appends to one node's write-ahead log, by writers of {Groups} groups that each wait for the flush.")
         {
-            options.Clients, options.Seconds, options.WarmUp, options.Runs, options.ValueBytes, options.Seed, options.Data,
+            options.Clients, options.Seconds, options.WarmUp, options.Runs, options.ValueBytes, options.Seed,
+                options.Data,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
             var table = new LoadTable();
             for (int run = 0; run < parsed.GetValue(options.Runs); run++)
             {
-                foreach (int clients in parsed.GetValue(options.Clients) is { Length: > 0 } given ? given : s_defaultClients)
+                foreach (int clients in parsed.GetValue(options.Clients) is { Length: > 0 } given
+                    ? given
+                    : s_defaultClients)
                 {
                     using ScratchDirectory directory = ScratchDirectory.Create(parsed.GetValue(options.Data)!, "log");
                     await using LogBenchmark log = await LogBenchmark.OpenAsync(directory.Path, Groups);
-                    table.Add("log", "append", clients, await log.RunAsync(options.Plan(parsed, clients) with { Keys = 1 }, cancellation));
+                    table.Add("log", "append", clients,
+                        await log.RunAsync(options.Plan(parsed, clients) with { Keys = 1 }, cancellation));
                 }
             }
             table.Write(Console.Out);

@@ -8,7 +8,8 @@ internal static class MapCommand
     public static Command Create(BenchOptions options)
     {
         Option<int> keys = BenchOptions.Count("--keys", 1, 100_000_000, "How many keys.", 1_000_000);
-        var command = new Command("map", "Operations of the ordered map, on one thread.") { keys, options.ValueBytes, options.Runs, options.Seed };
+        var command = new Command("map", "Operations of the ordered map, on one thread.") { keys, options.ValueBytes,
+            options.Runs, options.Seed };
         command.SetAction(parsed =>
         {
             var rows = new List<(string Operation, Samples Nanoseconds)>();

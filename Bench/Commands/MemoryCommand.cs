@@ -8,18 +8,23 @@ internal static class MemoryCommand
     public static Command Create(BenchOptions options)
     {
         Option<int> keys = Keys();
-        var command = new Command("memory", "Memory of an embedded cluster that holds many keys of 16 + 256 bytes, and its restart.")
+        var command = new Command("memory",
+            "Memory of an embedded cluster that holds many keys of 16 + 256 bytes, and its restart.")
         {
             keys, options.Runs, options.Data,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var table = new MarkdownTable("keys", "fill s", "resident GB", "peak GB", "restart to serving s", "resident after it GB");
+            var table = new MarkdownTable("keys", "fill s", "resident GB", "peak GB", "restart to serving s",
+                "resident after it GB");
             for (int run = 0; run < parsed.GetValue(options.Runs); run++)
             {
-                MemoryResult result = await MemoryBenchmark.RunAsync(parsed.GetValue(options.Data)!, parsed.GetValue(keys), cancellation);
-                table.Add($"{parsed.GetValue(keys):N0}", $"{result.FillSeconds:0.0}", $"{result.ResidentBytes / 1e9:0.00}",
-                    $"{result.PeakBytes / 1e9:0.00}", $"{result.RestartSeconds:0.0}", $"{result.ResidentAfterRestartBytes / 1e9:0.00}");
+                MemoryResult result =
+                    await MemoryBenchmark.RunAsync(parsed.GetValue(options.Data)!, parsed.GetValue(keys), cancellation);
+                table.Add($"{parsed.GetValue(keys):N0}", $"{result.FillSeconds:0.0}",
+                    $"{result.ResidentBytes / 1e9:0.00}",
+                    $"{result.PeakBytes / 1e9:0.00}", $"{result.RestartSeconds:0.0}",
+                    $"{result.ResidentAfterRestartBytes / 1e9:0.00}");
             }
             table.Write(Console.Out);
         });
@@ -32,7 +37,8 @@ internal static class MemoryCommand
         Option<int> keys = Keys();
         var step = new Argument<string>("step");
         step.AcceptOnlyFromAmong(MemoryBenchmark.FillStep, MemoryBenchmark.ServeStep);
-        var command = new Command(MemoryBenchmark.StepCommand, "A part of the memory command.") { step, keys, options.Data };
+        var command =
+            new Command(MemoryBenchmark.StepCommand, "A part of the memory command.") { step, keys, options.Data };
         command.Hidden = true;
         command.SetAction((parsed, cancellation) => parsed.GetValue(step) == MemoryBenchmark.FillStep
             ? MemoryBenchmark.FillAsync(parsed.GetValue(options.Data)!, parsed.GetValue(keys), cancellation)

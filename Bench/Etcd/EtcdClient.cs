@@ -35,7 +35,8 @@ internal sealed class EtcdClient : IDisposable
     /// <exception cref="EtcdException">An endpoint is no etcd, or none of them leads.</exception>
     /// <exception cref="HttpRequestException">An endpoint cannot be reached.</exception>
     public static async Task<EtcdClient> ConnectAsync(
-        IReadOnlyList<string> endpoints, EtcdTarget target, int connections, int callers, CancellationToken cancellationToken)
+        IReadOnlyList<string> endpoints, EtcdTarget target, int connections, int callers,
+        CancellationToken cancellationToken)
     {
         var made = new List<EtcdConnection>();
         try
@@ -50,8 +51,10 @@ internal sealed class EtcdClient : IDisposable
                 (bool isLeader, version) = EtcdMessages.ReadStatus(buffer.AsSpan(0, length));
                 if (isLeader || target == EtcdTarget.All) used.Add(endpoint);
             }
-            if (used.Count == 0) throw new EtcdException(-1, $"None of {string.Join(", ", endpoints)} leads; name all members.");
-            for (int number = 0; number < connections; number++) made.AddRange(used.Select(endpoint => new EtcdConnection(endpoint)));
+            if (used.Count == 0)
+                throw new EtcdException(-1, $"None of {string.Join(", ", endpoints)} leads; name all members.");
+            for (int number = 0; number < connections; number++)
+                made.AddRange(used.Select(endpoint => new EtcdConnection(endpoint)));
             foreach (EtcdConnection connection in made) await connection.StatusAsync(buffer, cancellationToken);
             return new EtcdClient([.. made], callers, version);
         }
@@ -62,14 +65,17 @@ internal sealed class EtcdClient : IDisposable
         }
     }
 
-    public ValueTask PutAsync(int caller, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, CancellationToken cancellationToken) =>
-        _connections[caller % _connections.Length].PutAsync(EtcdMessages.Put(key, value), _buffers[caller], cancellationToken);
+    public ValueTask PutAsync(int caller, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value,
+        CancellationToken cancellationToken) =>
+        _connections[caller % _connections.Length]
+            .PutAsync(EtcdMessages.Put(key, value), _buffers[caller], cancellationToken);
 
     /// <summary>The length of a key's value, read linearizably; null if there is no such key.</summary>
     public async ValueTask<int?> GetLengthAsync(int caller, byte[] key, CancellationToken cancellationToken)
     {
         byte[] buffer = _buffers[caller];
-        int length = await _connections[caller % _connections.Length].RangeAsync(EtcdMessages.Range(key), buffer, cancellationToken);
+        int length = await _connections[caller % _connections.Length]
+            .RangeAsync(EtcdMessages.Range(key), buffer, cancellationToken);
         return EtcdMessages.TryReadValue(buffer.AsSpan(0, length), out ReadOnlySpan<byte> value) ? value.Length : null;
     }
 

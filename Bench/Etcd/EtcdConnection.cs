@@ -4,7 +4,8 @@ using System.Net.Http.Headers;
 
 namespace Orleans.Raft.Bench;
 
-/// <summary>One HTTP/2 connection to one etcd member, without TLS. May be used by any number of callers at once.</summary>
+/// <summary>One HTTP/2 connection to one etcd member, without TLS. May be used by any number of callers at
+/// once.</summary>
 internal sealed class EtcdConnection : IDisposable
 {
     private const int WindowBytes = 1 << 20;
@@ -45,7 +46,8 @@ internal sealed class EtcdConnection : IDisposable
     public ValueTask<int> RangeAsync(byte[] framedRequest, byte[] buffer, CancellationToken cancellationToken) =>
         CallAsync(_range, framedRequest, buffer, cancellationToken);
 
-    /// <summary>Calls <c>Maintenance.Status</c>; the framed answer is at the start of <paramref name="buffer"/>.</summary>
+    /// <summary>Calls <c>Maintenance.Status</c>; the framed answer is at the start of
+    /// <paramref name="buffer"/>.</summary>
     /// <inheritdoc cref="PutAsync"/>
     public ValueTask<int> StatusAsync(byte[] buffer, CancellationToken cancellationToken) =>
         CallAsync(_status, GrpcFrame.Wrap(default), buffer, cancellationToken);
@@ -64,7 +66,8 @@ internal sealed class EtcdConnection : IDisposable
         AutomaticDecompression = DecompressionMethods.None,
     };
 
-    private async ValueTask<int> CallAsync(Uri method, byte[] request, byte[] buffer, CancellationToken cancellationToken)
+    private async ValueTask<int> CallAsync(Uri method, byte[] request, byte[] buffer,
+        CancellationToken cancellationToken)
     {
         using var message = new HttpRequestMessage(HttpMethod.Post, method)
         {
@@ -76,19 +79,22 @@ internal sealed class EtcdConnection : IDisposable
         message.Headers.TryAddWithoutValidation("te", "trailers");
         using HttpResponseMessage response = await _invoker.SendAsync(message, cancellationToken);
         if (response.StatusCode != HttpStatusCode.OK)
-            throw new EtcdException(-1, $"{Endpoint} answered HTTP {(int)response.StatusCode} to {method.AbsolutePath}; is it an etcd?");
+            throw new EtcdException(-1,
+                $"{Endpoint} answered HTTP {(int)response.StatusCode} to {method.AbsolutePath}; is it an etcd?");
         int length = await ReadAsync(response, buffer, cancellationToken);
         Check(response, method);
         return length;
     }
 
-    private static async ValueTask<int> ReadAsync(HttpResponseMessage response, byte[] buffer, CancellationToken cancellationToken)
+    private static async ValueTask<int> ReadAsync(HttpResponseMessage response, byte[] buffer,
+        CancellationToken cancellationToken)
     {
         Stream body = await response.Content.ReadAsStreamAsync(cancellationToken);
         int length = 0;
         while (true)
         {
-            if (length == buffer.Length) throw new InvalidDataException($"The answer has more than {buffer.Length} bytes.");
+            if (length == buffer.Length)
+                throw new InvalidDataException($"The answer has more than {buffer.Length} bytes.");
             // The trailers are there once the end has been read.
             int read = await body.ReadAsync(buffer.AsMemory(length), cancellationToken);
             if (read == 0) return length;
@@ -104,7 +110,8 @@ internal sealed class EtcdConnection : IDisposable
             throw new EtcdException(-1, $"{Endpoint} gave no gRPC status to {method.AbsolutePath}; is it an etcd?");
         if (status == 0) return;
         string? reason = Find(response.TrailingHeaders, "grpc-message") ?? Find(response.Headers, "grpc-message");
-        throw new EtcdException(status, $"{Endpoint} refused {method.AbsolutePath} with gRPC status {status}: {Uri.UnescapeDataString(reason ?? "no reason given")}");
+        throw new EtcdException(status, $"{Endpoint} refused {method.AbsolutePath} with gRPC status {status}: "
+            + $"{Uri.UnescapeDataString(reason ?? "no reason given")}");
     }
 
     private static string? Find(HttpHeaders headers, string name) =>

@@ -3,8 +3,8 @@ using System.Buffers;
 namespace Orleans.Raft.Bench;
 
 /// <summary>
-/// The few messages of etcd's v3 API that are needed, framed for gRPC. Field numbers are those of etcd's <c>rpc.proto</c> and
-/// <c>kv.proto</c>.
+/// The few messages of etcd's v3 API that are needed, framed for gRPC. Field numbers are those of etcd's
+/// <c>rpc.proto</c> and <c>kv.proto</c>.
 /// </summary>
 internal static class EtcdMessages
 {
@@ -17,7 +17,8 @@ internal static class EtcdMessages
         return GrpcFrame.Wrap(message.WrittenSpan);
     }
 
-    /// <summary><c>RangeRequest</c>: key = 1. One key, linearizable: etcd reads by ReadIndex unless <c>serializable</c> is set.</summary>
+    /// <summary><c>RangeRequest</c>: key = 1. One key, linearizable: etcd reads by ReadIndex unless <c>serializable</c>
+    /// is set.</summary>
     public static byte[] Range(ReadOnlySpan<byte> key)
     {
         var message = new ArrayBufferWriter<byte>(key.Length + 8);
@@ -25,7 +26,8 @@ internal static class EtcdMessages
         return GrpcFrame.Wrap(message.WrittenSpan);
     }
 
-    /// <summary>The value in a framed <c>RangeResponse</c> (kvs = 2, each with value = 5); false if there is no key.</summary>
+    /// <summary>The value in a framed <c>RangeResponse</c> (kvs = 2, each with value = 5); false if there is no
+    /// key.</summary>
     public static bool TryReadValue(ReadOnlySpan<byte> framed, out ReadOnlySpan<byte> value)
     {
         value = default;
@@ -43,7 +45,8 @@ internal static class EtcdMessages
         return false;
     }
 
-    /// <summary>Whether a framed <c>StatusResponse</c> (header = 1 with member_id = 2; version = 2; leader = 4) is the leader's own.</summary>
+    /// <summary>Whether a framed <c>StatusResponse</c> (header = 1 with member_id = 2; version = 2; leader = 4) is the
+    /// leader's own.</summary>
     public static (bool IsLeader, string Version) ReadStatus(ReadOnlySpan<byte> framed)
     {
         ulong member = 0;

@@ -22,10 +22,12 @@ internal static class GrpcFrame
     {
         if (framed.Length < HeaderBytes)
             throw new InvalidDataException($"A gRPC answer has {framed.Length} bytes, fewer than its header.");
-        if (framed[0] != 0) throw new InvalidDataException("A gRPC answer is compressed, though nobody asked for that.");
+        if (framed[0] != 0)
+            throw new InvalidDataException("A gRPC answer is compressed, though nobody asked for that.");
         uint length = BinaryPrimitives.ReadUInt32BigEndian(framed[1..]);
         if (length != (uint)(framed.Length - HeaderBytes))
-            throw new InvalidDataException($"A gRPC answer announces {length} bytes and has {framed.Length - HeaderBytes}.");
+            throw new InvalidDataException($"A gRPC answer announces {length} bytes and has "
+                + $"{framed.Length - HeaderBytes}.");
         return framed[HeaderBytes..];
     }
 }

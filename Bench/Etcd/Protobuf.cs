@@ -83,7 +83,8 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
     private ReadOnlySpan<byte> Take(ulong length)
     {
         if (length > (ulong)_rest.Length)
-            throw new InvalidDataException($"A protobuf message ends early: {length} bytes are missing at its end, {_rest.Length} are there.");
+            throw new InvalidDataException($"A protobuf message ends early: {length} bytes are missing at its end, "
+                + $"{_rest.Length} are there.");
         ReadOnlySpan<byte> taken = _rest[..(int)length];
         _rest = _rest[(int)length..];
         return taken;

@@ -14,7 +14,8 @@ internal sealed class FigureReport(FigureSet figures)
 
     private const int ReachedKeys = 1_000_000; // What the reaches for memory are set for.
 
-    private readonly MarkdownTable _table = new("host", "work", "reach", "median (least - most)", "verdict", "load's CPU");
+    private readonly MarkdownTable _table =
+        new("host", "work", "reach", "median (least - most)", "verdict", "load's CPU");
 
     /// <summary>How many figures were measured and missed.</summary>
     public int Missed { get; private set; }
@@ -26,10 +27,13 @@ internal sealed class FigureReport(FigureSet figures)
         AddOrleans();
         AddEtcd();
         AddMemory();
-        AtLeast("core alone", $"3 replicas in memory, {CoreFigures.PayloadBytes}-byte entries by {CoreFigures.EntriesPerBatch}, one thread",
+        AtLeast("core alone", $"3 replicas in memory, {CoreFigures.PayloadBytes}-byte entries by "
+            + $"{CoreFigures.EntriesPerBatch}, one thread",
             figures.CorePerSecond, 1_000_000, "N0", "/s");
-        // The smallest object has 24 bytes: if less is allocated, there is none per entry. What is left belongs to the batch.
-        AtMost("core alone", $"the same, allocated per entry beyond its payload and its slots in three logs ({CoreResult.SlotBytes} bytes)",
+        // The smallest object has 24 bytes: if less is allocated, there is none per entry. What is left belongs to the
+        // batch.
+        AtMost("core alone", "the same, allocated per entry beyond its payload and its slots in three logs "
+            + $"({CoreResult.SlotBytes} bytes)",
             figures.CoreOtherBytesPerEntry, 23.9, "0.0", " bytes (no object)");
         _table.Write(output);
         WriteErrors(output);
@@ -63,11 +67,15 @@ internal sealed class FigureReport(FigureSet figures)
         LoadSamples rivalPut = figures.Of(Etcd, LoadKind.Put, Many);
         LoadSamples rivalGet = figures.Of(Etcd, LoadKind.Get, Many);
         AtLeast(Orleans, "put, 256 clients", put.PerSecond, 40_000, "N0", "/s", put);
-        AtLeast(Orleans, "put, 256 clients, of etcd's in the same round", put.PerSecond.DividedBy(rivalPut.PerSecond), 4, "0.0", " times");
-        if (rivalPut.P99Milliseconds.IsEmpty) Inform(Orleans, "put, 256 clients, p99", put.P99Milliseconds, "0.00", " ms");
-        else AtMost(Orleans, "put, 256 clients, p99 (reach: etcd's)", put.P99Milliseconds, rivalPut.P99Milliseconds.Median, "0.00", " ms");
+        AtLeast(Orleans, "put, 256 clients, of etcd's in the same round", put.PerSecond.DividedBy(rivalPut.PerSecond),
+            4, "0.0", " times");
+        if (rivalPut.P99Milliseconds.IsEmpty)
+            Inform(Orleans, "put, 256 clients, p99", put.P99Milliseconds, "0.00", " ms");
+        else AtMost(Orleans, "put, 256 clients, p99 (reach: etcd's)", put.P99Milliseconds,
+            rivalPut.P99Milliseconds.Median, "0.00", " ms");
         AtLeast(Orleans, "linearizable get (ReadIndex), 256 clients", get.PerSecond, 70_000, "N0", "/s", get);
-        AtLeast(Orleans, "the same, of etcd's in the same round", get.PerSecond.DividedBy(rivalGet.PerSecond), 8, "0.0", " times");
+        AtLeast(Orleans, "the same, of etcd's in the same round", get.PerSecond.DividedBy(rivalGet.PerSecond), 8, "0.0",
+            " times");
         AtMostFlushes(Orleans, alone, plusMilliseconds: 1.2);
     }
 
@@ -97,18 +105,24 @@ internal sealed class FigureReport(FigureSet figures)
 
     private void AtMostFlushes(string host, LoadSamples alone, double plusMilliseconds)
     {
-        if (figures.FlushThree.IsEmpty) Inform(host, "put, 1 client, p50", alone.P50Milliseconds, "0.000", " ms", alone);
+        if (figures.FlushThree.IsEmpty)
+            Inform(host, "put, 1 client, p50", alone.P50Milliseconds, "0.000", " ms", alone);
         else AtMost(host, $"put, 1 client, p50 (reach: 1.5 flushes + {plusMilliseconds:0.0} ms)", alone.P50Milliseconds,
             (1.5 * figures.FlushThree.Median) + plusMilliseconds, "0.000", " ms", alone);
     }
 
-    private void AtLeast(string host, string work, Samples samples, double reach, string format, string unit, LoadSamples? load = null) =>
-        Judge(host, work, samples, $"at least {reach.ToString(format)}{unit}", format, unit, median => median >= reach, load);
+    private void AtLeast(string host, string work, Samples samples, double reach, string format, string unit,
+        LoadSamples? load = null) =>
+        Judge(host, work, samples, $"at least {reach.ToString(format)}{unit}", format, unit, median => median >= reach,
+            load);
 
-    private void AtMost(string host, string work, Samples samples, double reach, string format, string unit, LoadSamples? load = null) =>
-        Judge(host, work, samples, $"at most {reach.ToString(format)}{unit}", format, unit, median => median <= reach, load);
+    private void AtMost(string host, string work, Samples samples, double reach, string format, string unit,
+        LoadSamples? load = null) =>
+        Judge(host, work, samples, $"at most {reach.ToString(format)}{unit}", format, unit, median => median <= reach,
+            load);
 
-    private void Judge(string host, string work, Samples samples, string reach, string format, string unit, Func<double, bool> isMet, LoadSamples? load)
+    private void Judge(string host, string work, Samples samples, string reach, string format, string unit, Func<double,
+        bool> isMet, LoadSamples? load)
     {
         string verdict = "";
         if (!samples.IsEmpty)
@@ -120,20 +134,24 @@ internal sealed class FigureReport(FigureSet figures)
         _table.Add(host, work, reach, Text(samples, format, unit), verdict, Share(load));
     }
 
-    private void Inform(string host, string work, Samples samples, string format, string unit, LoadSamples? load = null) =>
+    private void Inform(string host, string work, Samples samples, string format, string unit,
+        LoadSamples? load = null) =>
         _table.Add(host, work, "", Text(samples, format, unit), "", Share(load));
 
     private static string Text(Samples samples, string format, string unit) =>
         samples.IsEmpty ? "not measured" : samples.ToString(format) + unit;
 
-    private static string Share(LoadSamples? load) => load is { LoadShare.IsEmpty: false } ? $"{load.LoadShare.Median:P0}" : "";
+    private static string Share(LoadSamples? load) => load is { LoadShare.IsEmpty: false }
+        ? $"{load.LoadShare.Median:P0}"
+        : "";
 
     private void WriteErrors(TextWriter output)
     {
         foreach (((string host, LoadKind kind, int clients), LoadSamples samples) in figures.Loads)
         {
             if (samples.Errors > 0)
-                output.WriteLine($"{Environment.NewLine}{host}, {LoadTable.Name(kind)}, {clients} clients: {samples.Errors} errors, one of them: {samples.FirstError}");
+                output.WriteLine($"{Environment.NewLine}{host}, {LoadTable.Name(kind)}, {clients} clients: "
+                    + $"{samples.Errors} errors, one of them: {samples.FirstError}");
         }
     }
 }

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Bench;
 
-/// <summary>Medians of runs under load, one row for each host, operation and number of clients. Each run is told as it ends.</summary>
+/// <summary>Medians of runs under load, one row for each host, operation and number of clients. Each run is told as it
+/// ends.</summary>
 internal sealed class LoadTable
 {
     private readonly List<Row> _rows = [];
@@ -19,12 +20,15 @@ internal sealed class LoadTable
 
     public void Write(TextWriter output)
     {
-        var table = new MarkdownTable("host", "work", "clients", "per second", "p50 ms", "p99 ms", "p99.9 ms", "errors", "load's CPU", "busy");
+        var table = new MarkdownTable("host", "work", "clients", "per second", "p50 ms", "p99 ms", "p99.9 ms", "errors",
+            "load's CPU", "busy");
         foreach (Row row in _rows)
         {
-            table.Add(row.Host, row.Work, $"{row.Clients}", Of(row, run => run.PerSecond, "N0"), Of(row, run => run.P50Milliseconds, "0.000"),
+            table.Add(row.Host, row.Work, $"{row.Clients}", Of(row, run => run.PerSecond, "N0"),
+                Of(row, run => run.P50Milliseconds, "0.000"),
                 Of(row, run => run.P99Milliseconds, "0.000"), Of(row, run => run.P999Milliseconds, "0.000"),
-                $"{row.Runs.Sum(run => run.Errors)}", Of(row, run => run.LoadShare, "P0"), Of(row, run => run.BusyShare, "P0"));
+                $"{row.Runs.Sum(run => run.Errors)}", Of(row, run => run.LoadShare, "P0"),
+                Of(row, run => run.BusyShare, "P0"));
         }
         table.Write(output);
     }

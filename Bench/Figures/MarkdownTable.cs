@@ -9,18 +9,21 @@ internal sealed class MarkdownTable(params string[] headings)
     /// <exception cref="ArgumentException">It has not as many cells as there are headings.</exception>
     public void Add(params string[] cells)
     {
-        if (cells.Length != headings.Length) throw new ArgumentException($"{cells.Length} cells for {headings.Length} headings.", nameof(cells));
+        if (cells.Length != headings.Length)
+            throw new ArgumentException($"{cells.Length} cells for {headings.Length} headings.", nameof(cells));
         _rows.Add([.. cells.Select(cell => cell.Replace("|", "\\|", StringComparison.Ordinal))]);
     }
 
     public void Write(TextWriter output)
     {
-        int[] widths = [.. headings.Select((heading, column) => _rows.Select(row => row[column].Length).Append(heading.Length).Append(3).Max())];
+        int[] widths = [.. headings.Select((heading, column) => _rows.Select(row => row[column].Length)
+            .Append(heading.Length).Append(3).Max())];
         WriteRow(output, headings, widths);
         WriteRow(output, [.. widths.Select(width => new string('-', width))], widths);
         foreach (string[] row in _rows) WriteRow(output, row, widths);
     }
 
     private static void WriteRow(TextWriter output, string[] cells, int[] widths) =>
-        output.WriteLine("| " + string.Join(" | ", cells.Select((cell, column) => cell.PadRight(widths[column]))) + " |");
+        output.WriteLine("| " + string.Join(" | ", cells.Select((cell, column) => cell.PadRight(widths[column])))
+            + " |");
 }

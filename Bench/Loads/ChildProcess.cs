@@ -17,15 +17,18 @@ internal static class ChildProcess
     /// <summary>This program itself, in a new process.</summary>
     public static ProcessStartInfo Self(params string[] arguments)
     {
-        string program = Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is not known.");
+        string program = Environment.ProcessPath
+            ?? throw new InvalidOperationException("The path of this program is not known.");
         var info = new ProcessStartInfo(program);
         // Started as `dotnet Orleans.Raft.Bench.dll`, the process is dotnet.
-        if (Path.GetFileNameWithoutExtension(program) == "dotnet") info.ArgumentList.Add(typeof(ChildProcess).Assembly.Location);
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet")
+            info.ArgumentList.Add(typeof(ChildProcess).Assembly.Location);
         foreach (string argument in arguments) info.ArgumentList.Add(argument);
         return info;
     }
 
-    /// <summary>A command line as a shell reads it. The process becomes the command's own, so that its processor time can be read.</summary>
+    /// <summary>A command line as a shell reads it. The process becomes the command's own, so that its processor time
+    /// can be read.</summary>
     public static ProcessStartInfo Shell(string commandLine)
     {
         var info = new ProcessStartInfo("/bin/sh");
@@ -35,7 +38,8 @@ internal static class ChildProcess
     }
 
     /// <summary>Runs a program, with this on its standard input, and kills it if it takes too long.</summary>
-    /// <exception cref="BenchException">It cannot be started, fails, or takes too long; the message ends with its last error lines.</exception>
+    /// <exception cref="BenchException">It cannot be started, fails, or takes too long; the message ends with its last
+    /// error lines.</exception>
     public static async Task<ChildResult> RunAsync(
         ProcessStartInfo info, string input, TimeSpan timeout, CancellationToken cancellationToken)
     {
@@ -83,13 +87,16 @@ internal static class ChildProcess
         Task ended = Task.WhenAll(output, errors, process.WaitForExitAsync(cancellationToken));
         while (!ended.IsCompleted)
         {
-            if (OperatingSystem.IsLinux() && CpuTimes.OfProcess(process.Id) is { } used && used > (cpu ?? TimeSpan.Zero)) cpu = used;
+            if (OperatingSystem.IsLinux() && CpuTimes.OfProcess(process.Id) is { } used
+                && used > (cpu ?? TimeSpan.Zero)) cpu = used;
             await Task.WhenAny(ended, Task.Delay(s_samplePeriod, cancellationToken));
         }
         await ended;
         if (process.ExitCode == 0) return new ChildResult(lines, firstLineAfter, cpu);
-        string[] said = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries).Concat(lines).TakeLast(ErrorLines)];
-        throw new BenchException($"{name} ended with exit code {process.ExitCode}: {string.Join(Environment.NewLine, said)}");
+        string[] said =
+            [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries).Concat(lines).TakeLast(ErrorLines)];
+        throw new BenchException($"{name} ended with exit code {process.ExitCode}: "
+            + $"{string.Join(Environment.NewLine, said)}");
 
         async Task ReadLinesAsync()
         {

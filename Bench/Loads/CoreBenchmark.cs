@@ -5,7 +5,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Bench;
 
 /// <summary>What the core alone costs.</summary>
-/// <param name="BytesPerEntry">Allocated for each committed entry, all three replicas together, without its payload.</param>
+/// <param name="BytesPerEntry">Allocated for each committed entry, all three replicas together, without its
+/// payload.</param>
 internal sealed record CoreResult(double CommittedPerSecond, double BytesPerEntry)
 {
     /// <summary>What the replicas' logs hold of an entry, in arrays of many: the least that keeping it takes.</summary>
@@ -16,8 +17,8 @@ internal sealed record CoreResult(double CommittedPerSecond, double BytesPerEntr
 }
 
 /// <summary>
-/// Three replicas of one group on one thread, without storage: a write is durable as soon as it is handed out, a message
-/// arrives as soon as it is sent. Payloads are made beforehand.
+/// Three replicas of one group on one thread, without storage: a write is durable as soon as it is handed out, a
+/// message arrives as soon as it is sent. Payloads are made beforehand.
 /// </summary>
 internal sealed class CoreBenchmark
 {
@@ -45,7 +46,8 @@ internal sealed class CoreBenchmark
     }
 
     /// <summary>Commits entries for some time, after as long a warm-up.</summary>
-    /// <param name="entriesPerBatch">Proposed before the replicas' work is done, as a driver does it turn by turn.</param>
+    /// <param name="entriesPerBatch">Proposed before the replicas' work is done, as a driver does it turn by
+    /// turn.</param>
     public static CoreResult Run(int payloadBytes, int entriesPerBatch, TimeSpan duration)
     {
         var benchmark = new CoreBenchmark(payloadBytes);
@@ -110,7 +112,8 @@ internal sealed class CoreBenchmark
     private void Take(RaftNode node)
     {
         Ready ready = node.TakeReady();
-        foreach (OutboundMessage outbound in ready.Messages) _nodes[outbound.To.Value - 1].Step(node.Id, outbound.Message, _now);
+        foreach (OutboundMessage outbound in ready.Messages)
+            _nodes[outbound.To.Value - 1].Step(node.Id, outbound.Message, _now);
         if (ready.Write is { } write) node.PersistCompleted(write.Number, _now);
     }
 

@@ -4,7 +4,8 @@ using Orleans.Raft.Shell;
 
 namespace Orleans.Raft.Bench;
 
-/// <summary>A cluster in this process, three nodes and four groups, on an empty directory that is removed afterwards.</summary>
+/// <summary>A cluster in this process, three nodes and four groups, on an empty directory that is removed
+/// afterwards.</summary>
 internal sealed class EmbeddedLoad : IAsyncDisposable
 {
     private const int Groups = 4;
@@ -30,13 +31,15 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
     /// <summary>Starts a cluster as all of these measurements use it, and waits until it serves.</summary>
     public static async Task<EmbeddedCluster> StartClusterAsync(string directory, CancellationToken cancellationToken)
     {
-        EmbeddedCluster cluster = await EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = directory, Groups = Groups });
+        EmbeddedCluster cluster =
+            await EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = directory, Groups = Groups });
         await cluster.WaitForLeadersAsync(cancellationToken);
         return cluster;
     }
 
     /// <summary>Writes keys once, from many callers.</summary>
-    public static Task FillAsync(IKeyValueStore store, int keys, Func<int, byte[]> keyOf, byte[] value, CancellationToken cancellationToken) =>
+    public static Task FillAsync(IKeyValueStore store, int keys, Func<int, byte[]> keyOf, byte[] value,
+        CancellationToken cancellationToken) =>
         Task.WhenAll(Enumerable.Range(0, FillCallers).Select(async caller =>
         {
             for (int number = caller; number < keys; number += FillCallers)
@@ -63,11 +66,14 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
         _directory.Dispose();
     }
 
-    private static async ValueTask GetAsync(KvClient store, byte[] key, int length, LoadKind kind, CancellationToken cancellationToken)
+    private static async ValueTask GetAsync(KvClient store, byte[] key, int length, LoadKind kind,
+        CancellationToken cancellationToken)
     {
         Consistency consistency = kind == LoadKind.LeaseGet ? Consistency.Lease : Consistency.Linearizable;
-        ReadOnlyMemory<byte>? found = await store.GetAsync(key, new ReadOptions(Consistency: consistency), cancellationToken);
+        ReadOnlyMemory<byte>? found =
+            await store.GetAsync(key, new ReadOptions(Consistency: consistency), cancellationToken);
         if (found?.Length != length)
-            throw new InvalidDataException($"A value of {length} bytes was written, {found?.Length.ToString() ?? "none"} found.");
+            throw new InvalidDataException($"A value of {length} bytes was written, "
+                + $"{found?.Length.ToString() ?? "none"} found.");
     }
 }

@@ -22,7 +22,8 @@ internal static class EtcdLoad
         });
     }
 
-    public static async Task<Measurement> RunAsync(EtcdOptions options, LoadKind kind, LoadPlan plan, CancellationToken cancellationToken)
+    public static async Task<Measurement> RunAsync(EtcdOptions options, LoadKind kind, LoadPlan plan,
+        CancellationToken cancellationToken)
     {
         using EtcdClient client = await EtcdClient.ConnectAsync(
             options.Endpoints, options.Target, options.Connections, plan.Clients, cancellationToken);
@@ -33,7 +34,8 @@ internal static class EtcdLoad
             LoadKind.Get => async (caller, key) =>
             {
                 int? length = await client.GetLengthAsync(caller, key, cancellationToken);
-                if (length != value.Length) throw new InvalidDataException($"A value of {value.Length} bytes was written, {length?.ToString() ?? "none"} found.");
+                if (length != value.Length) throw new InvalidDataException($"A value of {value.Length} bytes was "
+                    + $"written, {length?.ToString() ?? "none"} found.");
             },
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "etcd has no such operation."),
         }, cancellationToken);

@@ -14,7 +14,8 @@ internal static class LoadRunner
     public delegate ValueTask KeyOperation(int client, byte[] key);
 
     /// <summary>Measures a store outside of this process: all that this process uses is the load generator's.</summary>
-    public static async Task<Measurement> RunAgainstOthersAsync(LoadPlan plan, KeyOperation operation, CancellationToken cancellationToken)
+    public static async Task<Measurement> RunAgainstOthersAsync(LoadPlan plan, KeyOperation operation,
+        CancellationToken cancellationToken)
     {
         CpuTimes before = CpuTimes.Now();
         LoadResult result = await RunAsync(plan, operation, cancellationToken);
@@ -24,8 +25,8 @@ internal static class LoadRunner
     }
 
     /// <summary>
-    /// Measures a store inside this process. What the generator itself uses is estimated: what an operation that does nothing
-    /// but let others run costs, times the operations.
+    /// Measures a store inside this process. What the generator itself uses is estimated: what an operation that does
+    /// nothing but let others run costs, times the operations.
     /// </summary>
     /// <param name="operationCost">From <see cref="CalibrateAsync"/>.</param>
     public static async Task<Measurement> RunInProcessAsync(
@@ -39,8 +40,8 @@ internal static class LoadRunner
     }
 
     /// <summary>
-    /// The processor time that the generator spends on one operation: the least of several short runs, since whatever else
-    /// this process does meanwhile only adds. Measured once for each number of clients.
+    /// The processor time that the generator spends on one operation: the least of several short runs, since whatever
+    /// else this process does meanwhile only adds. Measured once for each number of clients.
     /// </summary>
     public static async Task<TimeSpan> CalibrateAsync(LoadPlan plan, CancellationToken cancellationToken)
     {
@@ -65,7 +66,8 @@ internal static class LoadRunner
         var keys = new LoadKeys(plan.Keys, plan.Seed);
         var options = new LoadOptions { Clients = plan.Clients, Duration = plan.Duration, WarmUp = plan.WarmUp };
         return LoadGenerator.RunAsync(
-            options, (client, number) => operation(client, LoadKeys.Key(keys.Choose(client, number).Number)), cancellationToken);
+            options, (client, number) => operation(client, LoadKeys.Key(keys.Choose(client, number).Number)),
+            cancellationToken);
     }
 
     /// <summary>Estimated for the warm-up, which is not counted.</summary>

@@ -3,7 +3,8 @@ using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Bench;
 
-/// <summary>Writers that append to one node's write-ahead log on the real disk, each waiting until its entry is durable.</summary>
+/// <summary>Writers that append to one node's write-ahead log on the real disk, each waiting until its entry is
+/// durable.</summary>
 internal sealed class LogBenchmark : IAsyncDisposable
 {
     private readonly LocalDisk _disk;
@@ -38,7 +39,8 @@ internal sealed class LogBenchmark : IAsyncDisposable
         byte[] value = plan.CreateValue();
         TimeSpan cost = await LoadRunner.CalibrateAsync(plan, cancellationToken);
         return await LoadRunner.RunInProcessAsync(
-            plan, (client, _) => new ValueTask(_writers[client % _writers.Length].AppendAsync(value)), cost, cancellationToken);
+            plan, (client, _) => new ValueTask(_writers[client % _writers.Length].AppendAsync(value)), cost,
+            cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -83,7 +85,8 @@ internal sealed class LogBenchmark : IAsyncDisposable
         {
             lock (_lock)
             {
-                while (_waiting.TryDequeue(out (ulong Number, TaskCompletionSource Done) next)) next.Done.SetException(failure);
+                while (_waiting.TryDequeue(out (ulong Number, TaskCompletionSource Done) next))
+                    next.Done.SetException(failure);
             }
         }
     }

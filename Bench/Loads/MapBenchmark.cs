@@ -25,7 +25,8 @@ internal static class MapBenchmark
             ("put new, ascending", Fill(new OrderedMap(), ascending, value)),
             ("put new, random", Fill(random, shuffled, value)),
             ("put existing, random", Fill(random, shuffled, value)),
-            ($"put existing, random, a snapshot every {WritesPerSnapshot:N0}", FillWithSnapshots(random, shuffled, value)),
+            ($"put existing, random, a snapshot every {WritesPerSnapshot:N0}",
+            FillWithSnapshots(random, shuffled, value)),
             ("get, random", Time(count, () =>
             {
                 foreach (byte[] key in shuffled) Invariant(random.TryGet(key, out _));
@@ -63,7 +64,11 @@ internal static class MapBenchmark
     {
         OrderedMapCursor cursor = map.Cursor();
         int seen = 0;
-        for (bool any = forwards ? cursor.SeekFirst() : cursor.SeekLast(); any; any = forwards ? cursor.MoveNext() : cursor.MovePrevious())
+        for (bool any = forwards
+            ? cursor.SeekFirst()
+            : cursor.SeekLast(); any; any = forwards
+            ? cursor.MoveNext()
+            : cursor.MovePrevious())
         {
             if (cursor.Value.Length > 0 || cursor.Key.Length > 0) seen++;
         }
@@ -86,5 +91,6 @@ internal static class MapBenchmark
         return key;
     }
 
-    private static void Invariant(bool holds) => Core.Invariant.Require(holds, "the map lost a key while it was measured");
+    private static void Invariant(bool holds) =>
+        Core.Invariant.Require(holds, "the map lost a key while it was measured");
 }

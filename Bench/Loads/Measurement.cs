@@ -5,7 +5,8 @@ namespace Orleans.Raft.Bench;
 /// <summary>What one run under load showed.</summary>
 /// <param name="Errors">How many operations failed.</param>
 /// <param name="FirstError">One of the failures; null if there was none.</param>
-/// <param name="LoadShare">The load generator's part of the processor time that was used, 0 to 1; null where it cannot be told.</param>
+/// <param name="LoadShare">The load generator's part of the processor time that was used, 0 to 1; null where it cannot
+/// be told.</param>
 /// <param name="BusyShare">How busy all processors were, 0 to 1; null where it cannot be told.</param>
 /// <param name="CpuMicroseconds">Processor time for one operation, warm-up included: of this process if it holds the store, else of the
 /// whole machine; null where it cannot be told.</param>

@@ -15,7 +15,8 @@ namespace Orleans.Raft.Bench;
 internal sealed record MemoryResult(
     double FillSeconds, long ResidentBytes, long PeakBytes, double RestartSeconds, long ResidentAfterRestartBytes);
 
-/// <summary>Fills a cluster in one process and restarts it in another, so that neither inherits memory or compiled code.</summary>
+/// <summary>Fills a cluster in one process and restarts it in another, so that neither inherits memory or compiled
+/// code.</summary>
 internal static class MemoryBenchmark
 {
     private const int KeyBytes = 16;
@@ -34,7 +35,8 @@ internal static class MemoryBenchmark
     private sealed record StepReport(double Seconds, long ResidentBytes, long PeakBytes);
 
     /// <exception cref="BenchException">A step failed.</exception>
-    public static async Task<MemoryResult> RunAsync(string parentDirectory, int keys, CancellationToken cancellationToken)
+    public static async Task<MemoryResult> RunAsync(string parentDirectory, int keys,
+        CancellationToken cancellationToken)
     {
         using ScratchDirectory directory = ScratchDirectory.Create(parentDirectory, "memory");
         (StepReport filled, _) = await RunStepAsync(FillStep, directory.Path, keys, cancellationToken);
@@ -56,16 +58,20 @@ internal static class MemoryBenchmark
         Report(new StepReport(seconds, ResidentAfterCollection(), peak));
     }
 
-    /// <summary>In a child: starts on what <see cref="FillAsync"/> wrote and says so as soon as every group answers.</summary>
+    /// <summary>In a child: starts on what <see cref="FillAsync"/> wrote and says so as soon as every group
+    /// answers.</summary>
     public static async Task ServeAsync(string directory, int keys, CancellationToken cancellationToken)
     {
         long began = Stopwatch.GetTimestamp();
         await using EmbeddedCluster cluster = await EmbeddedLoad.StartClusterAsync(directory, cancellationToken);
-        // Consecutive numbers have consecutive first bytes, so that these lie in every group; the last one was written last.
+        // Consecutive numbers have consecutive first bytes, so that these lie in every group; the last one was written
+        // last.
         for (int number = Math.Max(0, keys - 100); number < keys; number++)
         {
-            ReadOnlyMemory<byte>? value = await cluster.Client.GetAsync(Key(number), cancellationToken: cancellationToken);
-            if (value?.Length != ValueBytes) throw new BenchException($"Key {number} has {value?.Length.ToString() ?? "no"} bytes after the restart.");
+            ReadOnlyMemory<byte>? value =
+                await cluster.Client.GetAsync(Key(number), cancellationToken: cancellationToken);
+            if (value?.Length != ValueBytes) throw new BenchException($"Key {number} has "
+                + $"{value?.Length.ToString() ?? "no"} bytes after the restart.");
         }
         Console.WriteLine("serving");
         Report(new StepReport(Stopwatch.GetElapsedTime(began).TotalSeconds, ResidentAfterCollection(), PeakBytes: 0));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Orleans.Raft.Bench;
@@ -14,7 +15,8 @@ internal static class OrleansLoad
         string shellCommand, LoadKind kind, LoadPlan plan, bool writesKeys, CancellationToken cancellationToken)
     {
         CpuTimes before = CpuTimes.Now();
-        ChildResult child = await ChildProcess.RunAsync(ChildProcess.Shell(shellCommand), Line(kind, plan, writesKeys) + "\n",
+        ChildResult child =
+            await ChildProcess.RunAsync(ChildProcess.Shell(shellCommand), Line(kind, plan, writesKeys) + "\n",
             plan.Duration + plan.WarmUp + s_grace, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
         string json = child.Lines.LastOrDefault(line => line.StartsWith('{'))
@@ -31,8 +33,10 @@ internal static class OrleansLoad
     /// <summary>The shell's command for a plan.</summary>
     internal static string Line(LoadKind kind, LoadPlan plan, bool writesKeys)
     {
-        string line = FormattableString.Invariant(
-            $"bench {(kind == LoadKind.Put ? "put" : "get")} --clients {plan.Clients} --seconds {plan.Duration.TotalSeconds} --warmup {plan.WarmUp.TotalSeconds} --value-bytes {plan.ValueBytes} --keys {plan.Keys} --seed {plan.Seed} --json");
+        string line = string.Create(CultureInfo.InvariantCulture,
+            $"bench {(kind == LoadKind.Put ? "put" : "get")} --clients {plan.Clients} --seconds "
+            + $"{plan.Duration.TotalSeconds} --warmup {plan.WarmUp.TotalSeconds} --value-bytes {plan.ValueBytes} "
+            + $"--keys {plan.Keys} --seed {plan.Seed} --json");
         if (kind == LoadKind.LeaseGet) line += " --consistency lease";
         return kind == LoadKind.Put || writesKeys ? line : line + " --no-load";
     }
@@ -49,7 +53,8 @@ internal static class OrleansLoad
                 root.GetProperty("p99_ms").GetDouble(), root.GetProperty("p999_ms").GetDouble(), errors,
                 errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null, CpuMicroseconds: null);
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception exception)
+            when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             throw new BenchException($"These are no figures of the shell's bench command: {json}");
         }

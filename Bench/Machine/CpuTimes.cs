@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Orleans.Raft.Bench;
 
 /// <summary>Processor time used so far, by the whole machine and by this process.</summary>
-/// <param name="Busy">All processors together, without waiting for the disk and what a hypervisor took; zero where unknown.</param>
+/// <param name="Busy">All processors together, without waiting for the disk and what a hypervisor took; zero where
+/// unknown.</param>
 /// <param name="Passed">Time that passed, times the number of processors; zero where unknown.</param>
 /// <param name="Own">This process.</param>
 internal readonly record struct CpuTimes(TimeSpan Busy, TimeSpan Passed, TimeSpan Own)
@@ -20,7 +21,8 @@ internal readonly record struct CpuTimes(TimeSpan Busy, TimeSpan Passed, TimeSpa
         if (!OperatingSystem.IsLinux()) return new CpuTimes(default, default, own);
         using StreamReader reader = File.OpenText("/proc/stat");
         string[] words = reader.ReadLine()!.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        var fields = words.Skip(1).Take(FieldCount).Select(word => long.Parse(word, CultureInfo.InvariantCulture)).ToArray();
+        var fields = words.Skip(1).Take(FieldCount).Select(word => long.Parse(word, CultureInfo.InvariantCulture))
+            .ToArray();
         long all = fields.Sum();
         return new CpuTimes(Time(all - fields[IdleField] - fields[WaitField] - fields[StealField]), Time(all), own);
     }
@@ -41,7 +43,8 @@ internal readonly record struct CpuTimes(TimeSpan Busy, TimeSpan Passed, TimeSpa
         {
             string stat = File.ReadAllText($"/proc/{processId}/stat");
             string[] words = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return Time(long.Parse(words[UserField], CultureInfo.InvariantCulture) + long.Parse(words[UserField + 1], CultureInfo.InvariantCulture));
+            return Time(long.Parse(words[UserField], CultureInfo.InvariantCulture)
+                + long.Parse(words[UserField + 1], CultureInfo.InvariantCulture));
         }
         catch (IOException)
         {

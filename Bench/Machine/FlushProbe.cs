@@ -12,7 +12,8 @@ internal static partial class FlushProbe
     private const int BlockBytes = 4096;
     private const int FileBytes = 16 << 20;
 
-    /// <summary>Writes and flushes until the time is over, one thread per file, each its own file, block after block.</summary>
+    /// <summary>Writes and flushes until the time is over, one thread per file, each its own file, block after
+    /// block.</summary>
     /// <param name="directory">On the disk to measure. The files are removed afterwards.</param>
     /// <returns>The duration of one write and its flush, over all files.</returns>
     /// <exception cref="IOException">The disk refused.</exception>
@@ -34,12 +35,14 @@ internal static partial class FlushProbe
 
     private static LatencyHistogram RunAll(string[] paths, TimeSpan duration)
     {
-        SafeFileHandle[] handles = [.. paths.Select(path => File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite))];
+        SafeFileHandle[] handles =
+            [.. paths.Select(path => File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite))];
         try
         {
             // Threads, not pool work: the calls block, and all must run at once.
             Task<LatencyHistogram>[] runs = [.. handles.Select(handle => Task.Factory.StartNew(
-                () => RunOne(handle, duration), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+                () => RunOne(handle, duration), CancellationToken.None, TaskCreationOptions.LongRunning,
+                TaskScheduler.Default))];
             Task.WaitAll(runs);
             var all = new LatencyHistogram();
             foreach (Task<LatencyHistogram> run in runs) all.Merge(run.Result);
@@ -67,7 +70,8 @@ internal static partial class FlushProbe
         return histogram;
     }
 
-    /// <summary>Zero-fills: a file whose blocks are only reserved needs its metadata flushed with the first write.</summary>
+    /// <summary>Zero-fills: a file whose blocks are only reserved needs its metadata flushed with the first
+    /// write.</summary>
     private static void Preallocate(string path)
     {
         using SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite);

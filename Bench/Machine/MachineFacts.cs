@@ -6,7 +6,8 @@ namespace Orleans.Raft.Bench;
 internal static class MachineFacts
 {
     public static string Describe(string directory) =>
-        $"{Environment.ProcessorCount} processors ({ProcessorName()}), {Memory() >> 30} GiB, {RuntimeInformation.OSDescription}, " +
+        $"{Environment.ProcessorCount} processors ({ProcessorName()}), {Memory() >> 30} GiB, "
+            + $"{RuntimeInformation.OSDescription}, " +
         $".NET {Environment.Version}, data on {FileSystem(directory)}";
 
     /// <summary>A line of /proc/self/status, in bytes; null where there is none.</summary>
@@ -14,14 +15,17 @@ internal static class MachineFacts
     public static long? StatusBytes(string name)
     {
         if (!OperatingSystem.IsLinux()) return null;
-        string? line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(name + ":", StringComparison.Ordinal));
-        return line is null ? null : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^2]) << 10;
+        string? line = File.ReadLines("/proc/self/status")
+            .FirstOrDefault(line => line.StartsWith(name + ":", StringComparison.Ordinal));
+        return line is null ? null : long.Parse(
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^2]) << 10;
     }
 
     private static string ProcessorName()
     {
         if (!OperatingSystem.IsLinux()) return RuntimeInformation.ProcessArchitecture.ToString();
-        string? line = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal));
+        string? line = File.ReadLines("/proc/cpuinfo")
+            .FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal));
         return line?[(line.IndexOf(':') + 1)..].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 

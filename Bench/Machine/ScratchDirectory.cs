@@ -9,7 +9,8 @@ internal sealed class ScratchDirectory : IDisposable
 
     public static ScratchDirectory Create(string parent, string name)
     {
-        string path = System.IO.Path.Combine(System.IO.Path.GetFullPath(parent), $"{name}-{Environment.ProcessId}-{System.IO.Path.GetRandomFileName()}");
+        string path = System.IO.Path.Combine(System.IO.Path.GetFullPath(parent),
+            $"{name}-{Environment.ProcessId}-{System.IO.Path.GetRandomFileName()}");
         Directory.CreateDirectory(path);
         return new ScratchDirectory(path);
     }

@@ -6,8 +6,10 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Client;
 
-/// <summary>Reaches the store through the cluster's gateways; each try ends in time, and the next one enters elsewhere.</summary>
-internal sealed class ClusterConnection(IClusterClient cluster, IOptions<OrleansRaftClientOptions> options, ILogger<ClusterConnection> logger) : IStoreConnection
+/// <summary>Reaches the store through the cluster's gateways; each try ends in time, and the next one enters
+/// elsewhere.</summary>
+internal sealed class ClusterConnection(IClusterClient cluster, IOptions<OrleansRaftClientOptions> options,
+    ILogger<ClusterConnection> logger) : IStoreConnection
 {
     private readonly Entrances _entrances = new();
     private int _routerKey;
@@ -15,7 +17,8 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     public async ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         // Another key each time: another gateway, should this one be gone.
-        Task<FormationMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63).GetFormation();
+        Task<FormationMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63)
+            .GetFormation();
         await EndAsync(call);
         if (!call.IsCompletedSuccessfully || (await call).Record is not { } bytes) return null;
         FormationRecord record = FormationRecord.Decode(bytes);
@@ -25,7 +28,8 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
         int key = _entrances.Choose(group.Value);
-        Task<GroupReplyMessage> call = cluster.GetGrain<IKvGrain>(key).Execute(group.Value, (byte)request.Kind, Payload.Of(request.Batch));
+        Task<GroupReplyMessage> call = cluster.GetGrain<IKvGrain>(key)
+            .Execute(group.Value, (byte)request.Kind, Payload.Of(request.Batch));
         await EndAsync(call);
         if (!call.IsCompletedSuccessfully)
         {
@@ -43,7 +47,8 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     /// <summary>Waits until a call ends or its time is up; how it ended is seen on the call itself.</summary>
     private async Task EndAsync(Task call)
     {
-        await call.WaitAsync(options.Value.AttemptTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await call.WaitAsync(options.Value.AttemptTimeout)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (call.IsFaulted) ConnectionLog.Failed(logger, call.Exception!.InnerException!.Message);
     }
 }

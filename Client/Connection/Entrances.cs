@@ -1,12 +1,14 @@
 namespace Orleans.Raft.Client;
 
 /// <summary>
-/// The ways into the cluster. Orleans sends all calls of a grain key by one gateway, so a key is a way in, and replies tell to which
-/// silo it leads: calls for a group then enter by its leader's silo, which saves a hop. Any thread may call it.
+/// The ways into the cluster. Orleans sends all calls of a grain key by one gateway, so a key is a way in, and replies
+/// tell to which silo it leads: calls for a group then enter by its leader's silo, which saves a hop. Any thread may
+/// call it.
 /// </summary>
 internal sealed class Entrances
 {
-    /// <summary>Keys that are tried in turn; far more than gateways, so that new ones lead to gateways that came back.</summary>
+    /// <summary>Keys that are tried in turn; far more than gateways, so that new ones lead to gateways that came
+    /// back.</summary>
     private const int Keys = 256;
 
     /// <summary>One call in so many explores a new key while none is known to lead where it should.</summary>

@@ -23,7 +23,8 @@ internal static class KvTool
     /// <summary>Runs one command, or the shell if there is none.</summary>
     /// <exception cref="ArgumentException">A gateway is no address and port.</exception>
     public static async Task<int> RunAsync(
-        IReadOnlyList<string> command, string gateways, string clusterId, bool verbose, CancellationToken cancellationToken)
+        IReadOnlyList<string> command, string gateways, string clusterId, bool verbose,
+        CancellationToken cancellationToken)
     {
         IPEndPoint[] endpoints = [.. gateways.Split(',', StringSplitOptions.TrimEntries).Select(ParseGateway)];
         using IHost host = Build(endpoints, clusterId, verbose);
@@ -33,7 +34,8 @@ internal static class KvTool
         }
         catch (Exception failure) when (failure is OrleansException or TimeoutException or IOException)
         {
-            await Console.Error.WriteLineAsync($"ERR Start: no silo of cluster {clusterId} can be reached at {gateways} ({failure.Message}). Start one, or name its gateway with --gateways.");
+            await Console.Error.WriteLineAsync($"ERR Start: no silo of cluster {clusterId} can be reached at "
+                + $"{gateways} ({failure.Message}). Start one, or name its gateway with --gateways.");
             return BadStart;
         }
         var session = new ShellSession(host.Services.GetRequiredService<IKeyValueStore>(),
@@ -47,7 +49,8 @@ internal static class KvTool
 
     private static IHost Build(IPEndPoint[] gateways, string clusterId, bool verbose)
     {
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(
+            new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.None);
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.UseOrleansClient(client =>
@@ -72,13 +75,15 @@ internal static class KvTool
     private static IPEndPoint ParseGateway(string text)
     {
         int colon = text.LastIndexOf(':');
-        if (colon > 0 && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+        if (colon > 0
+            && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
             && port is > 0 and <= IPEndPoint.MaxPort)
         {
             string address = text[..colon];
             if (address == "localhost") return new IPEndPoint(IPAddress.Loopback, port);
             if (IPAddress.TryParse(address, out IPAddress? ip)) return new IPEndPoint(ip, port);
         }
-        throw new ArgumentException($"--gateways: '{text}' is no gateway; write IP addresses and ports, such as {DefaultGateways}.");
+        throw new ArgumentException($"--gateways: '{text}' is no gateway; write IP addresses and ports, such as "
+            + $"{DefaultGateways}.");
     }
 }

@@ -32,9 +32,11 @@ public sealed record KvCompareAndSetResult([property: Id(0)] bool Applied, [prop
 /// <param name="Value">Null removes the key.</param>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.KvWrite")]
 public sealed record KvWrite(
-    [property: Id(0)] byte[] Key, [property: Id(1)] byte[]? Value, [property: Id(2)] KvFamily Family = KvFamily.Default);
+    [property: Id(0)] byte[] Key, [property: Id(1)] byte[]? Value,
+        [property: Id(2)] KvFamily Family = KvFamily.Default);
 
-/// <summary>A range to read: from <paramref name="Start"/> (inclusive) to <paramref name="End"/> (exclusive); empty bounds are open.</summary>
+/// <summary>A range to read: from <paramref name="Start"/> (inclusive) to <paramref name="End"/> (exclusive); empty
+/// bounds are open.</summary>
 /// <param name="PageRows">The most rows of a page, 1 to 10,000; a page also ends after 1 MiB.</param>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.KvScan")]
 public sealed record KvScan(

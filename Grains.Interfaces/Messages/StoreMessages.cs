@@ -13,7 +13,8 @@ public sealed record GroupReplyMessage(
     [property: Id(0)] byte Status, [property: Id(1)] byte[] Answers, [property: Id(2)] string? LeaderHint,
     [property: Id(3)] string ServedBy, [property: Id(4)] string? Reason = null);
 
-/// <summary>The cluster's formation record, encoded; null while the silo asked is not part of a formed cluster.</summary>
+/// <summary>The cluster's formation record, encoded; null while the silo asked is not part of a formed
+/// cluster.</summary>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.Formation")]
 public sealed record FormationMessage([property: Id(0)] byte[]? Record);
 

@@ -12,7 +12,8 @@ public sealed class OrleansRaftOptions
 
     /// <summary>Opens this silo's data directory, given the silo's name; throws where it cannot be used.</summary>
     public Func<NodeName, IDisk> OpenDisk { get; set; } =
-        _ => throw new InvalidOperationException($"{nameof(OrleansRaftOptions)}.{nameof(OpenDisk)} is not set; set it to open the silo's data directory.");
+        _ => throw new InvalidOperationException($"{nameof(OrleansRaftOptions)}.{nameof(OpenDisk)} is not set; set it "
+            + "to open the silo's data directory.");
 
     /// <summary>See <see cref="StoreNodeOptions.Groups"/>.</summary>
     public int? Groups { get; set; }
@@ -32,7 +33,8 @@ public sealed class OrleansRaftOptions
     /// <summary>How often replicas hear of time, at most a third of the heartbeat interval. Default 25 ms.</summary>
     public TimeSpan TickPeriod { get; set; } = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>How long one try with another silo may take. Default 400 ms: less than a client's own try of 500 ms.</summary>
+    /// <summary>How long one try with another silo may take. Default 400 ms: less than a client's own try of 500
+    /// ms.</summary>
     public TimeSpan AttemptTimeout { get; set; } = TimeSpan.FromMilliseconds(400);
 
     /// <summary>How long a frame may be on its way before it counts as lost. Default 500 ms.</summary>

@@ -16,8 +16,10 @@ public static class OrleansRaftSiloBuilderExtensions
         services.AddSingleton<SiloAddresses>();
         services.AddSingleton<SiloTransportClient>();
         services.AddSingleton<SiloNetwork>();
-        services.AddSingleton(s => new SiloNode(s.GetRequiredService<IOptions<OrleansRaftOptions>>(), s.GetRequiredService<ILocalSiloDetails>(),
-            s.GetRequiredService<IGrainFactory>(), s.GetRequiredService<SiloNetwork>(), s.GetRequiredService<ILogger<SiloNode>>()));
+        services.AddSingleton(s => new SiloNode(s.GetRequiredService<IOptions<OrleansRaftOptions>>(),
+            s.GetRequiredService<ILocalSiloDetails>(),
+            s.GetRequiredService<IGrainFactory>(), s.GetRequiredService<SiloNetwork>(),
+            s.GetRequiredService<ILogger<SiloNode>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNode>());
         services.AddSingleton<SiloStore>();
         services.AddGrainDirectory<NoDirectory>(NoDirectory.Name, (_, _) => new NoDirectory());

@@ -10,8 +10,8 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// The store's node within a silo. Opens the storage before the silo becomes active; then lets the cluster form, activates a
-/// grain for every replica of this silo, and activates again what was deactivated.
+/// The store's node within a silo. Opens the storage before the silo becomes active; then lets the cluster form,
+/// activates a grain for every replica of this silo, and activates again what was deactivated.
 /// </summary>
 public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
 {
@@ -28,7 +28,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
 
-    internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains, SiloNetwork network, ILogger<SiloNode> logger)
+    internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains,
+        SiloNetwork network, ILogger<SiloNode> logger)
     {
         Options = options.Value;
         Name = new NodeName(silo.Name);
@@ -39,7 +40,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     public NodeName Name { get; }
 
-    /// <summary>Completes when every replica of this silo knows a leader; fails if the silo cannot be part of its cluster.</summary>
+    /// <summary>Completes when every replica of this silo knows a leader; fails if the silo cannot be part of its
+    /// cluster.</summary>
     public Task Serving => _serving.Task;
 
     /// <summary>The node; null before the silo's start has opened it.</summary>
@@ -52,7 +54,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     void ILifecycleParticipant<ISiloLifecycle>.Participate(ISiloLifecycle lifecycle)
     {
-        lifecycle.Subscribe("OrleansRaft.Store", ServiceLifecycleStage.RuntimeStorageServices, StartStoreAsync, StopStoreAsync);
+        lifecycle.Subscribe("OrleansRaft.Store", ServiceLifecycleStage.RuntimeStorageServices, StartStoreAsync,
+            StopStoreAsync);
         lifecycle.Subscribe("OrleansRaft.Peers", ServiceLifecycleStage.Active, StartWatchAsync, StopWatchAsync);
     }
 
@@ -68,22 +71,27 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     /// <summary>Opens a replica of this silo, whose turns run on <paramref name="scheduler"/>.</summary>
     internal async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
     {
-        StoreNode store = FormedStore ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+        StoreNode store = FormedStore
+            ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
         Replica replica = await store.OpenReplicaAsync(group, scheduler);
         int count = _activations.AddOrUpdate(group, 1, static (_, before) => before + 1);
         SiloNodeLog.Activated(_logger, Name, group, replica.Incarnation, count);
         return replica;
     }
 
-    internal PeerInfo Describe(Replica replica) => StoreMessages.ToMessage(replica, _activations.GetValueOrDefault(replica.Group));
+    internal PeerInfo Describe(Replica replica) =>
+        StoreMessages.ToMessage(replica, _activations.GetValueOrDefault(replica.Group));
 
     internal SiloViewMessage View() => FormedStore is { } store
-        ? new SiloViewMessage(Name.Value, StoreMessages.ToMessage(store.GetStatus()), [.. store.Replicas.Select(Describe)])
+        ? new SiloViewMessage(Name.Value, StoreMessages.ToMessage(store.GetStatus()),
+            [.. store.Replicas.Select(Describe)])
         : new SiloViewMessage(Name.Value, null, []);
 
-    /// <summary>Whether a stopped replica is the latest of its group here and will not work again in this process.</summary>
+    /// <summary>Whether a stopped replica is the latest of its group here and will not work again in this
+    /// process.</summary>
     internal bool IsFailed(Replica replica) =>
-        replica.Status.Role == "failed" && FormedStore is { } store && ReferenceEquals(store.Find(replica.Group), replica);
+        replica.Status.Role == "failed" && FormedStore is { } store
+            && ReferenceEquals(store.Find(replica.Group), replica);
 
     private async Task StartStoreAsync(CancellationToken cancellationToken)
     {
@@ -103,7 +111,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         }, disk, _network);
     }
 
-    /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the disk.</summary>
+    /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the
+    /// disk.</summary>
     private async Task StopStoreAsync(CancellationToken cancellationToken)
     {
         if (_store is not { } store) return;
@@ -132,7 +141,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             using var timer = new PeriodicTimer(WatchPeriod);
             do
             {
-                await Task.WhenAll(_store!.OwnGroups.Where(g => NeedsActivation(g.Group)).Select(g => ActivateAsync(g.Group)));
+                await Task.WhenAll(_store!.OwnGroups.Where(g => NeedsActivation(g.Group))
+                    .Select(g => ActivateAsync(g.Group)));
                 if (_store.OwnGroups.All(g => _store.Find(g.Group)?.Leader is not null)) _serving.TrySetResult();
             }
             while (await timer.WaitForNextTickAsync(_stopping.Token));
@@ -175,7 +185,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     {
         try
         {
-            await _grains.GetGrain<IRaftPeerGrain>(new PeerKey(group, Name).ToString()).Start().WaitAsync(_stopping.Token);
+            await _grains.GetGrain<IRaftPeerGrain>(new PeerKey(group, Name).ToString()).Start()
+                .WaitAsync(_stopping.Token);
         }
         // Tried again by the next round of the watch, for as long as the silo lives.
 #pragma warning disable CA1031
@@ -189,11 +200,13 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
 internal static partial class SiloNodeLog
 {
-    [LoggerMessage(50, LogLevel.Information, "{Silo}: activated {Group}, incarnation {Incarnation}, activation {Count} since the silo started")]
+    [LoggerMessage(50, LogLevel.Information,
+        "{Silo}: activated {Group}, incarnation {Incarnation}, activation {Count} since the silo started")]
     public static partial void Activated(ILogger logger, NodeName silo, GroupId group, ulong incarnation, int count);
 
     [LoggerMessage(51, LogLevel.Error, "{Silo}: could not activate {Group}: {Why}")]
-    public static partial void ActivationFailed(ILogger logger, Exception failure, NodeName silo, GroupId group, string why);
+    public static partial void ActivationFailed(ILogger logger, Exception failure, NodeName silo, GroupId group,
+        string why);
 
     [LoggerMessage(52, LogLevel.Warning, "{Silo}: waiting for {Silos} to form the cluster")]
     public static partial void Waiting(ILogger logger, NodeName silo, string silos);

@@ -22,7 +22,8 @@ internal static class StoreMessages
     public static PeerInfo ToMessage(Replica replica, int activations)
     {
         ReplicaStatus status = replica.Status;
-        return new PeerInfo(status.Group.Value, status.Role, status.Term.Value, status.Commit.Value, status.Applied.Value,
+        return new PeerInfo(status.Group.Value, status.Role, status.Term.Value, status.Commit.Value,
+            status.Applied.Value,
             replica.Leader?.Value, status.Reason, replica.Incarnation, activations, replica.Descriptor.Encode());
     }
 }

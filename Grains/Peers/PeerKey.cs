@@ -10,7 +10,8 @@ internal readonly record struct PeerKey(GroupId Group, NodeName Silo)
     {
         key = null;
         int slash = text?.IndexOf('/') ?? -1;
-        if (slash < 0 || slash == text!.Length - 1 || !GroupId.TryParse(text.AsSpan(0, slash), out GroupId group)) return false;
+        if (slash < 0 || slash == text!.Length - 1 || !GroupId.TryParse(text.AsSpan(0, slash), out GroupId group))
+            return false;
         key = new PeerKey(group, new NodeName(text[(slash + 1)..]));
         return true;
     }

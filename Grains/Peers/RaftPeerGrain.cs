@@ -7,8 +7,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// One replica. The activation's scheduler runs the replica's turns and its timer the ticks; all else is the replica's own. A
-/// second activation opens the replica again, which fences this one: it then deactivates itself.
+/// One replica. The activation's scheduler runs the replica's turns and its timer the ticks; all else is the replica's
+/// own. A second activation opens the replica again, which fences this one: it then deactivates itself.
 /// </summary>
 [Reentrant, KeepAlive, SiloNamePlacement, GrainDirectory(NoDirectory.Name)]
 internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger) : Grain, IRaftPeerGrain
@@ -19,7 +19,8 @@ internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger
     {
         string text = this.GetPrimaryKeyString();
         if (!PeerKey.TryParse(text, out PeerKey? key)) throw new ArgumentException($"'{text}' is no key of a replica.");
-        if (key.Value.Silo != silo.Name) throw new InvalidOperationException($"{key} lives on silo {key.Value.Silo}, not on {silo.Name}.");
+        if (key.Value.Silo != silo.Name)
+            throw new InvalidOperationException($"{key} lives on silo {key.Value.Silo}, not on {silo.Name}.");
         _replica = await silo.OpenReplicaAsync(key.Value.Group, TaskScheduler.Current);
         this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(silo.Options.TickPeriod, silo.Options.TickPeriod)
         {
@@ -32,7 +33,8 @@ internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger
     {
         if (_replica is { } replica)
         {
-            PeerLog.Deactivated(logger, this.GetPrimaryKeyString(), replica.Incarnation, reason.ReasonCode, reason.Description);
+            PeerLog.Deactivated(logger, this.GetPrimaryKeyString(), replica.Incarnation, reason.ReasonCode,
+                reason.Description);
             replica.Stop("its grain was deactivated");
         }
         return Task.CompletedTask;
@@ -58,5 +60,6 @@ internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger
 internal static partial class PeerLog
 {
     [LoggerMessage(60, LogLevel.Information, "{Peer}: activation with incarnation {Incarnation} ends: {Code} {Why}")]
-    public static partial void Deactivated(ILogger logger, string peer, ulong incarnation, DeactivationReasonCode code, string why);
+    public static partial void Deactivated(ILogger logger, string peer, ulong incarnation, DeactivationReasonCode code,
+        string why);
 }

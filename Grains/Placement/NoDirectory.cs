@@ -3,8 +3,8 @@ using Orleans.GrainDirectory;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// A directory that holds nothing: grains that are found by their key alone use it, so that no lookup ever waits for a silo that
-/// has just died with its part of the default directory.
+/// A directory that holds nothing: grains that are found by their key alone use it, so that no lookup ever waits for a
+/// silo that has just died with its part of the default directory.
 /// </summary>
 internal sealed class NoDirectory : IGrainDirectory
 {

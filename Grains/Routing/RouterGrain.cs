@@ -9,7 +9,8 @@ namespace Orleans.Raft.Grains;
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
 internal sealed class RouterGrain(SiloNode silo, SiloNetwork network) : Grain, IRouterGrain
 {
-    public Task<FormationMessage> GetFormation() => Task.FromResult(new FormationMessage(silo.FormedStore?.Formation.Encode()));
+    public Task<FormationMessage> GetFormation() =>
+        Task.FromResult(new FormationMessage(silo.FormedStore?.Formation.Encode()));
 
     public async Task<ClusterViewMessage> GetStatus()
     {

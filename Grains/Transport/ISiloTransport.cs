@@ -3,7 +3,8 @@ using Orleans.Services;
 
 namespace Orleans.Raft.Grains;
 
-/// <summary>What a silo's store takes from other silos. One per silo, addressed by the silo's address: no directory is asked.</summary>
+/// <summary>What a silo's store takes from other silos. One per silo, addressed by the silo's address: no directory is
+/// asked.</summary>
 [Alias("Orleans.Raft.ISiloTransport")]
 internal interface ISiloTransport : IGrainService
 {

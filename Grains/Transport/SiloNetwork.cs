@@ -7,11 +7,12 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// The sending end. A send ends when the frame arrived or counts as lost, and each link sends one frame at a time: so a silo that
-/// hangs costs one frame per timeout, and one that is known to be gone costs nothing.
+/// The sending end. A send ends when the frame arrived or counts as lost, and each link sends one frame at a time: so a
+/// silo that hangs costs one frame per timeout, and one that is known to be gone costs nothing.
 /// </summary>
 internal sealed class SiloNetwork(
-    SiloAddresses addresses, SiloTransportClient transports, IOptions<OrleansRaftOptions> options, ILogger<SiloNetwork> logger) : INetwork
+    SiloAddresses addresses, SiloTransportClient transports, IOptions<OrleansRaftOptions> options,
+    ILogger<SiloNetwork> logger) : INetwork
 {
     private volatile Dictionary<SiloAddress, ISiloTransport> _references = [];
 
@@ -56,7 +57,8 @@ internal sealed class SiloNetwork(
         if (_references.TryGetValue(address, out ISiloTransport? known)) return known;
         ISiloTransport reference = transports.Of(address);
         // A silo's earlier lives need no reference any more.
-        _references = new Dictionary<SiloAddress, ISiloTransport>(_references.Where(r => !r.Key.Endpoint.Equals(address.Endpoint))) { [address] = reference };
+        _references = new Dictionary<SiloAddress,
+            ISiloTransport>(_references.Where(r => !r.Key.Endpoint.Equals(address.Endpoint))) { [address] = reference };
         return reference;
     }
 }

@@ -7,7 +7,8 @@ namespace Orleans.Raft.Grains;
 
 /// <summary>The receiving end: hands frames to the node, which posts them into its replicas' inboxes.</summary>
 [Reentrant]
-internal sealed class SiloTransport(GrainId id, global::Orleans.Runtime.Silo silo, ILoggerFactory loggerFactory, SiloNode node)
+internal sealed class SiloTransport(GrainId id, global::Orleans.Runtime.Silo silo, ILoggerFactory loggerFactory,
+    SiloNode node)
     : GrainService(id, silo, loggerFactory), ISiloTransport
 {
     public Task Deliver(byte[] frame)

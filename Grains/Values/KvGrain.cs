@@ -7,8 +7,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// What clients call, on the silo they entered by. Batches go through the silo's joiner; applications' calls through the silo's
-/// own client, hence under its sessions.
+/// What clients call, on the silo they entered by. Batches go through the silo's joiner; applications' calls through
+/// the silo's own client, hence under its sessions.
 /// </summary>
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
 internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
@@ -18,7 +18,8 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
 
     public async Task<GroupReplyMessage> Execute(uint group, byte kind, byte[] batch)
     {
-        GroupReply reply = await store.Joiner.ExecuteAsync(new GroupId(group), new GroupRequest((RequestKind)kind, batch));
+        GroupReply reply =
+            await store.Joiner.ExecuteAsync(new GroupId(group), new GroupRequest((RequestKind)kind, batch));
         return StoreMessages.ToMessage(reply, silo.Name);
     }
 
@@ -26,7 +27,9 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
         GuardAsync(() => store.Client.PutAsync(key, value, (ColumnFamily)family));
 
     public Task<byte[]?> Get(byte[] key, KvFamily family, KvConsistency consistency) => GuardAsync(async () =>
-        await store.Client.GetAsync(key, new ReadOptions((ColumnFamily)family, (Consistency)consistency)) is { } value ? Payload.Of(value) : null);
+        await store.Client.GetAsync(key, new ReadOptions((ColumnFamily)family, (Consistency)consistency)) is { } value
+            ? Payload.Of(value)
+            : null);
 
     public Task Delete(byte[] key, KvFamily family) =>
         GuardAsync(() => store.Client.DeleteAsync(key, (ColumnFamily)family));
@@ -34,9 +37,11 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
     public Task Append(byte[] key, byte[] suffix, KvFamily family) =>
         GuardAsync(() => store.Client.AppendAsync(key, suffix, (ColumnFamily)family));
 
-    public Task<KvCompareAndSetResult> CompareAndSet(byte[] key, byte[]? expected, byte[]? replacement, KvFamily family) => GuardAsync(async () =>
+    public Task<KvCompareAndSetResult> CompareAndSet(byte[] key, byte[]? expected, byte[]? replacement,
+        KvFamily family) => GuardAsync(async () =>
     {
-        CompareAndSetResult result = await store.Client.CompareAndSetAsync(key, Optional(expected), Optional(replacement), (ColumnFamily)family);
+        CompareAndSetResult result =
+            await store.Client.CompareAndSetAsync(key, Optional(expected), Optional(replacement), (ColumnFamily)family);
         return new KvCompareAndSetResult(result.Applied, result.Current is { } current ? Payload.Of(current) : null);
     });
 
@@ -46,16 +51,20 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
     public Task<KvPage> Scan(KvScan scan) => GuardAsync(async () =>
     {
         if (scan.PageRows is < 1 or > MaxPageRows)
-            throw new KeyValueArgumentException("BadArgument", $"PageRows is {scan.PageRows}; it must be 1 to {MaxPageRows}.");
+            throw new KeyValueArgumentException("BadArgument",
+                $"PageRows is {scan.PageRows}; it must be 1 to {MaxPageRows}.");
         var rows = new List<KvRow>();
         int bytes = 0;
         // One row more than a page says whether there is a page after it.
-        var options = new ScanOptions((ColumnFamily)scan.Family, (Consistency)scan.Consistency, scan.PageRows + 1, scan.Reverse);
+        var options =
+            new ScanOptions((ColumnFamily)scan.Family, (Consistency)scan.Consistency, scan.PageRows + 1, scan.Reverse);
         await foreach (KeyValueEntry row in store.Client.ScanAsync(scan.Start, scan.End, options))
         {
             int size = row.Key.Length + row.Value.Length;
             if (rows.Count == scan.PageRows || (rows.Count > 0 && bytes + size > MaxPageBytes))
-                return new KvPage([.. rows], scan.Reverse ? scan with { End = rows[^1].Key } : scan with { Start = Payload.Of(row.Key) });
+                return new KvPage([.. rows], scan.Reverse
+                    ? scan with { End = rows[^1].Key }
+                    : scan with { Start = Payload.Of(row.Key) });
             rows.Add(new KvRow(Payload.Of(row.Key), Payload.Of(row.Value)));
             bytes += size;
         }
@@ -63,7 +72,9 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
     });
 
     /// <summary>Null stays null; the conversion of a null array would make it an empty value.</summary>
-    private static ReadOnlyMemory<byte>? Optional(byte[]? bytes) => bytes is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(bytes);
+    private static ReadOnlyMemory<byte>? Optional(byte[]? bytes) => bytes is null
+        ? default(ReadOnlyMemory<byte>?)
+        : new ReadOnlyMemory<byte>(bytes);
 
     /// <summary>Turns the store's exceptions into the one that every Orleans client can read.</summary>
     private static async Task GuardAsync(Func<Task> call)

@@ -5,7 +5,8 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Grains;
 
-/// <summary>The store as seen from inside a silo: straight to a replica that is here, by a grain call to one elsewhere.</summary>
+/// <summary>The store as seen from inside a silo: straight to a replica that is here, by a grain call to one
+/// elsewhere.</summary>
 internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : IStoreConnection
 {
     private readonly ConcurrentDictionary<PeerKey, IRaftPeerGrain> _peers = new();
@@ -16,7 +17,8 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        if (CurrentMap() is not { } map || map.Routes.Ranges.Find(group) is null) return GroupReply.Of(GroupReplyStatus.Unavailable);
+        if (CurrentMap() is not { } map || map.Routes.Ranges.Find(group) is null)
+            return GroupReply.Of(GroupReplyStatus.Unavailable);
         NodeName asked = Choose(map, group, request.Kind);
         GroupReply reply = await AskAsync(map, group, asked, request);
         // A name is worth one more try; nothing was proposed.
@@ -25,7 +27,8 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
             : reply;
     }
 
-    /// <summary>A replica of this silo hears from its leader ten times a second, so it knows best whom to ask.</summary>
+    /// <summary>A replica of this silo hears from its leader ten times a second, so it knows best whom to
+    /// ask.</summary>
     private NodeName Choose(Map map, GroupId group, RequestKind kind)
     {
         if (silo.Store!.Find(group) is { StopReason: null } replica)
@@ -39,7 +42,8 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
     private async Task<GroupReply> AskAsync(Map map, GroupId group, NodeName node, GroupRequest request)
     {
         GroupReply reply = node != silo.Name ? await AskPeerAsync(group, node, request)
-            : silo.Store!.Find(group) is { } replica ? await Attempt.WithinAsync(replica.ExecuteAsync(request), silo.Options.AttemptTimeout, TimeProvider.System)
+            : silo.Store!.Find(group) is { } replica
+            ? await Attempt.WithinAsync(replica.ExecuteAsync(request), silo.Options.AttemptTimeout, TimeProvider.System)
             : GroupReply.Of(GroupReplyStatus.Unavailable);
         map.Router.Learn(group, node, reply);
         return reply;
@@ -47,18 +51,23 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     private async Task<GroupReply> AskPeerAsync(GroupId group, NodeName node, GroupRequest request)
     {
-        IRaftPeerGrain peer = _peers.GetOrAdd(new PeerKey(group, node), static (key, grains) => grains.GetGrain<IRaftPeerGrain>(key.ToString()), grains);
+        IRaftPeerGrain peer = _peers.GetOrAdd(new PeerKey(group, node), static (key, grains) =>
+            grains.GetGrain<IRaftPeerGrain>(key.ToString()), grains);
         Task<GroupReplyMessage> call = peer.Execute((byte)request.Kind, Payload.Of(request.Batch));
         // How the call ended is seen on the call itself.
-        await ((Task)call).WaitAsync(silo.Options.AttemptTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        return call.IsCompletedSuccessfully ? StoreMessages.ToReply(await call) : GroupReply.Of(GroupReplyStatus.Unknown);
+        await ((Task)call).WaitAsync(silo.Options.AttemptTimeout)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        return call.IsCompletedSuccessfully
+            ? StoreMessages.ToReply(await call)
+            : GroupReply.Of(GroupReplyStatus.Unknown);
     }
 
     private Map? CurrentMap()
     {
         if (_map is { } map) return map;
         if (silo.FormedStore is not { } store) return null;
-        lock (_lock) return _map ??= new Map(new StoreRoutes(store.Ranges, store.Formation.Limits), new LeaderRouter(store.Formation.Groups));
+        lock (_lock) return _map ??= new Map(new StoreRoutes(store.Ranges, store.Formation.Limits),
+            new LeaderRouter(store.Formation.Groups));
     }
 
     private sealed record Map(StoreRoutes Routes, LeaderRouter Router);

@@ -3,7 +3,8 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Grains;
 
-/// <summary>The silo's ways into the store: one joiner for all callers, and one client with sessions of its own.</summary>
+/// <summary>The silo's ways into the store: one joiner for all callers, and one client with sessions of its
+/// own.</summary>
 internal sealed class SiloStore : IAsyncDisposable
 {
     public SiloStore(SiloNode silo, IGrainFactory grains)

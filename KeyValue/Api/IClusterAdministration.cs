@@ -36,7 +36,8 @@ public sealed record GroupStatus(
     GroupId Group, ReadOnlyMemory<byte> Start, ReadOnlyMemory<byte> End, NodeName? Leader, Term Term, LogIndex Commit);
 
 /// <summary>A replica.</summary>
-/// <param name="Role"><c>follower</c>, <c>pre-candidate</c>, <c>candidate</c>, <c>leader</c>, <c>starting</c> or <c>failed</c>.</param>
+/// <param name="Role"><c>follower</c>, <c>pre-candidate</c>, <c>candidate</c>, <c>leader</c>, <c>starting</c> or
+/// <c>failed</c>.</param>
 /// <param name="Reason">Why it failed; null otherwise.</param>
 public sealed record ReplicaStatus(
     GroupId Group, NodeName Node, string Role, Term Term, LogIndex Commit, LogIndex Applied, string? Reason = null);

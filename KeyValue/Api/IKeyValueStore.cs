@@ -1,13 +1,13 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The store, for applications: ordered bytes to bytes, in column families, replicated and linearizable. Every call ends by its
-/// deadline. Writes are applied at most once, however often the client had to send them.
+/// The store, for applications: ordered bytes to bytes, in column families, replicated and linearizable. Every call
+/// ends by its deadline. Writes are applied at most once, however often the client had to send them.
 /// </summary>
 /// <remarks>
 /// All calls throw: <see cref="KeyValueArgumentException"/> (nothing was sent), <see cref="UnavailableException"/> (not
-/// applied: nobody took it before the deadline), <see cref="OutcomeUnknownException"/> (writes only: may or may not have
-/// been applied), <see cref="OperationCanceledException"/> (outcome unknown).
+/// applied: nobody took it before the deadline), <see cref="OutcomeUnknownException"/> (writes only: may or may not
+/// have been applied), <see cref="OperationCanceledException"/> (outcome unknown).
 /// </remarks>
 public interface IKeyValueStore
 {
@@ -42,8 +42,8 @@ public interface IKeyValueStore
 
     /// <summary>
     /// The keys from <paramref name="start"/> (inclusive) to <paramref name="end"/> (exclusive), ascending or, with
-    /// <see cref="ScanOptions.Reverse"/>, descending. Empty bounds are open. Crosses groups in order; each page is linearizable
-    /// at its own moment.
+    /// <see cref="ScanOptions.Reverse"/>, descending. Empty bounds are open. Crosses groups in order; each page is
+    /// linearizable at its own moment.
     /// </summary>
     /// <remarks>
     /// The deadline bounds each wait for the next row, whatever that takes: finding the groups, crossing empty ones,

@@ -1,7 +1,8 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>A failed call to the store. <see cref="Code"/> is one stable word for scripts.</summary>
-public abstract class KeyValueException(string code, string message, Exception? inner = null) : Exception(message, inner)
+public abstract class KeyValueException(string code, string message, Exception? inner = null)
+    : Exception(message, inner)
 {
     public string Code { get; } = code;
 }
@@ -17,7 +18,8 @@ public sealed class CrossGroupException(string message) : KeyValueException("Cro
 public sealed class UnavailableException(string message) : KeyValueException("Unavailable", message);
 
 /// <summary>The write may or may not have been applied, and may still be.</summary>
-public sealed class OutcomeUnknownException(string message, Exception? inner = null) : KeyValueException("OutcomeUnknown", message, inner);
+public sealed class OutcomeUnknownException(string message, Exception? inner = null)
+    : KeyValueException("OutcomeUnknown", message, inner);
 
 /// <summary>The append would make the value larger than the limit; nothing was applied.</summary>
 public sealed class ValueLimitException(string message) : KeyValueException("ValueTooLarge", message);

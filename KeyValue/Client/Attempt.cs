@@ -3,7 +3,8 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>Bounds one attempt to reach a group, without leaving the caller's scheduler.</summary>
 public static class Attempt
 {
-    /// <summary>The reply, or <see cref="GroupReplyStatus.Unknown"/> if there is none within <paramref name="limit"/>.</summary>
+    /// <summary>The reply, or <see cref="GroupReplyStatus.Unknown"/> if there is none within
+    /// <paramref name="limit"/>.</summary>
     /// <remarks>
     /// Not <c>WaitAsync</c> or <c>WhenAny</c>: those hop over the thread pool, whatever scheduler the caller is on.
     /// </remarks>

@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The calls of one client to one group that travel together. One batch is on its way at a time; what comes meanwhile forms the
-/// next one, so batches grow with the load by themselves.
+/// The calls of one client to one group that travel together. One batch is on its way at a time; what comes meanwhile
+/// forms the next one, so batches grow with the load by themselves.
 /// </summary>
 internal abstract class GroupLane(KvClient client, GroupId group)
 {
@@ -30,7 +30,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             if (_pumping) return;
             _pumping = true;
         }
-        _ = Task.Factory.StartNew(static lane => ((GroupLane)lane!).PumpAsync(), this, CancellationToken.None, TaskCreationOptions.DenyChildAttach, Client.Scheduler);
+        _ = Task.Factory.StartNew(static lane => ((GroupLane)lane!).PumpAsync(), this, CancellationToken.None,
+            TaskCreationOptions.DenyChildAttach, Client.Scheduler);
     }
 
     /// <summary>Ends what is overdue, wherever it is.</summary>
@@ -64,7 +65,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             {
                 retry = await AttemptAsync(_batch);
             }
-            // A reply that makes no sense, or a broken connection object: the callers must hear of it, not wait for their deadline.
+            // A reply that makes no sense, or a broken connection object: the callers must hear of it, not wait for
+            // their deadline.
 #pragma warning disable CA1031
             catch (Exception failure)
 #pragma warning restore CA1031
@@ -76,12 +78,14 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             if (retry is null)
             {
                 failures = 0;
-                // The callers just answered go first: what they ask next then travels in the next batch, not the one after.
+                // The callers just answered go first: what they ask next then travels in the next batch, not the one
+                // after.
                 await Task.Yield();
                 continue;
             }
             failures++;
-            // A leader's name is worth one immediate try; a second failure in a row is not a matter of knowing whom to ask.
+            // A leader's name is worth one immediate try; a second failure in a row is not a matter of knowing whom to
+            // ask.
             if (retry == Retry.AtOnce && failures == 1) continue;
             await Client.BackOffAsync(failures);
         }
@@ -96,7 +100,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             int bytes = _batch.Sum(static o => o.Encoded.Length);
             while (_batch.Count < Client.Options.MaxBatchOperations && _queue.TryPeek(out PendingOperation? next))
             {
-                if (!next.IsEnded && _batch.Count > 0 && bytes + next.Encoded.Length > Client.Options.MaxBatchBytes) break;
+                if (!next.IsEnded && _batch.Count > 0 && bytes + next.Encoded.Length > Client.Options.MaxBatchBytes)
+                    break;
                 _queue.Dequeue();
                 if (next.IsEnded) continue;
                 bytes += next.Encoded.Length;
@@ -117,7 +122,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
         lock (_lock)
         {
             foreach (PendingOperation operation in _batch)
-                operation.Fail(IsWrite ? new OutcomeUnknownException($"The write may or may not be applied: {failure.Message}", failure) : failure);
+                operation.Fail(IsWrite ? new OutcomeUnknownException("The write may or may not be applied: "
+                    + $"{failure.Message}", failure) : failure);
         }
     }
 

@@ -9,8 +9,8 @@ public interface IStoreConnection
     ValueTask<StoreRoutes?> GetRoutesAsync();
 
     /// <summary>
-    /// One attempt to have a batch executed. Ends within the connection's attempt timeout and never throws: what could not be
-    /// found out is <see cref="GroupReplyStatus.Unknown"/>.
+    /// One attempt to have a batch executed. Ends within the connection's attempt timeout and never throws: what could
+    /// not be found out is <see cref="GroupReplyStatus.Unknown"/>.
     /// </summary>
     Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request);
 }

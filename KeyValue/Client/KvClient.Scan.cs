@@ -5,7 +5,8 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Scans: page by page, group by group.</content>
 public sealed partial class KvClient
 {
-    public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end, ScanOptions options = default,
+    public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end,
+        ScanOptions options = default,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         TimeSpan deadline = NextDeadline();
@@ -14,7 +15,8 @@ public sealed partial class KvClient
         Arguments.CheckBound(start, routes.Limits);
         Arguments.CheckBound(end, routes.Limits);
         Arguments.CheckFamily(options.Family);
-        if (options.Limit < 0) throw new KeyValueArgumentException("BadArgument", $"The limit is {options.Limit}; it must be 0 (all) or more.");
+        if (options.Limit < 0) throw new KeyValueArgumentException("BadArgument",
+            $"The limit is {options.Limit}; it must be 0 (all) or more.");
 
         var position = new ScanPosition(start.ToArray(), end.ToArray(), options.Reverse);
         int remaining = options.Limit == 0 ? int.MaxValue : options.Limit;
@@ -60,7 +62,9 @@ public sealed partial class KvClient
         /// <summary>The part that lies in a group.</summary>
         public (byte[] From, byte[] To) Within(GroupDescriptor group) => (
             group.Start.AsSpan().SequenceCompareTo(_start) > 0 ? group.Start : _start,
-            group.End.Length > 0 && (_end.Length == 0 || group.End.AsSpan().SequenceCompareTo(_end) < 0) ? group.End : _end);
+            group.End.Length > 0 && (_end.Length == 0 || group.End.AsSpan().SequenceCompareTo(_end) < 0)
+            ? group.End
+            : _end);
 
         public void Advance(GroupDescriptor group, in OperationAnswer answer, int maxKeyBytes)
         {
@@ -83,8 +87,8 @@ public sealed partial class KvClient
             }
         }
 
-        /// <summary>The smallest key after another: with a zero byte behind, or, where there is no room for one, the next of
-        /// that length or shorter. Null after the last possible key.</summary>
+        /// <summary>The smallest key after another: with a zero byte behind, or, where there is no room for one, the
+        /// next of that length or shorter. Null after the last possible key.</summary>
         private static byte[]? KeyAfter(byte[] key, int maxKeyBytes)
         {
             if (key.Length < maxKeyBytes) return [.. key, 0];

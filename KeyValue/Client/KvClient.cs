@@ -3,9 +3,9 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The client of the store: checks arguments, routes by key, joins calls of a group into batches, repeats what got no answer in
-/// one session per group, and ends every call by its deadline. May be used by any number of callers at once; one per
-/// process is enough.
+/// The client of the store: checks arguments, routes by key, joins calls of a group into batches, repeats what got no
+/// answer in one session per group, and ends every call by its deadline. May be used by any number of callers at once;
+/// one per process is enough.
 /// </summary>
 public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 {
@@ -26,7 +26,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     /// <param name="scheduler">Where the client's own work runs.</param>
     /// <param name="seed">Seeds the jitter of retries.</param>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
-    public KvClient(IStoreConnection connection, TimeProvider time, TaskScheduler scheduler, KvClientOptions options, ulong seed)
+    public KvClient(IStoreConnection connection, TimeProvider time, TaskScheduler scheduler, KvClientOptions options,
+        ulong seed)
     {
         IReadOnlyList<string> problems = options.Validate();
         if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems), nameof(options));
@@ -84,7 +85,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         }
     }
 
-    public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix, ColumnFamily family = ColumnFamily.Default,
+    public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix,
+        ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
     {
         TimeSpan deadline = NextDeadline();
@@ -95,7 +97,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         byte[] operation = Operation.Append(family, key.Span, suffix.Span);
         OperationAnswer answer = await Write(routes, deadline, key, operation, expected: null, cancellationToken);
         if (answer.Status == AnswerStatus.ValueTooLarge)
-            throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing was appended.");
+            throw new ValueLimitException($"The value would grow beyond {routes.Limits.MaxValueBytes} bytes; nothing "
+                + "was appended.");
         Require(answer, AnswerStatus.Ok);
     }
 
@@ -110,7 +113,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     }
 
     public async Task<CompareAndSetResult> CompareAndSetAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? expected,
-        ReadOnlyMemory<byte>? replacement, ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
+        ReadOnlyMemory<byte>? replacement, ColumnFamily family = ColumnFamily.Default,
+        CancellationToken cancellationToken = default)
     {
         TimeSpan deadline = NextDeadline();
         if (_routes is null) (key, expected, replacement) = (Copy(key), Copy(expected), Copy(replacement));
@@ -125,13 +129,15 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         return new CompareAndSetResult(Applied: true, Current: null);
     }
 
-    public async Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default)
+    public async Task BatchAsync(IReadOnlyList<WriteOperation> operations,
+        CancellationToken cancellationToken = default)
     {
         TimeSpan deadline = NextDeadline();
         if (_routes is null)
             operations = [.. operations.Select(static o => o with { Key = Copy(o.Key), Value = Copy(o.Value) })];
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
-        if (operations.Count == 0) throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
+        if (operations.Count == 0)
+            throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
         GroupDescriptor? group = null;
         foreach (WriteOperation operation in operations)
         {
@@ -140,7 +146,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
             GroupDescriptor owner = routes.Ranges.Find(operation.Key.Span);
             group ??= owner;
             if (owner.Group != group.Group)
-                throw new CrossGroupException($"The batch's keys lie in {group.Group} and {owner.Group}; a batch is atomic within one group only. Nothing was changed.");
+                throw new CrossGroupException($"The batch's keys lie in {group.Group} and {owner.Group}; a batch is "
+                    + "atomic within one group only. Nothing was changed.");
         }
         byte[] encoded = Operation.Batch(operations);
         if (encoded.Length > routes.Limits.MaxBatchBytes)
@@ -165,7 +172,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         return answer.Value;
     }
 
-    /// <summary>Stops; calls still waiting end as if their deadline had come, and what was sent may still happen.</summary>
+    /// <summary>Stops; calls still waiting end as if their deadline had come, and what was sent may still
+    /// happen.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed) return;
@@ -178,7 +186,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     private async Task BackOffAsync(int failures, TimeSpan deadline)
     {
-        double limit = Math.Min(Options.MaxBackoff.TotalMilliseconds, Options.FirstBackoff.TotalMilliseconds * Math.Pow(2, Math.Min(failures, 20)));
+        double limit = Math.Min(Options.MaxBackoff.TotalMilliseconds,
+            Options.FirstBackoff.TotalMilliseconds * Math.Pow(2, Math.Min(failures, 20)));
         double unit;
         lock (_lock) unit = _random.NextUnit();
         var wait = TimeSpan.FromMilliseconds(limit * (0.5 + unit / 2));
@@ -186,7 +195,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (left > TimeSpan.Zero) await Task.Delay(wait < left ? wait : left, _time);
     }
 
-    /// <summary>Sends a call again after its group said that the key is not its own: with fresh routes, to whoever owns it now.</summary>
+    /// <summary>Sends a call again after its group said that the key is not its own: with fresh routes, to whoever owns
+    /// it now.</summary>
     internal void Reroute(PendingOperation operation, RequestKind kind) => _ = RerouteAsync(operation, kind);
 
     private async Task RerouteAsync(PendingOperation operation, RequestKind kind)
@@ -279,7 +289,9 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         {
             token.ThrowIfCancellationRequested();
             if (await GetRoutesAsync(deadline) is { } routes) return _routes = routes;
-            if (Now >= deadline) throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was sent. Check that a node can be reached, and try again.");
+            if (Now >= deadline)
+                throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was "
+                    + "sent. Check that a node can be reached, and try again.");
             await BackOffAsync(failures, deadline);
         }
     }

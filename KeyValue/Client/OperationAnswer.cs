@@ -2,9 +2,12 @@ namespace Orleans.Raft.KeyValue;
 
 /// <summary>One answer, copied out of a reply.</summary>
 internal readonly record struct OperationAnswer(
-    AnswerStatus Status, byte[]? Content = null, SessionId Session = default, KeyValueEntry[]? Page = null, bool HasMore = false)
+    AnswerStatus Status, byte[]? Content = null, SessionId Session = default, KeyValueEntry[]? Page = null,
+    bool HasMore = false)
 {
-    public ReadOnlyMemory<byte>? Value => Content is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(Content);
+    public ReadOnlyMemory<byte>? Value => Content is null
+        ? default(ReadOnlyMemory<byte>?)
+        : new ReadOnlyMemory<byte>(Content);
 
     public KeyValueEntry[] Rows => Page ?? [];
 
@@ -19,7 +22,8 @@ internal readonly record struct OperationAnswer(
             read[i] = reader.Status switch
             {
                 AnswerStatus.SessionOpened => new OperationAnswer(reader.Status, Session: reader.Session),
-                AnswerStatus.Page => new OperationAnswer(reader.Status, Page: ReadPage(reader.Rows), HasMore: reader.More),
+                AnswerStatus.Page =>
+                    new OperationAnswer(reader.Status, Page: ReadPage(reader.Rows), HasMore: reader.More),
                 _ => new OperationAnswer(reader.Status, reader.HasValue ? reader.Value.ToArray() : null),
             };
         }

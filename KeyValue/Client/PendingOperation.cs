@@ -67,7 +67,9 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     /// <summary>Ends a call whose time is up, saying as much as is known.</summary>
     public void Expire(bool isWrite, string why)
     {
-        if (isWrite && (IsSent || MayBeApplied)) Fail(new OutcomeUnknownException($"No answer before the deadline ({why}); the write may or may not be applied. Read before writing again."));
-        else Fail(new UnavailableException($"Nobody could serve the call before its deadline ({why}); nothing was changed. See `status` for which nodes are up, and try again."));
+        if (isWrite && (IsSent || MayBeApplied)) Fail(new OutcomeUnknownException("No answer before the deadline "
+            + $"({why}); the write may or may not be applied. Read before writing again."));
+        else Fail(new UnavailableException($"Nobody could serve the call before its deadline ({why}); nothing was "
+            + "changed. See `status` for which nodes are up, and try again."));
     }
 }

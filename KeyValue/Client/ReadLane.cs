@@ -19,7 +19,8 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
         if (reply.Status == GroupReplyStatus.Malformed)
         {
             foreach (PendingOperation operation in sent)
-                operation.Fail(new KeyValueArgumentException("BadArgument", "The group refused the read as malformed or beyond its limits."));
+                operation.Fail(new KeyValueArgumentException("BadArgument",
+                    "The group refused the read as malformed or beyond its limits."));
             return null;
         }
         if (reply.Status != GroupReplyStatus.Answered)
@@ -29,7 +30,8 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
         }
 
         OperationAnswer[] answers = OperationAnswer.ReadAll(reply.Answers.Span);
-        Invariant.Require(answers.Length == sent.Length, $"{Group} gave {answers.Length} answers to {sent.Length} reads");
+        Invariant.Require(answers.Length == sent.Length,
+            $"{Group} gave {answers.Length} answers to {sent.Length} reads");
         for (int i = 0; i < sent.Length; i++)
         {
             switch (answers[i].Status)

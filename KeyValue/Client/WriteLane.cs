@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// A client's writes to one group, in a session of that group: each has a sequence number, and an attempt that got no answer is
-/// repeated under the same number, so that it is applied at most once.
+/// A client's writes to one group, in a session of that group: each has a sequence number, and an attempt that got no
+/// answer is repeated under the same number, so that it is applied at most once.
 /// </summary>
 internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(client, group)
 {
@@ -22,9 +22,11 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         PendingOperation[] sent = Number(batch);
         ulong firstUnacknowledged = sent[0].Sequence;
         _writer.Reset();
-        foreach (PendingOperation operation in sent) _writer.Add(session, operation.Sequence, firstUnacknowledged, operation.Encoded);
+        foreach (PendingOperation operation in sent)
+            _writer.Add(session, operation.Sequence, firstUnacknowledged, operation.Encoded);
 
-        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
+        GroupReply reply =
+            await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
         switch (reply.Status)
         {
             case GroupReplyStatus.Answered:
@@ -32,8 +34,10 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
             case GroupReplyStatus.Malformed:
                 foreach (PendingOperation operation in sent)
                     operation.Fail(operation.MayBeApplied
-                        ? new OutcomeUnknownException("The group refused to look at the write again; it may or may not be applied.")
-                        : new KeyValueArgumentException("BadArgument", "The group refused the write as malformed or beyond its limits; nothing was changed."));
+                        ? new OutcomeUnknownException("The group refused to look at the write again; it may or may "
+                        + "not be applied.")
+                        : new KeyValueArgumentException("BadArgument",
+                            "The group refused the write as malformed or beyond its limits; nothing was changed."));
                 return null;
             case GroupReplyStatus.Unknown:
                 foreach (PendingOperation operation in sent) operation.MayBeApplied = true;
@@ -43,7 +47,8 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         return RetryAfter(reply);
     }
 
-    /// <summary>Gives the next numbers to what has none, as far as the session's window reaches; the rest waits for the next attempt.</summary>
+    /// <summary>Gives the next numbers to what has none, as far as the session's window reaches; the rest waits for the
+    /// next attempt.</summary>
     /// <returns>What has a number, lowest first.</returns>
     private PendingOperation[] Number(IReadOnlyList<PendingOperation> batch)
     {
@@ -69,7 +74,8 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         foreach (PendingOperation operation in batch) operation.IsSent = false;
         _writer.Reset();
         _writer.AddUnsessioned(Operation.OpenSession(Client.Limits.SessionTimeoutMilliseconds));
-        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
+        GroupReply reply =
+            await Client.Connection.ExecuteAsync(Group, new GroupRequest(RequestKind.Write, _writer.ToArray()));
         if (reply.Status == GroupReplyStatus.Answered)
         {
             OperationAnswer answer = OperationAnswer.ReadAll(reply.Answers.Span)[0];
@@ -100,11 +106,13 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                 case AnswerStatus.SessionExpired:
                     _session = null;
                     if (operation.MayBeApplied)
-                        operation.Fail(new OutcomeUnknownException("The session expired before the write's outcome was known; it may or may not be applied. Read before writing again."));
+                        operation.Fail(new OutcomeUnknownException("The session expired before the write's outcome "
+                            + "was known; it may or may not be applied. Read before writing again."));
                     operation.Sequence = 0;
                     break;
                 case AnswerStatus.SequenceTooOld:
-                    operation.Fail(new OutcomeUnknownException("The group no longer keeps the write's outcome; it may or may not be applied. Read before writing again."));
+                    operation.Fail(new OutcomeUnknownException("The group no longer keeps the write's outcome; it may "
+                        + "or may not be applied. Read before writing again."));
                     break;
                 case AnswerStatus.WrongRange:
                     Release(operation);

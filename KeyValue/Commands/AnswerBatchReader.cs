@@ -1,7 +1,8 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>Reads a batch of answers. Everything it gives out points into the batch.</summary>
-/// <remarks>Throws <see cref="InvalidDataException"/> where the bytes are no batch of answers of this version.</remarks>
+/// <remarks>Throws <see cref="InvalidDataException"/> where the bytes are no batch of answers of this
+/// version.</remarks>
 public ref struct AnswerBatchReader
 {
     private ByteReader _reader;
@@ -26,7 +27,8 @@ public ref struct AnswerBatchReader
 
     public AnswerStatus Status { get; private set; }
 
-    /// <summary>Whether the answer carries a value; a <see cref="AnswerStatus.Mismatch"/> with a missing key does not.</summary>
+    /// <summary>Whether the answer carries a value; a <see cref="AnswerStatus.Mismatch"/> with a missing key does
+    /// not.</summary>
     public bool HasValue { get; private set; }
 
     /// <summary>Of <see cref="AnswerStatus.Value"/> and <see cref="AnswerStatus.Mismatch"/>.</summary>
@@ -40,7 +42,8 @@ public ref struct AnswerBatchReader
     public readonly GroupDescriptor Descriptor =>
         Require(AnswerStatus.WrongRange) ? GroupDescriptor.Decode(_content) : throw Malformed();
 
-    /// <summary>Of <see cref="AnswerStatus.Page"/>: whether the range holds more rows than those of this page.</summary>
+    /// <summary>Of <see cref="AnswerStatus.Page"/>: whether the range holds more rows than those of this
+    /// page.</summary>
     public readonly bool More => Require(AnswerStatus.Page) && _number != 0;
 
     /// <summary>Of <see cref="AnswerStatus.Page"/>, in the order of the scan.</summary>
@@ -61,14 +64,16 @@ public ref struct AnswerBatchReader
     }
 
     /// <summary>
-    /// Takes the next answers as a batch of their own: splits what answers a joined batch among those whose batches were joined.
-    /// The single <see cref="AnswerStatus.Malformed"/> of a batch that is broken as a whole must be dealt with before.
+    /// Takes the next answers as a batch of their own: splits what answers a joined batch among those whose batches
+    /// were joined. The single <see cref="AnswerStatus.Malformed"/> of a batch that is broken as a whole must be dealt
+    /// with before.
     /// </summary>
     /// <exception cref="InvalidDataException">There are fewer, or the bytes are malformed.</exception>
     public byte[] TakeSlice(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        if (count > _left) throw new InvalidDataException($"{count} answers were asked for, but only {_left} are left.");
+        if (count > _left)
+            throw new InvalidDataException($"{count} answers were asked for, but only {_left} are left.");
         ReadOnlySpan<byte> from = _reader.Rest;
         for (int i = 0; i < count; i++) MoveNext();
         ReadOnlySpan<byte> taken = from[..^_reader.Rest.Length];

@@ -24,7 +24,8 @@ public enum AnswerStatus : byte
     /// <summary>The session is unknown, so nothing was applied now; what an earlier attempt did is unknown.</summary>
     SessionExpired = 7,
 
-    /// <summary>Not all keys belong to this group; nothing was applied or recorded. Carries the group's descriptor.</summary>
+    /// <summary>Not all keys belong to this group; nothing was applied or recorded. Carries the group's
+    /// descriptor.</summary>
     WrongRange = 8,
 
     /// <summary>The client had acknowledged the answer already, so it is gone; nothing was applied now.</summary>
@@ -33,7 +34,8 @@ public enum AnswerStatus : byte
     /// <summary>Too many writes are unacknowledged; nothing was applied or recorded.</summary>
     WindowExceeded = 10,
 
-    /// <summary>A bound is reached: nothing was applied now, or (of a retry) the answer had no room. Try again.</summary>
+    /// <summary>A bound is reached: nothing was applied now, or (of a retry) the answer had no room. Try
+    /// again.</summary>
     Busy = 11,
 
     /// <summary>A value is, or by an append would become, larger than the limit; nothing changed.</summary>
@@ -45,6 +47,7 @@ public enum AnswerStatus : byte
     /// <summary>The operation is larger than the limit; nothing changed.</summary>
     BatchTooLarge = 14,
 
-    /// <summary>The bytes make no sense; nothing changed. The only answer of a batch that is broken as a whole.</summary>
+    /// <summary>The bytes make no sense; nothing changed. The only answer of a batch that is broken as a
+    /// whole.</summary>
     Malformed = 15,
 }

@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>A growing, reusable run of bytes. Integers are little-endian or, where small ones are common, LEB128 (varint).</summary>
+/// <summary>A growing, reusable run of bytes. Integers are little-endian or, where small ones are common, LEB128
+/// (varint).</summary>
 internal sealed class ByteBuffer
 {
     /// <summary>A larger buffer is given back when the writer starts anew.</summary>

@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Reads what <see cref="ByteBuffer"/> wrote. Never throws: a method answers false if the bytes are not there or wrong.</summary>
+/// <summary>Reads what <see cref="ByteBuffer"/> wrote. Never throws: a method answers false if the bytes are not there
+/// or wrong.</summary>
 internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
 {
     public ReadOnlySpan<byte> Rest { get; private set; } = bytes;

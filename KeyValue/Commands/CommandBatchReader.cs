@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Reads a batch of commands. Never throws: bytes that are no batch end the reading and set <see cref="IsMalformed"/>.</summary>
+/// <summary>Reads a batch of commands. Never throws: bytes that are no batch end the reading and set
+/// <see cref="IsMalformed"/>.</summary>
 public ref struct CommandBatchReader
 {
     private BatchItems _items;
@@ -12,7 +13,8 @@ public ref struct CommandBatchReader
     /// <summary>The number of commands the batch claims to have; 0 if its beginning is malformed.</summary>
     public readonly int Count => _items.Count;
 
-    /// <summary>Whether the framing is broken, as far as it was read. The operations themselves are not looked at.</summary>
+    /// <summary>Whether the framing is broken, as far as it was read. The operations themselves are not looked
+    /// at.</summary>
     public readonly bool IsMalformed => _items.IsMalformed;
 
     /// <summary>None for OpenSession and AdvanceTime.</summary>
@@ -28,7 +30,8 @@ public ref struct CommandBatchReader
     /// <summary>Goes to the next command; false at the end and where the bytes are malformed.</summary>
     public bool MoveNext() => _items.HasNext() && _items.Read(TryRead());
 
-    /// <summary>Checks all that can be checked without the group's state: framing, operations, limits, column families.</summary>
+    /// <summary>Checks all that can be checked without the group's state: framing, operations, limits, column
+    /// families.</summary>
     /// <param name="count">The number of commands; 0 if malformed.</param>
     /// <param name="problem">What is wrong, in words; null if nothing is.</param>
     public static bool IsWellFormed(
@@ -61,7 +64,8 @@ public ref struct CommandBatchReader
         AnswerStatus.KeyTooLarge => $"the key is larger than {limits.MaxKeyBytes} bytes.",
         AnswerStatus.ValueTooLarge => $"the value is larger than {limits.MaxValueBytes} bytes.",
         AnswerStatus.BatchTooLarge => $"the operation is larger than {limits.MaxBatchBytes} bytes.",
-        _ => "malformed (empty key, unknown column family, unknown operation, session timeout out of bounds, or cut short).",
+        _ => "malformed (empty key, unknown column family, unknown operation, session timeout out of bounds, or cut "
+            + "short).",
     };
 
     private bool TryRead()

@@ -1,9 +1,9 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// Writes the payload of a Raft entry: commands, each an operation with its session header. Reusable; the bytes are a version
-/// byte, the number of commands, and per command session (0: none), then sequence and first unacknowledged if it has a
-/// session, then the operation's length and bytes.
+/// Writes the payload of a Raft entry: commands, each an operation with its session header. Reusable; the bytes are a
+/// version byte, the number of commands, and per command session (0: none), then sequence and first unacknowledged if
+/// it has a session, then the operation's length and bytes.
 /// </summary>
 public sealed class CommandBatchWriter
 {
@@ -45,7 +45,8 @@ public sealed class CommandBatchWriter
         Count++;
     }
 
-    /// <summary>Adds all commands of another batch, one that <see cref="CommandBatchReader.IsWellFormed"/> accepted.</summary>
+    /// <summary>Adds all commands of another batch, one that <see cref="CommandBatchReader.IsWellFormed"/>
+    /// accepted.</summary>
     /// <exception cref="ArgumentException">The bytes are no batch of this version; nothing was added.</exception>
     public void AddAll(ReadOnlySpan<byte> otherBatch) => Count += BatchHeader.Join(_buffer, otherBatch);
 

@@ -17,8 +17,9 @@ public enum OperationKind : byte
 }
 
 /// <summary>
-/// The bytes of one operation. Made once and kept for retries; <see cref="CommandBatchWriter"/> puts a session header before
-/// them each time they are sent. Limits are not checked here: <see cref="CommandBatchReader.IsWellFormed"/> does that.
+/// The bytes of one operation. Made once and kept for retries; <see cref="CommandBatchWriter"/> puts a session header
+/// before them each time they are sent. Limits are not checked here: <see cref="CommandBatchReader.IsWellFormed"/> does
+/// that.
 /// </summary>
 public static class Operation
 {
@@ -78,7 +79,8 @@ public static class Operation
     /// <summary>Opens a session.</summary>
     /// <param name="timeoutMilliseconds">How long, in group time, it lives without a write: 1 to
     /// <see cref="StoreLimits.SessionTimeoutMilliseconds"/>.</param>
-    public static byte[] OpenSession(long timeoutMilliseconds) => Number(OperationKind.OpenSession, timeoutMilliseconds);
+    public static byte[] OpenSession(long timeoutMilliseconds) =>
+        Number(OperationKind.OpenSession, timeoutMilliseconds);
 
     /// <summary>Moves the group's time on; an earlier time than the group's changes nothing.</summary>
     public static byte[] AdvanceTime(long groupTimeMilliseconds) =>

@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Reads a batch of reads. Never throws: bytes that are no batch end the reading and set <see cref="IsMalformed"/>.</summary>
+/// <summary>Reads a batch of reads. Never throws: bytes that are no batch end the reading and set
+/// <see cref="IsMalformed"/>.</summary>
 public ref struct ReadBatchReader
 {
     private BatchItems _items;
@@ -60,7 +61,8 @@ public ref struct ReadBatchReader
         return true;
     }
 
-    /// <summary>Checks the present read against the limits. A bound of a scan may be one byte longer than a key.</summary>
+    /// <summary>Checks the present read against the limits. A bound of a scan may be one byte longer than a
+    /// key.</summary>
     internal readonly AnswerStatus Check(StoreLimits limits) =>
         Key.Length > limits.MaxKeyBytes || Start.Length > limits.MaxKeyBytes + 1 || End.Length > limits.MaxKeyBytes + 1
             ? AnswerStatus.KeyTooLarge

@@ -34,8 +34,8 @@ public sealed class ReadBatchWriter
     }
 
     /// <summary>
-    /// Answered by <see cref="AnswerStatus.Page"/>. The range must lie wholly within the group's. To read on, start after the
-    /// page's last key (that key and a zero byte) or, in reverse, end at it.
+    /// Answered by <see cref="AnswerStatus.Page"/>. The range must lie wholly within the group's. To read on, start
+    /// after the page's last key (that key and a zero byte) or, in reverse, end at it.
     /// </summary>
     /// <param name="start">Inclusive; empty: unbounded, which only a group without a lower bound can answer.</param>
     /// <param name="end">Exclusive; empty: unbounded, which only a group without an upper bound can answer.</param>
@@ -58,7 +58,8 @@ public sealed class ReadBatchWriter
         Count++;
     }
 
-    /// <summary>Adds all reads of another batch, one that <see cref="ReadBatchReader.IsWellFormed"/> accepted.</summary>
+    /// <summary>Adds all reads of another batch, one that <see cref="ReadBatchReader.IsWellFormed"/>
+    /// accepted.</summary>
     /// <exception cref="ArgumentException">The bytes are no batch of this version; nothing was added.</exception>
     public void AddAll(ReadOnlySpan<byte> otherBatch) => Count += BatchHeader.Join(_buffer, otherBatch);
 

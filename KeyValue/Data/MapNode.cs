@@ -6,8 +6,8 @@ using System.Runtime.InteropServices;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// A node of an <see cref="OrderedMap"/>: sorted keys, and beside each the eight bytes of it that follow what all keys of the
-/// node share, big-endian, so that most comparisons need not touch the key itself.
+/// A node of an <see cref="OrderedMap"/>: sorted keys, and beside each the eight bytes of it that follow what all keys
+/// of the node share, big-endian, so that most comparisons need not touch the key itself.
 /// </summary>
 internal abstract class MapNode(long stamp)
 {
@@ -25,7 +25,8 @@ internal abstract class MapNode(long stamp)
     private const int PrefixBytes = 8;
     private const int HeadBytes = 24;
 
-    /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots too.</summary>
+    /// <summary>Invariant: a map changes only nodes that carry its own present stamp; all others belong to snapshots
+    /// too.</summary>
     public readonly long Stamp = stamp;
 
     public int Count;
@@ -185,8 +186,8 @@ internal abstract class MapNode(long stamp)
         return low;
     }
 
-    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every step
-    /// waits for the memory of the one before.</summary>
+    /// <summary>Counts the prefixes below the given one: reading all of them at once beats a binary search, whose every
+    /// step waits for the memory of the one before.</summary>
     private int FirstPrefixNotBelow(ulong prefix)
     {
         ReadOnlySpan<ulong> prefixes = ((ReadOnlySpan<ulong>)_prefixes)[..Count];
@@ -217,7 +218,8 @@ internal abstract class MapNode(long stamp)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int AsInteger(bool value) => Unsafe.BitCast<bool, byte>(value);
 
-    /// <summary>The eight bytes from an offset on, big-endian, padded with zeros: equal prefixes do not mean equal keys.</summary>
+    /// <summary>The eight bytes from an offset on, big-endian, padded with zeros: equal prefixes do not mean equal
+    /// keys.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong PrefixOf(ReadOnlySpan<byte> key, int offset) => key.Length - offset >= sizeof(ulong)
         ? BinaryPrimitives.ReadUInt64BigEndian(key[offset..])
@@ -349,7 +351,8 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
     }
 }
 
-/// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of child <c>i + 1</c>.</summary>
+/// <summary>Holds <c>Count + 1</c> children; key <c>i</c> is above all keys of child <c>i</c> and at most the first of
+/// child <c>i + 1</c>.</summary>
 internal sealed class MapBranch(long stamp) : MapNode(stamp)
 {
     private ChildArray _children;
@@ -381,7 +384,8 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         RemoveKey(Math.Max(at - 1, 0));
     }
 
-    /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the two.</summary>
+    /// <summary>Moves the upper half into a new branch, which is returned with the key that separates the
+    /// two.</summary>
     public MapBranch Split(out byte[] separator)
     {
         int middle = Count / 2;

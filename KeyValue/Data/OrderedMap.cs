@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// An ordered map from bytes to bytes, in byte-wise order: a B+tree that copies a node before changing it only if a snapshot
-/// may still see it. One writer; snapshots may be read from any thread while it goes on.
+/// An ordered map from bytes to bytes, in byte-wise order: a B+tree that copies a node before changing it only if a
+/// snapshot may still see it. One writer; snapshots may be read from any thread while it goes on.
 /// </summary>
 public sealed class OrderedMap
 {
@@ -67,7 +67,8 @@ public sealed class OrderedMap
         return true;
     }
 
-    /// <summary>The map as it is now, for good. Takes constant time; later writes copy the nodes they change, once.</summary>
+    /// <summary>The map as it is now, for good. Takes constant time; later writes copy the nodes they change,
+    /// once.</summary>
     public OrderedMapSnapshot Snapshot()
     {
         _stamp++;
@@ -104,8 +105,8 @@ public sealed class OrderedMap
     }
 
     /// <summary>
-    /// Descends to the leaf a key belongs in, copying what snapshots share. Full branches are split on the way, so that a
-    /// leaf's parent always has room for one more child.
+    /// Descends to the leaf a key belongs in, copying what snapshots share. Full branches are split on the way, so that
+    /// a leaf's parent always has room for one more child.
     /// </summary>
     /// <param name="isLast">Whether the leaf holds the greatest keys of the map.</param>
     private MapLeaf OwnLeafFor(ReadOnlySpan<byte> key, out MapBranch? parent, out int place, out bool isLast)
@@ -186,7 +187,8 @@ public sealed class OrderedMap
 
     private void RemoveEmpty(MapBranch branch, int place)
     {
-        // An only child makes its parent empty too, which the parent's parent or the collapse of the root takes care of.
+        // An only child makes its parent empty too, which the parent's parent or the collapse of the root takes care
+        // of.
         if (branch.Count == 0) return;
         for (MapNode node = branch.Children[place]; ; node = ((MapBranch)node).Children[0])
         {

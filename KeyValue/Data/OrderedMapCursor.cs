@@ -1,8 +1,8 @@
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// A place in an <see cref="OrderedMap"/> or a snapshot of one. Starts at no entry: seek first. A move that answers false
-/// leaves it at no entry. Not for use from two threads at once.
+/// A place in an <see cref="OrderedMap"/> or a snapshot of one. Starts at no entry: seek first. A move that answers
+/// false leaves it at no entry. Not for use from two threads at once.
 /// </summary>
 public sealed class OrderedMapCursor
 {
@@ -159,6 +159,7 @@ public sealed class OrderedMapCursor
     private void RequireCurrent()
     {
         if (_live is not null && _live.Version != _version)
-            throw new InvalidOperationException("The map has changed since this cursor was made; read from a snapshot instead.");
+            throw new InvalidOperationException("The map has changed since this cursor was made; read from a snapshot "
+                + "instead.");
     }
 }

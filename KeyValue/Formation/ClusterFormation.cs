@@ -5,9 +5,9 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// Brings a node into its cluster. The configured node whose name sorts first decides, once it has heard every other with the
-/// same plan and an unused disk, and records durably before it tells; the others record what it decided. A formed node tells a
-/// late one the record, and refuses a known name that comes with another disk.
+/// Brings a node into its cluster. The configured node whose name sorts first decides, once it has heard every other
+/// with the same plan and an unused disk, and records durably before it tells; the others record what it decided. A
+/// formed node tells a late one the record, and refuses a known name that comes with another disk.
 /// </summary>
 /// <remarks>
 /// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that
@@ -23,12 +23,14 @@ internal sealed class ClusterFormation(
     private readonly Lock _lock = new();
     private readonly Dictionary<NodeName, StoreId> _heard = [];
     private readonly SortedDictionary<NodeName, (FormationPlan Plan, string Difference)> _different = [];
-    private readonly TaskCompletionSource<FormationRecord> _formed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<FormationRecord> _formed =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
     private FormationRecord? _record;
     private bool _recording;
     private TimeSpan _nextHello;
 
-    /// <summary>Completes with the record once it is durable here; fails with <see cref="FormationException"/> if this node is refused.</summary>
+    /// <summary>Completes with the record once it is durable here; fails with <see cref="FormationException"/> if this
+    /// node is refused.</summary>
     public Task<FormationRecord> Formed => _formed.Task;
 
     /// <summary>The nodes not heard of yet, or configured differently.</summary>
@@ -47,7 +49,8 @@ internal sealed class ClusterFormation(
     }
 
     /// <summary>Takes up the record found on disk, if there is one.</summary>
-    /// <exception cref="FormationException">The record is another node's or differs from what is configured.</exception>
+    /// <exception cref="FormationException">The record is another node's or differs from what is
+    /// configured.</exception>
     public void Start()
     {
         if (storage.Formation is { } bytes)
@@ -152,10 +155,13 @@ internal sealed class ClusterFormation(
     private void AnswerLateNode(FormationRecord record, FormationHello hello)
     {
         if (!record.TryGetStore(hello.From, out StoreId expected))
-            Refuse(hello.From, $"{hello.From} is not one of cluster {record.Cluster}, which has {string.Join(", ", record.Nodes.Select(n => n.Name))}.");
+            Refuse(hello.From, $"{hello.From} is not one of cluster {record.Cluster}, which has "
+                + $"{string.Join(", ", record.Nodes.Select(n => n.Name))}.");
         else if (expected != hello.Store)
-            Refuse(hello.From, $"{hello.From} has an empty or foreign data directory (store {hello.Store}); cluster {record.Cluster} knows it with store {expected}. "
-                + "It must not vote as if it had not lost its disk. Put its data directory back; a node that lost it cannot rejoin under its old name.");
+            Refuse(hello.From, $"{hello.From} has an empty or foreign data directory (store {hello.Store}); cluster "
+                + $"{record.Cluster} knows it with store {expected}. "
+                + "It must not vote as if it had not lost its disk. Put its data directory back; a node that lost it "
+                + "cannot rejoin under its old name.");
         else
             Send(hello.From, new FormationDecided(self, storage.StoreId, record.Encode()).Encode());
     }
@@ -211,7 +217,8 @@ internal sealed class ClusterFormation(
                 return;
             }
         }
-        _formed.TrySetException(new FormationException($"{self} cannot join: {refused.From} answered: {refused.Reason}"));
+        _formed.TrySetException(new FormationException($"{self} cannot join: {refused.From} answered: "
+            + $"{refused.Reason}"));
     }
 
     private async Task RecordAsync(FormationRecord record)
@@ -239,11 +246,14 @@ internal sealed class ClusterFormation(
     private void RequireMine(FormationRecord record, string origin)
     {
         if (!record.TryGetStore(self, out StoreId store))
-            throw new FormationException($"{origin} for the nodes {string.Join(", ", record.Nodes.Select(n => n.Name))}, and {self} is not one of them.");
+            throw new FormationException($"{origin} for the nodes "
+                + $"{string.Join(", ", record.Nodes.Select(n => n.Name))}, and {self} is not one of them.");
         if (store != storage.StoreId)
-            throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store {storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
+            throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store "
+                + $"{storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
         if (record.Plan().DifferenceTo(plan) is { } difference)
-            throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was formed with cannot change; start it with the same nodes, groups and limits.");
+            throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was "
+                + "formed with cannot change; start it with the same nodes, groups and limits.");
     }
 
     private void SayHello(IEnumerable<NodeName> peers)

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Shared pieces of the formation encodings; all reading is bounded and fails as <see cref="FormationException"/>.</summary>
+/// <summary>Shared pieces of the formation encodings; all reading is bounded and fails as
+/// <see cref="FormationException"/>.</summary>
 internal static class FormationCodec
 {
     private const int MaxItems = 100_000;

@@ -13,7 +13,8 @@ public sealed record FormationPlan(
     private const byte FirstPrintable = 0x21;
     private const byte LastPrintable = 0x7e;
 
-    /// <summary>Divides the key space at <paramref name="splitKeys"/> and places min(3, nodes) replicas of each group round robin.</summary>
+    /// <summary>Divides the key space at <paramref name="splitKeys"/> and places min(3, nodes) replicas of each group
+    /// round robin.</summary>
     /// <param name="splitKeys">Ascending, without repeats, none empty; one less than there are groups.</param>
     /// <exception cref="FormationException">Names what is wrong with the nodes or keys, or says that they are too
     /// many.</exception>
@@ -55,7 +56,8 @@ public sealed record FormationPlan(
         return plan;
     }
 
-    /// <summary>Split keys that divide printable ASCII evenly among <paramref name="groups"/>, so that text keys spread over all.</summary>
+    /// <summary>Split keys that divide printable ASCII evenly among <paramref name="groups"/>, so that text keys spread
+    /// over all.</summary>
     public static IReadOnlyList<byte[]> EvenSplitKeys(int groups)
     {
         const int Symbols = LastPrintable - FirstPrintable + 1;
@@ -88,7 +90,8 @@ public sealed record FormationPlan(
             return $"nodes {string.Join(",", Nodes)} against {string.Join(",", other.Nodes)}";
         if (Groups.Count != other.Groups.Count) return $"{Groups.Count} groups against {other.Groups.Count}";
         for (int i = 0; i < Groups.Count; i++)
-            if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start)) return $"another start of {Groups[i].Group}";
+            if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start))
+                return $"another start of {Groups[i].Group}";
         if (Limits.DifferenceTo(other.Limits) is { } limits) return limits;
         return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other placements";
     }

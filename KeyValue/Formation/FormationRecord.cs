@@ -7,8 +7,8 @@ namespace Orleans.Raft.KeyValue;
 public readonly record struct FormationNode(NodeName Name, StoreId Store);
 
 /// <summary>
-/// What a cluster is: decided once, when it forms, and recorded durably by every node. A node whose disk is not the recorded one
-/// must not take part, for it may have forgotten votes and entries it promised.
+/// What a cluster is: decided once, when it forms, and recorded durably by every node. A node whose disk is not the
+/// recorded one must not take part, for it may have forgotten votes and entries it promised.
 /// </summary>
 public sealed record FormationRecord(
     ClusterId Cluster, IReadOnlyList<FormationNode> Nodes, IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits)
@@ -18,7 +18,8 @@ public sealed record FormationRecord(
     /// <summary>The recorded store of a node; throws if the node is not of this cluster.</summary>
     public StoreId StoreOf(NodeName node) => TryGetStore(node, out StoreId store)
         ? store
-        : throw new FormationException($"Node {node} is not one of cluster {Cluster} ({string.Join(", ", Nodes.Select(n => n.Name))}).");
+        : throw new FormationException($"Node {node} is not one of cluster {Cluster} "
+        + $"({string.Join(", ", Nodes.Select(n => n.Name))}).");
 
     public bool TryGetStore(NodeName node, out StoreId store)
     {
@@ -55,12 +56,14 @@ public sealed record FormationRecord(
         using var reader = new BinaryReader(new MemoryStream(bytes.ToArray(), writable: false), Encoding.UTF8);
         byte version = reader.ReadByte();
         if (version != Version)
-            throw new FormationException($"The formation record has version {version}; this program understands {Version}.");
+            throw new FormationException($"The formation record has version {version}; this program understands "
+                + $"{Version}.");
         var cluster = new ClusterId(FormationCodec.ReadGuid(reader));
         int count = FormationCodec.ReadCount(reader);
         var nodes = new List<FormationNode>();
         for (int i = 0; i < count; i++)
-            nodes.Add(new FormationNode(new NodeName(reader.ReadString()), new StoreId(FormationCodec.ReadGuid(reader))));
+            nodes.Add(new FormationNode(new NodeName(reader.ReadString()),
+                new StoreId(FormationCodec.ReadGuid(reader))));
         (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
         return new FormationRecord(cluster, nodes, groups, limits);
     });

@@ -2,7 +2,8 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>What one node says of itself and its replicas; without <paramref name="Status"/> it did not answer.</summary>
+/// <summary>What one node says of itself and its replicas; without <paramref name="Status"/> it did not
+/// answer.</summary>
 public sealed record NodeView(NodeName Name, NodeStatus? Status = null, IReadOnlyList<ReplicaView>? Replicas = null);
 
 /// <summary>A replica's status, with the range and the leader it believes in.</summary>
@@ -25,7 +26,8 @@ public static class ClusterView
         var replicas = new List<ReplicaStatus>();
         foreach (GroupDescriptor placed in formation.Groups)
         {
-            ReplicaView[] known = [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
+            ReplicaView[] known =
+                [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
             GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
             ReplicaStatus? leader = known.Select(r => r.Status).Where(s => s.Role == "leader").MaxBy(s => s.Term);
             if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count)
@@ -35,6 +37,7 @@ public static class ClusterView
             groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
             replicas.AddRange(known.Select(r => r.Status).OrderBy(r => r.Node));
         }
-        return new ClusterStatus(groups, replicas, [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);
+        return new ClusterStatus(groups, replicas,
+            [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);
     }
 }

@@ -18,7 +18,8 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             Refuse($"frame: {status}");
             return;
         }
-        if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name) || FindSender(record, header.From) is not { } sender)
+        if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name)
+            || FindSender(record, header.From) is not { } sender)
         {
             Refuse($"frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
             return;
@@ -26,7 +27,8 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
-            else if (!IsPlacedOn(record, address.Group, address.From, sender) || !IsPlacedOn(record, address.Group, address.To, node.Name))
+            else if (!IsPlacedOn(record, address.Group, address.From, sender)
+                || !IsPlacedOn(record, address.Group, address.To, node.Name))
                 Refuse($"message from {sender} for {address.Group}, {address.From} to {address.To}");
             // A replica that is not open yet misses messages as a slow network would lose them.
             else node.Find(address.Group)?.Deliver(address.From, message);

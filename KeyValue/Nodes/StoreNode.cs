@@ -6,8 +6,8 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// One node of the store: its storage, its place in the cluster, its links to the others, and the replicas opened on it. Hosts
-/// feed it frames and time. Any thread may call its members.
+/// One node of the store: its storage, its place in the cluster, its links to the others, and the replicas opened on
+/// it. Hosts feed it frames and time. Any thread may call its members.
 /// </summary>
 public sealed class StoreNode : IAsyncDisposable
 {
@@ -39,17 +39,20 @@ public sealed class StoreNode : IAsyncDisposable
 
     public INodeStorage Storage { get; }
 
-    /// <summary>Completes when this node is part of a formed cluster; fails with <see cref="FormationException"/> if it cannot be.</summary>
+    /// <summary>Completes when this node is part of a formed cluster; fails with <see cref="FormationException"/> if it
+    /// cannot be.</summary>
     public Task Formed { get; private set; } = Task.CompletedTask;
 
     /// <summary>The nodes for which this node waits while the cluster is not formed.</summary>
     public IReadOnlyList<WaitedForNode> WaitingFor => _formation.WaitingFor;
 
     /// <summary>The cluster's record. Valid once <see cref="Formed"/> completed.</summary>
-    public FormationRecord Formation => _record ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+    public FormationRecord Formation => _record
+        ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
     /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
-    public RangeMap Ranges => _ranges ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+    public RangeMap Ranges => _ranges
+        ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
     /// <summary>The groups with a replica on this node.</summary>
     public IEnumerable<GroupDescriptor> OwnGroups => Formation.Groups.Where(g => g.Replicas.Any(r => r.Node == Name));
@@ -73,7 +76,8 @@ public sealed class StoreNode : IAsyncDisposable
 
     internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
 
-    /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before <see cref="Formed"/> completes.</summary>
+    /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before
+    /// <see cref="Formed"/> completes.</summary>
     /// <param name="disk">Belongs to the node from here on, also if it throws.</param>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
     /// <exception cref="FormationException">The directory is another node's or cluster's.</exception>
@@ -96,14 +100,16 @@ public sealed class StoreNode : IAsyncDisposable
         if (_record is null) _formation.Tick(Now);
     }
 
-    /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are counted and dropped.</summary>
+    /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are
+    /// counted and dropped.</summary>
     public void Receive(ReadOnlySpan<byte> frame)
     {
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
         else if (_record is { } record) _intake.Receive(frame, record);
     }
 
-    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any more.</summary>
+    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any
+    /// more.</summary>
     /// <param name="scheduler">Where its turns run.</param>
     public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
     {
@@ -114,7 +120,8 @@ public sealed class StoreNode : IAsyncDisposable
         lock (_lock)
         {
             // Two openings may end in any order; the younger incarnation is the one that lives.
-            if (!_replicas.TryGetValue(group, out fenced) || fenced.Incarnation < replica.Incarnation) _replicas[group] = replica;
+            if (!_replicas.TryGetValue(group, out fenced) || fenced.Incarnation < replica.Incarnation)
+                _replicas[group] = replica;
             else fenced = replica;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
@@ -133,7 +140,8 @@ public sealed class StoreNode : IAsyncDisposable
         StorageStatus storage = Storage.Status;
         string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
             .FirstOrDefault(p => p is not null);
-        return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles, Replicas.Sum(r => r.MemoryBytes), problem);
+        return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles,
+            Replicas.Sum(r => r.MemoryBytes), problem);
     }
 
     /// <summary>Says for how long the disk has not answered a flush; null while that is within the limit.</summary>
@@ -157,7 +165,8 @@ public sealed class StoreNode : IAsyncDisposable
         await _disk.DisposeAsync();
     }
 
-    internal void Send(NodeName to, in MessageAddress address, RaftMessage message) => _links!.Append(to, address, message);
+    internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
+        _links!.Append(to, address, message);
 
     internal void FlushLinks() => _links!.Flush();
 
@@ -220,6 +229,7 @@ public sealed class StoreNode : IAsyncDisposable
             FormationRecord record = FormationRecord.Decode(bytes);
             return new FormationPlan([.. options.Nodes.Order()], record.Groups, record.Limits);
         }
-        return FormationPlan.Create(options.Nodes, splitKeys ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits);
+        return FormationPlan.Create(options.Nodes, splitKeys
+            ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits);
     }
 }

@@ -12,7 +12,8 @@ public sealed record StoreNodeOptions
     /// <summary>All nodes of the cluster, this one among them; the same on every node.</summary>
     public required IReadOnlyList<NodeName> Nodes { get; init; }
 
-    /// <summary>Groups to form with, dividing printable ASCII evenly. Null: 4 for a new cluster, whatever it has for a formed one.</summary>
+    /// <summary>Groups to form with, dividing printable ASCII evenly. Null: 4 for a new cluster, whatever it has for a
+    /// formed one.</summary>
     public int? Groups { get; init; }
 
     /// <summary>Keys to divide the key space at, instead of <see cref="Groups"/>.</summary>
@@ -22,7 +23,8 @@ public sealed record StoreNodeOptions
 
     public ReplicaOptions Replica { get; init; } = new();
 
-    /// <summary>Size of one segment of the write-ahead log; see <see cref="NodeStorageOptions.SegmentBytes"/>. Default 32 MiB.</summary>
+    /// <summary>Size of one segment of the write-ahead log; see <see cref="NodeStorageOptions.SegmentBytes"/>. Default
+    /// 32 MiB.</summary>
     public int LogSegmentBytes { get; init; } = 32 << 20;
 
     public required TimeProvider Time { get; init; }
@@ -44,10 +46,12 @@ public sealed record StoreNodeOptions
         var problems = new List<string>();
         if (string.IsNullOrWhiteSpace(Name.Value)) problems.Add("Name is empty; give the node a name.");
         if (!Nodes.Contains(Name)) problems.Add($"Nodes ({string.Join(",", Nodes)}) must contain Name ({Name}).");
-        if (Nodes.Distinct().Count() != Nodes.Count) problems.Add($"Nodes ({string.Join(",", Nodes)}) must not repeat a name.");
+        if (Nodes.Distinct().Count() != Nodes.Count)
+            problems.Add($"Nodes ({string.Join(",", Nodes)}) must not repeat a name.");
         if (Groups is < 1 or > MaxGroups) problems.Add($"Groups is {Groups}; it must be 1 to {MaxGroups}.");
         if (Groups is { } groups && SplitKeys is { } keys && keys.Count + 1 != groups)
-            problems.Add($"Groups is {groups}, but {keys.Count} split keys make {keys.Count + 1} groups; give one of the two.");
+            problems.Add($"Groups is {groups}, but {keys.Count} split keys make {keys.Count + 1} groups; give one of "
+                + "the two.");
         problems.AddRange(Replica.Validate());
         problems.AddRange(Limits.Validate());
         return problems;

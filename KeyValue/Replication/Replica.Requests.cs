@@ -74,7 +74,8 @@ public sealed partial class Replica
     {
         var commands = new CommandBatchReader(batch);
         while (commands.MoveNext())
-            if (commands.Session.IsNone && Operation.KindOf(commands.Operation) == OperationKind.AdvanceTime) return true;
+            if (commands.Session.IsNone && Operation.KindOf(commands.Operation) == OperationKind.AdvanceTime)
+                return true;
         return false;
     }
 
@@ -83,7 +84,8 @@ public sealed partial class Replica
         var commands = new CommandBatchReader(batch);
         while (commands.MoveNext())
         {
-            if (!commands.Session.IsNone && _state.WouldExceedSession(commands.Session, commands.Sequence, commands.FirstUnacknowledged))
+            if (!commands.Session.IsNone
+                && _state.WouldExceedSession(commands.Session, commands.Sequence, commands.FirstUnacknowledged))
                 return true;
         }
         return false;
@@ -123,7 +125,8 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Unknown, NodeOf(_node.Leader)));
     }
 
-    /// <summary>Sessions expire by the group's own time, which only its leader moves, by what its own clock measured.</summary>
+    /// <summary>Sessions expire by the group's own time, which only its leader moves, by what its own clock
+    /// measured.</summary>
     private void AdvanceGroupTime()
     {
         if (_node.Role != Role.Leader || _state.SessionCount == 0)
@@ -141,10 +144,12 @@ public sealed partial class Replica
             _lastTimeAdvance = now;
             return;
         }
-        if (now - _lastTimeAdvance < TimeSpan.FromMilliseconds(_host.Formation.Limits.SessionTimeoutMilliseconds / 20.0)) return;
+        if (now - _lastTimeAdvance < TimeSpan.FromMilliseconds(
+            _host.Formation.Limits.SessionTimeoutMilliseconds / 20.0)) return;
         _lastTimeAdvance = now;
         var command = new CommandBatchWriter();
-        command.AddUnsessioned(Operation.AdvanceTime(start.GroupTimeMilliseconds + (long)(now - start.At).TotalMilliseconds));
+        command.AddUnsessioned(
+            Operation.AdvanceTime(start.GroupTimeMilliseconds + (long)(now - start.At).TotalMilliseconds));
         _node.Propose(command.ToArray(), now, out _);
     }
 
@@ -203,7 +208,8 @@ public sealed partial class Replica
         foreach (List<RequestInput> requests in _readsAwaitingIndex.Values)
             foreach (RequestInput request in requests) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
         _readsAwaitingIndex.Clear();
-        foreach ((_, _, RequestInput request) in _readsAwaitingApply) Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+        foreach ((_, _, RequestInput request) in _readsAwaitingApply)
+            Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
         _readsAwaitingApply.Clear();
         foreach (RequestInput request in _readsThisTurn)
             Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));

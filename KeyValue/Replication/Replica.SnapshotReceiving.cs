@@ -10,7 +10,8 @@ public sealed partial class Replica
 
     private void OnSnapshotChunk(ReplicaId from, SnapshotChunk chunk)
     {
-        // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it matters.
+        // Heartbeats bring terms; a part of another term or of a stranger is late or early and is sent again if it
+        // matters.
         if (chunk.Term != _node.Term || from != _node.Leader) return;
         // A whole snapshot waits for the core's word in this very turn.
         if (_receiving is { State: not null }) return;
@@ -20,7 +21,8 @@ public sealed partial class Replica
             OfferSnapshot(from, chunk.Term, chunk.Snapshot);
             return;
         }
-        if (_receiving is not null && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
+        if (_receiving is not null
+            && (_receiving.Term != chunk.Term || _receiving.Snapshot != chunk.Snapshot || _receiving.From != from))
             EndReceiving(_receiving);
         if (_receiving is null)
         {
@@ -62,7 +64,8 @@ public sealed partial class Replica
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message), evenIfStopped: true));
+            Post(new ContinuationInput(replica => replica.OnPartRefused(receiving, chunk, e.Message),
+                evenIfStopped: true));
         }
     }
 
@@ -88,14 +91,17 @@ public sealed partial class Replica
         EndReceiving(receiving);
     }
 
-    /// <summary>The file is whole (or not needed): the core decides whether to take it, and answers the leader.</summary>
+    /// <summary>The file is whole (or not needed): the core decides whether to take it, and answers the
+    /// leader.</summary>
     private void OfferSnapshot(ReplicaId from, Term term, EntryId snapshot) =>
         _node.Step(from, new InstallSnapshot(term, snapshot), _host.Now);
 
-    /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that follows.</summary>
+    /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that
+    /// follows.</summary>
     private void AdoptReceivedState(EntryId snapshot)
     {
-        Invariant.Require(_receiving is { State: not null } && _receiving.Snapshot == snapshot, $"{Group} {Id}: no state for snapshot {snapshot}");
+        Invariant.Require(_receiving is { State: not null } && _receiving.Snapshot == snapshot,
+            $"{Group} {Id}: no state for snapshot {snapshot}");
         _state = _receiving.State;
         _snapshotLengthBytes = _receiving.TotalBytes;
         _logBytesAtSnapshot = _logBytesApplied;

@@ -104,11 +104,13 @@ public sealed partial class Replica
         ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
     }
 
-    /// <summary>A leader keeps in memory what its followers still need, up to a bound, so that being a little behind costs no snapshot.</summary>
+    /// <summary>A leader keeps in memory what its followers still need, up to a bound, so that being a little behind
+    /// costs no snapshot.</summary>
     private void CompactLog(LogIndex upTo)
     {
         upTo = LogIndex.Min(upTo, LogIndex.Min(_node.LastApplied, _node.DurableIndex));
-        if (_node.Role == Role.Leader && _node.LogBytes < 4 * Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2))
+        if (_node.Role == Role.Leader
+            && _node.LogBytes < 4 * Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2))
             foreach (ReplicaId voter in _node.Voters)
                 if (voter != Id && _node.GetProgress(voter) is { } progress) upTo = LogIndex.Min(upTo, progress.Match);
         _node.Compact(upTo);
@@ -142,7 +144,8 @@ public sealed partial class Replica
             sending.Reader ??= await _storage.OpenSnapshotAsync(sending.File);
             byte[] data = new byte[(int)Math.Min(_options.SnapshotChunkBytes, sending.File.LengthBytes - offset)];
             int read = await sending.Reader.ReadAsync(offset, data);
-            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)), evenIfStopped: true));
+            Post(new ContinuationInput(replica => replica.OnPartRead(sending, data.AsMemory(0, read)),
+                evenIfStopped: true));
         }
 #pragma warning disable CA1031 // Whatever it is, the follower's turn must end: another attempt follows.
         catch (Exception e)
@@ -160,7 +163,8 @@ public sealed partial class Replica
             End(sending);
             return;
         }
-        sending.Outstanding = new SnapshotChunk(sending.Term, sending.File.Last, sending.OffsetBytes, sending.File.LengthBytes, sending.File.Checksum, data);
+        sending.Outstanding = new SnapshotChunk(sending.Term, sending.File.Last, sending.OffsetBytes,
+            sending.File.LengthBytes, sending.File.Checksum, data);
         SendPart(sending);
     }
 
@@ -172,15 +176,18 @@ public sealed partial class Replica
 
     private void OnSnapshotChunkReply(ReplicaId from, SnapshotChunkReply reply)
     {
-        if (!_sending.TryGetValue(from, out SnapshotSending? sending) || reply.Term != sending.Term || reply.Snapshot != sending.File.Last) return;
+        if (!_sending.TryGetValue(from, out SnapshotSending? sending) || reply.Term != sending.Term
+            || reply.Snapshot != sending.File.Last) return;
         if (reply.NextOffsetBytes < 0)
         {
             OnSendingFailed(sending, "the follower cannot take it");
             return;
         }
-        // A duplicate or late acknowledgement asks for what is already on its way; a restarted receiver asks for the start.
-        // A receiver that kept an earlier attempt's bytes may ask for more than the next part: the whole file's checksum decides.
-        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes > part.OffsetBytes && reply.NextOffsetBytes <= sending.File.LengthBytes;
+        // A duplicate or late acknowledgement asks for what is already on its way; a restarted receiver asks for the
+        // start. A receiver that kept an earlier attempt's bytes may ask for more than the next part: the whole file's
+        // checksum decides.
+        bool advances = sending.Outstanding is { } part && reply.NextOffsetBytes > part.OffsetBytes
+            && reply.NextOffsetBytes <= sending.File.LengthBytes;
         bool restarts = reply.NextOffsetBytes == 0 && sending.OffsetBytes > 0 && !sending.IsReading;
         if (!advances && !restarts) return;
         sending.ProgressAt = _host.Now;
@@ -220,8 +227,10 @@ public sealed partial class Replica
         TimeSpan now = _host.Now;
         foreach (SnapshotSending sending in _sending.Values.ToArray())
         {
-            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval) OnSendingFailed(sending, "the follower does not answer");
-            else if (sending.Outstanding is not null && now - sending.SentAt >= _options.SnapshotRetryInterval) SendPart(sending);
+            if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval)
+                OnSendingFailed(sending, "the follower does not answer");
+            else if (sending.Outstanding is not null && now - sending.SentAt >= _options.SnapshotRetryInterval)
+                SendPart(sending);
         }
     }
 

@@ -57,7 +57,8 @@ public sealed partial class Replica
         MaybeTakeSnapshot();
     }
 
-    /// <summary>Does all the node asks for. The incarnation is checked first: nothing leaves a fenced replica, not even a heartbeat reply.</summary>
+    /// <summary>Does all the node asks for. The incarnation is checked first: nothing leaves a fenced replica, not even
+    /// a heartbeat reply.</summary>
     private void HandleReady(Ready ready)
     {
         StopIfNotCurrent();
@@ -101,6 +102,7 @@ public sealed partial class Replica
         _lastRole = _node.Role;
         _lastTerm = _node.Term;
         _lastLeader = _node.Leader;
-        ReplicaLog.RoleChanged(_logger, _host.Name, Group, Id, _node.Role, _node.Term, _node.LastEntry.Index, _node.Leader);
+        ReplicaLog.RoleChanged(_logger, _host.Name, Group, Id, _node.Role, _node.Term, _node.LastEntry.Index,
+            _node.Leader);
     }
 }

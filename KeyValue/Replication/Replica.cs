@@ -5,12 +5,13 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// One replica of one group: drives a <see cref="RaftNode"/>, its storage and its state machine. Everything that happens to it
-/// lands in an inbox; one turn at a time, on the injected scheduler, empties it. Any thread may call the public members.
+/// One replica of one group: drives a <see cref="RaftNode"/>, its storage and its state machine. Everything that
+/// happens to it lands in an inbox; one turn at a time, on the injected scheduler, empties it. Any thread may call the
+/// public members.
 /// </summary>
 /// <remarks>
-/// Invariant: only the turn touches the node, the state and the lists beside them; asynchronous work (snapshot files) touches
-/// only what it was given and reports through the inbox.
+/// Invariant: only the turn touches the node, the state and the lists beside them; asynchronous work (snapshot files)
+/// touches only what it was given and reports through the inbox.
 /// </remarks>
 public sealed partial class Replica : IPersistenceObserver
 {
@@ -39,7 +40,8 @@ public sealed partial class Replica : IPersistenceObserver
     private volatile bool _failed;
     private volatile ReplicaSummary _summary;
 
-    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, GroupDescriptor placement, TaskScheduler scheduler)
+    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, GroupDescriptor placement,
+        TaskScheduler scheduler)
     {
         _host = host;
         _storage = storage;
@@ -93,13 +95,15 @@ public sealed partial class Replica : IPersistenceObserver
                 Role.PreCandidate => "pre-candidate",
                 _ => "follower",
             };
-            return new ReplicaStatus(Group, _host.Name, role, summary.Term, summary.Commit, summary.Applied, _failed ? _stopReason : null);
+            return new ReplicaStatus(Group, _host.Name, role, summary.Term, summary.Commit, summary.Applied, _failed
+                ? _stopReason
+                : null);
         }
     }
 
     /// <summary>
-    /// Opens the replica's storage, fencing any older instance, and rebuilds its state from snapshot and log. It takes part as
-    /// soon as it is ticked.
+    /// Opens the replica's storage, fencing any older instance, and rebuilds its state from snapshot and log. It takes
+    /// part as soon as it is ticked.
     /// </summary>
     internal static async Task<Replica> OpenAsync(StoreNode host, GroupDescriptor placement, TaskScheduler scheduler)
     {
@@ -151,8 +155,8 @@ public sealed partial class Replica : IPersistenceObserver
     }
 
     /// <summary>
-    /// A checksum of all the state and the entry it covers: replicas that applied the same entries have the same. Reads everything
-    /// within one turn: for checks, not for every day. Null if the replica stopped.
+    /// A checksum of all the state and the entry it covers: replicas that applied the same entries have the same. Reads
+    /// everything within one turn: for checks, not for every day. Null if the replica stopped.
     /// </summary>
     public Task<StateDigest?> DigestAsync()
     {
@@ -163,7 +167,8 @@ public sealed partial class Replica : IPersistenceObserver
         return result.Task;
     }
 
-    /// <summary>Stops for good: pending writes are answered Unknown, everything else Unavailable. Nothing durable changes.</summary>
+    /// <summary>Stops for good: pending writes are answered Unknown, everything else Unavailable. Nothing durable
+    /// changes.</summary>
     public void Stop(string reason) => Post(new ContinuationInput(replica => replica.Halt(reason, failed: false)));
 
     void IPersistenceObserver.Persisted(ulong number) => Post(new PersistedInput(number));
@@ -234,7 +239,8 @@ public sealed partial class Replica : IPersistenceObserver
     private void StopIfNotCurrent()
     {
         if (_stopReason is not null || _storage.IsCurrent) return;
-        if (_host.Storage.Status.Failure is { } failure) Halt($"its storage failed: {failure.Message}", failed: true, failure);
+        if (_host.Storage.Status.Failure is { } failure)
+            Halt($"its storage failed: {failure.Message}", failed: true, failure);
         else Halt("another instance of this replica was opened, or its node stops", failed: false);
     }
 
@@ -260,7 +266,8 @@ public sealed partial class Replica : IPersistenceObserver
         Interlocked.Add(ref _pendingBytes, -request.Batch.Length);
     }
 
-    private ReplicaSummary Summarize() => new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
+    private ReplicaSummary Summarize() =>
+        new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
         _state.Descriptor, _state.MemoryBytes, _node.RefusedMessages);
 
     private NodeName? NodeOf(ReplicaId replica)
@@ -280,22 +287,27 @@ public readonly record struct StateDigest(EntryId LastApplied, uint Checksum);
 internal static partial class ReplicaLog
 {
     [LoggerMessage(20, LogLevel.Information, "{Node} {Group} {Replica}: {Role} in {Term} at {Index}, leader {Leader}")]
-    public static partial void RoleChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica, Role role, Term term, LogIndex index, ReplicaId leader);
+    public static partial void RoleChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica, Role role,
+        Term term, LogIndex index, ReplicaId leader);
 
     [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
-    public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group, ReplicaId replica, Term term, string reason);
+    public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group,
+        ReplicaId replica, Term term, string reason);
 
     [LoggerMessage(22, LogLevel.Warning, "{Node} {Group} {Replica}: {Stall}; giving up leadership, callers get Busy")]
     public static partial void Stalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string stall);
 
     [LoggerMessage(23, LogLevel.Information, "{Node} {Group} {Replica}: snapshot at {Last}, {Bytes} bytes")]
-    public static partial void SnapshotTaken(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, long bytes);
+    public static partial void SnapshotTaken(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        EntryId last, long bytes);
 
     [LoggerMessage(24, LogLevel.Information, "{Node} {Group} {Replica}: sending snapshot {Last} to {To}")]
-    public static partial void SendingSnapshot(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last, ReplicaId to);
+    public static partial void SendingSnapshot(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        EntryId last, ReplicaId to);
 
     [LoggerMessage(25, LogLevel.Warning, "{Node} {Group} {Replica}: snapshot work ended early: {Reason}")]
-    public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string reason);
+    public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        string reason);
 
     [LoggerMessage(27, LogLevel.Error, "{Node} {Group} {Replica}: no snapshot at {Last}; the log grows until there is "
         + "one; next try in {Wait}: {Reason}")]
@@ -308,5 +320,6 @@ internal static partial class ReplicaLog
         long bound);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
-    public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica, EntryId last);
+    public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        EntryId last);
 }

@@ -48,7 +48,8 @@ internal sealed class PersistedInput(ulong number) : ReplicaInput
 
 internal sealed class StorageFailedInput(Exception failure) : ReplicaInput
 {
-    public override void Apply(Replica replica) => throw new ReplicaStoppedException($"its storage failed: {failure.Message}", failure);
+    public override void Apply(Replica replica) =>
+        throw new ReplicaStoppedException($"its storage failed: {failure.Message}", failure);
 }
 
 /// <summary>A caller's batch; also the promise of its reply.</summary>

@@ -12,7 +12,8 @@ public sealed record ReplicaOptions
     /// <summary>A flush that takes longer makes the replica give up leadership and answer Busy. Default 2 s.</summary>
     public TimeSpan StallLimit { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>The least growth of a group's log, in payload bytes, after which a snapshot is taken; more if the last one was large. Default 32 MiB.</summary>
+    /// <summary>The least growth of a group's log, in payload bytes, after which a snapshot is taken; more if the last
+    /// one was large. Default 32 MiB.</summary>
     public long SnapshotLogBytes { get; init; } = 32 << 20;
 
     /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
@@ -36,13 +37,17 @@ public sealed record ReplicaOptions
     public IReadOnlyList<string> Validate()
     {
         var problems = new List<string>();
-        if (ElectionTimeout < TimeSpan.FromMilliseconds(50)) problems.Add($"ElectionTimeout is {ElectionTimeout}; it must be at least 50 ms.");
+        if (ElectionTimeout < TimeSpan.FromMilliseconds(50))
+            problems.Add($"ElectionTimeout is {ElectionTimeout}; it must be at least 50 ms.");
         if (HeartbeatInterval <= TimeSpan.Zero || HeartbeatInterval * 3 > ElectionTimeout)
-            problems.Add($"HeartbeatInterval is {HeartbeatInterval}; it must be positive and at most a third of ElectionTimeout.");
+            problems.Add($"HeartbeatInterval is {HeartbeatInterval}; it must be positive and at most a third of "
+                + "ElectionTimeout.");
         if (StallLimit <= TimeSpan.Zero) problems.Add($"StallLimit is {StallLimit}; it must be positive.");
         if (SnapshotLogBytes < 1024) problems.Add($"SnapshotLogBytes is {SnapshotLogBytes}; it must be at least 1024.");
-        if (SnapshotChunkBytes is < 1024 or > 1 << 20) problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
-        if (SnapshotRetryInterval <= TimeSpan.Zero) problems.Add($"SnapshotRetryInterval is {SnapshotRetryInterval}; it must be positive.");
+        if (SnapshotChunkBytes is < 1024 or > 1 << 20)
+            problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
+        if (SnapshotRetryInterval <= TimeSpan.Zero)
+            problems.Add($"SnapshotRetryInterval is {SnapshotRetryInterval}; it must be positive.");
         if (MaxPendingRequests < 1) problems.Add($"MaxPendingRequests is {MaxPendingRequests}; it must be at least 1.");
         if (MaxPendingBytes < 1) problems.Add($"MaxPendingBytes is {MaxPendingBytes}; it must be at least 1.");
         if (MaxInboxBytes < 1) problems.Add($"MaxInboxBytes is {MaxInboxBytes}; it must be at least 1.");

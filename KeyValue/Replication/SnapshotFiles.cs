@@ -26,7 +26,8 @@ internal static class SnapshotFiles
         }
         if (checksum != file.Checksum)
             throw new CorruptionException($"snapshot {file.Group} {file.Last}", 0,
-                $"The snapshot of {file.Group} at {file.Last} has checksum {checksum:x8} instead of {file.Checksum:x8}: the disk damaged it. "
+                $"The snapshot of {file.Group} at {file.Last} has checksum {checksum:x8} instead of "
+                + $"{file.Checksum:x8}: the disk damaged it. "
                 + "Remove this node's data directory and replace the node, or restore the file.");
         return decoder.Complete();
     }

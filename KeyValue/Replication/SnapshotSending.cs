@@ -3,7 +3,8 @@ using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>A snapshot on its way to one follower: one part outstanding at a time. Driven by the replica's turn.</summary>
+/// <summary>A snapshot on its way to one follower: one part outstanding at a time. Driven by the replica's
+/// turn.</summary>
 internal sealed class SnapshotSending(ReplicaId to, Term term, SnapshotFile file)
 {
     public ReplicaId To { get; } = to;
@@ -51,7 +52,8 @@ internal sealed class SnapshotReceiving(ReplicaId from, SnapshotChunk first, Gro
 
     public long NextOffsetBytes { get; set; }
 
-    /// <summary>Invariant: while true, only the asynchronous work touches <see cref="Writer"/> and <see cref="Decoder"/>.</summary>
+    /// <summary>Invariant: while true, only the asynchronous work touches <see cref="Writer"/> and
+    /// <see cref="Decoder"/>.</summary>
     public bool IsWorking { get; set; }
 
     public bool IsEnded { get; set; }

@@ -19,7 +19,8 @@ public enum RequestKind : byte
 }
 
 /// <summary>A batch for one group.</summary>
-/// <param name="Batch">What <see cref="CommandBatchWriter"/> or <see cref="ReadBatchWriter"/> wrote. Never changed after it was sent.</param>
+/// <param name="Batch">What <see cref="CommandBatchWriter"/> or <see cref="ReadBatchWriter"/> wrote. Never changed
+/// after it was sent.</param>
 public readonly record struct GroupRequest(RequestKind Kind, ReadOnlyMemory<byte> Batch);
 
 /// <summary>What became of a <see cref="GroupRequest"/> as a whole.</summary>
@@ -35,7 +36,8 @@ public enum GroupReplyStatus : byte
     /// and another one may lead.</summary>
     Busy = 2,
 
-    /// <summary>Proposed, or perhaps proposed, and no answer will come: it may or may not be applied. Reads: simply ask again.</summary>
+    /// <summary>Proposed, or perhaps proposed, and no answer will come: it may or may not be applied. Reads: simply ask
+    /// again.</summary>
     Unknown = 3,
 
     /// <summary>Not proposed: no such replica there, or it is stopped.</summary>

@@ -22,7 +22,8 @@ internal sealed class JoinerLane(
         var part = new Part(batch, count);
         lock (_lock)
         {
-            if (_waiting.Count >= options.MaxWaitingBatches || (_waiting.Count > 0 && _waitingBytes + batch.Length > options.MaxWaitingBytes))
+            if (_waiting.Count >= options.MaxWaitingBatches
+                || (_waiting.Count > 0 && _waitingBytes + batch.Length > options.MaxWaitingBytes))
                 return Task.FromResult(GroupReply.Of(GroupReplyStatus.Busy));
             _waiting.Enqueue(part);
             _waitingBytes += batch.Length;
@@ -58,7 +59,8 @@ internal sealed class JoinerLane(
         lock (_lock)
         {
             int bytes = 0;
-            while (_waiting.TryPeek(out Part? part) && (_batch.Count == 0 || bytes + part.Batch.Length <= options.MaxJoinedBytes))
+            while (_waiting.TryPeek(out Part? part)
+                && (_batch.Count == 0 || bytes + part.Batch.Length <= options.MaxJoinedBytes))
             {
                 _waiting.Dequeue();
                 _waitingBytes -= part.Batch.Length;
@@ -96,7 +98,9 @@ internal sealed class JoinerLane(
         foreach (Part part in _batch)
         {
             // An answer that does not fit the question says nothing about what happened.
-            part.SetResult(complete ? reply with { Answers = answers.TakeSlice(part.Count) } : GroupReply.Of(GroupReplyStatus.Unknown));
+            part.SetResult(complete
+                ? reply with { Answers = answers.TakeSlice(part.Count) }
+                : GroupReply.Of(GroupReplyStatus.Unknown));
         }
     }
 

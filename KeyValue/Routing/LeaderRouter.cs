@@ -10,7 +10,8 @@ public sealed class LeaderRouter
 
     public LeaderRouter(IEnumerable<GroupDescriptor> groups)
     {
-        foreach (GroupDescriptor group in groups) _guesses[group.Group] = new Guess([.. group.Replicas.Select(r => r.Node)]);
+        foreach (GroupDescriptor group in groups)
+            _guesses[group.Group] = new Guess([.. group.Replicas.Select(r => r.Node)]);
     }
 
     /// <summary>The node to ask next.</summary>

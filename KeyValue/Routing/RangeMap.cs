@@ -11,9 +11,11 @@ public sealed class RangeMap
     {
         _groups = [.. groups];
         Array.Sort(_groups, (a, b) => a.Start.AsSpan().SequenceCompareTo(b.Start));
-        Invariant.Require(_groups.Length > 0 && _groups[0].Start.Length == 0 && _groups[^1].End.Length == 0, "the ranges do not cover all keys");
+        Invariant.Require(_groups.Length > 0 && _groups[0].Start.Length == 0 && _groups[^1].End.Length == 0,
+            "the ranges do not cover all keys");
         for (int i = 1; i < _groups.Length; i++)
-            Invariant.Require(_groups[i].Start.AsSpan().SequenceEqual(_groups[i - 1].End), $"{_groups[i - 1].Group} and {_groups[i].Group} overlap or leave a gap");
+            Invariant.Require(_groups[i].Start.AsSpan().SequenceEqual(_groups[i - 1].End),
+                $"{_groups[i - 1].Group} and {_groups[i].Group} overlap or leave a gap");
     }
 
     /// <summary>In key order.</summary>
@@ -32,7 +34,8 @@ public sealed class RangeMap
         return _groups[low];
     }
 
-    /// <summary>The group that owns the keys just before <paramref name="end"/>; an empty end means the last group.</summary>
+    /// <summary>The group that owns the keys just before <paramref name="end"/>; an empty end means the last
+    /// group.</summary>
     public GroupDescriptor FindBefore(ReadOnlySpan<byte> end)
     {
         if (end.IsEmpty) return _groups[^1];

@@ -16,12 +16,13 @@ public sealed record RequestJoinerOptions
 }
 
 /// <summary>
-/// Joins the batches of many callers: one is on its way per group and kind, and what comes meanwhile is joined into the next, so
-/// batches grow with the load by themselves. Any thread may call it.
+/// Joins the batches of many callers: one is on its way per group and kind, and what comes meanwhile is joined into the
+/// next, so batches grow with the load by themselves. Any thread may call it.
 /// </summary>
 /// <param name="target">Where joined batches go.</param>
 /// <param name="scheduler">Where the joiner's own work runs.</param>
-public sealed class RequestJoiner(IStoreConnection target, RequestJoinerOptions options, TaskScheduler scheduler) : IStoreConnection
+public sealed class RequestJoiner(IStoreConnection target, RequestJoinerOptions options, TaskScheduler scheduler)
+    : IStoreConnection
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<(GroupId Group, RequestKind Kind), JoinerLane> _lanes = [];

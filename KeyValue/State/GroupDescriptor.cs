@@ -84,7 +84,8 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public override int GetHashCode() => HashCode.Combine(Group, RangeVersion, ConfigVersion, Replicas.Count);
 
     public override string ToString() =>
-        $"{Group} [{Convert.ToHexStringLower(Start)}, {Convert.ToHexStringLower(End)}) range {RangeVersion} config {ConfigVersion}";
+        $"{Group} [{Convert.ToHexStringLower(Start)}, {Convert.ToHexStringLower(End)}) range {RangeVersion} config "
+            + $"{ConfigVersion}";
 
     private static InvalidDataException Malformed(string why) => new($"The group descriptor cannot be read: {why}.");
 }

@@ -4,8 +4,9 @@ namespace Orleans.Raft.KeyValue;
 public sealed partial class GroupState
 {
     /// <summary>
-    /// Answers a batch of reads, one answer each, or a single <see cref="AnswerStatus.Malformed"/> if the bytes are no batch.
-    /// Once the answers take <see cref="StoreLimits.MaxBatchBytes"/>, the rest is answered by <see cref="AnswerStatus.Busy"/>.
+    /// Answers a batch of reads, one answer each, or a single <see cref="AnswerStatus.Malformed"/> if the bytes are no
+    /// batch. Once the answers take <see cref="StoreLimits.MaxBatchBytes"/>, the rest is answered by
+    /// <see cref="AnswerStatus.Busy"/>.
     /// </summary>
     public void Read(ReadOnlySpan<byte> readBatch, AnswerBatchWriter answers)
     {

@@ -8,7 +8,8 @@ public sealed partial class GroupState
     /// <summary>A state under construction.</summary>
     internal sealed class Restoration
     {
-        public Restoration(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied, long groupTimeMilliseconds,
+        public Restoration(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
+            long groupTimeMilliseconds,
             ulong nextSession)
         {
             State = new GroupState(descriptor, limits)

@@ -3,8 +3,9 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The replicated state of a group: keys and values, sessions, group time, descriptor. The same entries lead to the same state
-/// and the same answers on every replica: nothing but the entries and this state is consulted. One thread at a time.
+/// The replicated state of a group: keys and values, sessions, group time, descriptor. The same entries lead to the
+/// same state and the same answers on every replica: nothing but the entries and this state is consulted. One thread at
+/// a time.
 /// </summary>
 public sealed partial class GroupState
 {
@@ -21,7 +22,8 @@ public sealed partial class GroupState
     private ulong _nextSession = 1;
     private long _sessionBytes;
 
-    /// <summary>Invariant: no session expires before this group time. Only saves work: the answers do not depend on it.</summary>
+    /// <summary>Invariant: no session expires before this group time. Only saves work: the answers do not depend on
+    /// it.</summary>
     private long _nextExpiryMilliseconds = long.MaxValue;
 
     public GroupState(GroupDescriptor descriptor, StoreLimits limits)
@@ -60,8 +62,8 @@ public sealed partial class GroupState
     public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes;
 
     /// <summary>Applies the next entry.</summary>
-    /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the payload is no
-    /// batch; a no-op has none. Null where nobody waits for them, as on a follower.</param>
+    /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
+    /// payload is no batch; a no-op has none. Null where nobody waits for them, as on a follower.</param>
     /// <exception cref="InvariantViolationException">This is not the next entry; nothing was applied.</exception>
     public void Apply(in LogEntry entry, AnswerBatchWriter? answers)
     {
@@ -74,8 +76,9 @@ public sealed partial class GroupState
     }
 
     /// <summary>
-    /// The leader's check before it proposes a write: whether its answer could not be kept, because too many writes of the
-    /// session are unacknowledged or their answers are too large. True means Busy. An unknown session does not exceed anything.
+    /// The leader's check before it proposes a write: whether its answer could not be kept, because too many writes of
+    /// the session are unacknowledged or their answers are too large. True means Busy. An unknown session does not
+    /// exceed anything.
     /// </summary>
     public bool WouldExceedSession(SessionId session, ulong sequence, ulong firstUnacknowledged)
     {

@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// Builds a state from a snapshot's content, handed over in pieces of any size. Keeps no more of it than one item. Not usable any
-/// more once it has thrown.
+/// Builds a state from a snapshot's content, handed over in pieces of any size. Keeps no more of it than one item. Not
+/// usable any more once it has thrown.
 /// </summary>
 public sealed class GroupStateDecoder
 {
@@ -128,7 +128,8 @@ public sealed class GroupStateDecoder
         reader.TryUInt64(out ulong first);
         reader.TryUInt32(out _keptLeft);
         if (id <= _lastSession || id >= _state!.NextSession || first == 0 || timeout == 0
-            || timeout > (ulong)_limits.SessionTimeoutMilliseconds || lastUsed > (ulong)_state.State.GroupTimeMilliseconds
+            || timeout > (ulong)_limits.SessionTimeoutMilliseconds
+            || lastUsed > (ulong)_state.State.GroupTimeMilliseconds
             || _keptLeft > (uint)_limits.SessionWindow)
             throw Malformed($"session {id} has a number out of bounds");
         _session = new Session(id, (long)timeout, (long)lastUsed, _state.Stamp);
@@ -199,7 +200,8 @@ public sealed class GroupStateDecoder
             throw Malformed($"a row claims a key of {keyLength} and a value of {valueLength} bytes");
         if (!reader.TryBytes(keyLength, out ReadOnlySpan<byte> key)) return false;
         if (!reader.TryBytes(valueLength, out ReadOnlySpan<byte> value)) return false;
-        if (key.SequenceCompareTo(_lastKey.AsSpan(0, _lastKeyLength)) <= 0) throw Malformed("its keys are not in order");
+        if (key.SequenceCompareTo(_lastKey.AsSpan(0, _lastKeyLength)) <= 0)
+            throw Malformed("its keys are not in order");
         if (!_state!.State.Descriptor.Contains(key)) throw Malformed("it holds a key outside of its range");
         _state.Add((ColumnFamily)_family, key, value);
         key.CopyTo(_lastKey);

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Writes a snapshot's content piece by piece, into buffers of any size; equal states give equal bytes.</summary>
+/// <summary>Writes a snapshot's content piece by piece, into buffers of any size; equal states give equal
+/// bytes.</summary>
 public sealed class GroupStateEncoder
 {
     private readonly GroupStateSnapshot _snapshot;
@@ -8,7 +9,8 @@ public sealed class GroupStateEncoder
     private readonly ByteBuffer _scratch = new();
     private readonly IEnumerator<bool> _items;
 
-    /// <summary>What is still to be written before the next item: numbers, then up to two arrays that are not copied before.</summary>
+    /// <summary>What is still to be written before the next item: numbers, then up to two arrays that are not copied
+    /// before.</summary>
     private ReadOnlyMemory<byte> _numbers;
     private ReadOnlyMemory<byte> _first;
     private ReadOnlyMemory<byte> _second;

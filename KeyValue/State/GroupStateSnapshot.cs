@@ -6,7 +6,8 @@ namespace Orleans.Raft.KeyValue;
 public sealed class GroupStateSnapshot
 {
     internal GroupStateSnapshot(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
-        long groupTimeMilliseconds, ulong nextSession, Session[] sessions, OrderedMapSnapshot[] families, long memoryBytes)
+        long groupTimeMilliseconds, ulong nextSession, Session[] sessions, OrderedMapSnapshot[] families,
+        long memoryBytes)
     {
         Descriptor = descriptor;
         Limits = limits;
@@ -37,13 +38,15 @@ public sealed class GroupStateSnapshot
 
     internal OrderedMapSnapshot[] Families { get; }
 
-    /// <summary>CRC-32C of the encoded content: equal on all replicas that applied the same entries. Reads everything.</summary>
+    /// <summary>CRC-32C of the encoded content: equal on all replicas that applied the same entries. Reads
+    /// everything.</summary>
     public uint Digest()
     {
         var encoder = new GroupStateEncoder(this);
         byte[] buffer = new byte[64 * 1024];
         uint crc = 0;
-        for (int filled = encoder.Fill(buffer); filled > 0; filled = encoder.Fill(buffer)) crc = Crc32C.Append(crc, buffer.AsSpan(0, filled));
+        for (int filled = encoder.Fill(buffer); filled > 0; filled = encoder.Fill(buffer))
+            crc = Crc32C.Append(crc, buffer.AsSpan(0, filled));
         return crc;
     }
 }

@@ -2,13 +2,15 @@ using System.Numerics;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>A client's session in a group: which of its writes were applied, and their answers until it has acknowledged them.</summary>
+/// <summary>A client's session in a group: which of its writes were applied, and their answers until it has
+/// acknowledged them.</summary>
 internal sealed class Session
 {
     private const int OverheadBytes = 160;
     private const int LeastSlots = 16;
 
-    /// <summary>Ring of kept answers: the status of sequence number n is at n modulo the length, a power of two; 0: none.</summary>
+    /// <summary>Ring of kept answers: the status of sequence number n is at n modulo the length, a power of two; 0:
+    /// none.</summary>
     private byte[] _statuses;
 
     /// <summary>Beside <see cref="_statuses"/>: the values of mismatches; null while there is none.</summary>
@@ -40,10 +42,12 @@ internal sealed class Session
     /// <summary>Group time of the last write.</summary>
     public long LastUsedMilliseconds { get; private set; }
 
-    /// <summary>Invariant: the state changes only sessions that carry its own present stamp; all others belong to snapshots too.</summary>
+    /// <summary>Invariant: the state changes only sessions that carry its own present stamp; all others belong to
+    /// snapshots too.</summary>
     public long Stamp { get; }
 
-    /// <summary>The lowest sequence number not yet acknowledged. Invariant: no answer below it is kept; it never goes back.</summary>
+    /// <summary>The lowest sequence number not yet acknowledged. Invariant: no answer below it is kept; it never goes
+    /// back.</summary>
     public ulong First { get; private set; }
 
     /// <summary>Bytes of the values in kept answers.</summary>

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>The limits of a store, fixed for all its nodes when the cluster forms: applying a command consults them.</summary>
+/// <summary>The limits of a store, fixed for all its nodes when the cluster forms: applying a command consults
+/// them.</summary>
 public sealed record StoreLimits
 {
     private const byte Version = 1;
@@ -11,17 +12,20 @@ public sealed record StoreLimits
     /// <summary>The largest value. Default 1 MiB, at most 64 MiB.</summary>
     public int MaxValueBytes { get; init; } = 1 << 20;
 
-    /// <summary>The largest operation, an atomic batch above all; also what the answers of one entry or one batch of reads may
-    /// take before the rest is answered by <see cref="AnswerStatus.Busy"/>. Default 4 MiB; two values and a key must fit.</summary>
+    /// <summary>The largest operation, an atomic batch above all; also what the answers of one entry or one batch of
+    /// reads may take before the rest is answered by <see cref="AnswerStatus.Busy"/>. Default 4 MiB; two values and a
+    /// key must fit.</summary>
     public int MaxBatchBytes { get; init; } = 4 << 20;
 
-    /// <summary>Writes of one session that are in flight or whose answers are kept. Default 1,024, at most 65,536.</summary>
+    /// <summary>Writes of one session that are in flight or whose answers are kept. Default 1,024, at most
+    /// 65,536.</summary>
     public int SessionWindow { get; init; } = 1024;
 
     /// <summary>Bytes of values in the kept answers of one session. Default 4 MiB; two values must fit.</summary>
     public int SessionAnswerBytes { get; init; } = 4 << 20;
 
-    /// <summary>Sessions open at the same time in one group; more are answered by <see cref="AnswerStatus.Busy"/>. Default 100,000.</summary>
+    /// <summary>Sessions open at the same time in one group; more are answered by <see cref="AnswerStatus.Busy"/>.
+    /// Default 100,000.</summary>
     public int MaxSessions { get; init; } = 100_000;
 
     /// <summary>Bytes of rows in one page of a scan, except that one row always fits. Default 1 MiB.</summary>
@@ -78,7 +82,8 @@ public sealed record StoreLimits
         if (version != Version)
         {
             throw new InvalidDataException(
-                $"The store's limits have version {version}; this program understands {Version}. Start a newer program.");
+                $"The store's limits have version {version}; this program understands {Version}. Start a newer "
+                + "program.");
         }
         var limits = new StoreLimits
         {
@@ -93,7 +98,8 @@ public sealed record StoreLimits
         };
         if (!reader.IsAtEnd) throw new InvalidDataException("The store's limits have bytes after their end.");
         IReadOnlyList<string> problems = limits.Validate();
-        if (problems.Count > 0) throw new InvalidDataException($"The store's limits are invalid: {string.Join(' ', problems)}");
+        if (problems.Count > 0)
+            throw new InvalidDataException($"The store's limits are invalid: {string.Join(' ', problems)}");
         return limits;
     }
 

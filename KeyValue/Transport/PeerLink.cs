@@ -4,8 +4,9 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The way to one other node: messages of all groups gather in one frame while the frame before is on its way, so batches grow
-/// by themselves and frames seldom overtake each other. Beyond a bound messages are dropped: Raft sends again what matters.
+/// The way to one other node: messages of all groups gather in one frame while the frame before is on its way, so
+/// batches grow by themselves and frames seldom overtake each other. Beyond a bound messages are dropped: Raft sends
+/// again what matters.
 /// </summary>
 internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader header, int maxPendingBytes, ILogger logger)
 {

@@ -4,8 +4,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// All of a node's links. Each peer has two: one for the consensus itself and one for snapshot parts, so that a large snapshot
-/// never holds up a heartbeat.
+/// All of a node's links. Each peer has two: one for the consensus itself and one for snapshot parts, so that a large
+/// snapshot never holds up a heartbeat.
 /// </summary>
 internal sealed class PeerLinks
 {

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Orleans.Raft.Core;
 
 /// <summary>
-/// Reads the fields of a message. Nothing throws: reading past the end, or something impossible, makes <see cref="IsSound"/>
-/// false for good and gives zeros.
+/// Reads the fields of a message. Nothing throws: reading past the end, or something impossible, makes
+/// <see cref="IsSound"/> false for good and gives zeros.
 /// </summary>
 internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
 {

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Orleans.Raft.Core;
 
 /// <summary>
-/// Reads a frame. Payloads are copied out, one array per entry that has one, so the frame's buffer may be reused. No input makes
-/// it throw, and nothing is allocated that the input's length does not account for.
+/// Reads a frame. Payloads are copied out, one array per entry that has one, so the frame's buffer may be reused. No
+/// input makes it throw, and nothing is allocated that the input's length does not account for.
 /// </summary>
 public ref struct FrameReader
 {
@@ -35,8 +35,8 @@ public ref struct FrameReader
     }
 
     /// <summary>
-    /// Reads the next message. A bad one gives a status other than Ok and no message; reading goes on after it if its length can
-    /// be trusted, else the frame ends there.
+    /// Reads the next message. A bad one gives a status other than Ok and no message; reading goes on after it if its
+    /// length can be trusted, else the frame ends there.
     /// </summary>
     /// <returns>False at the end of the frame.</returns>
     public bool TryReadNext(out MessageAddress address, out RaftMessage? message, out FrameStatus status)

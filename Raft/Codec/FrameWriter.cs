@@ -44,8 +44,8 @@ public sealed class FrameWriter
     }
 
     /// <summary>Adds a message to the frame.</summary>
-    /// <exception cref="ArgumentException">The message cannot be encoded: its kind is unknown, or its entries are not contiguous.
-    /// The frame stays as it was.</exception>
+    /// <exception cref="ArgumentException">The message cannot be encoded: its kind is unknown, or its entries are not
+    /// contiguous. The frame stays as it was.</exception>
     /// <exception cref="InvalidOperationException">No frame was begun.</exception>
     public void Append(in MessageAddress address, RaftMessage message)
     {
@@ -218,7 +218,8 @@ public sealed class FrameWriter
     private Span<byte> Reserve(int bytes)
     {
         int end = checked(Length + bytes);
-        if (end > _buffer.Length) Array.Resize(ref _buffer, (int)Math.Max(end, Math.Min(_buffer.Length * 2L, Array.MaxLength)));
+        if (end > _buffer.Length)
+            Array.Resize(ref _buffer, (int)Math.Max(end, Math.Min(_buffer.Length * 2L, Array.MaxLength)));
         Span<byte> span = _buffer.AsSpan(Length, bytes);
         Length = end;
         return span;

@@ -17,7 +17,8 @@ internal static class MessageReader
         var from = new ReplicaId(reader.ReadVarint());
         var to = new ReplicaId(reader.ReadVarint());
         RaftMessage? read = ReadFields(ref reader, type, reader.ReadTerm());
-        if (read is null || !reader.IsSound || reader.Remaining > 0 || group > uint.MaxValue) return FrameStatus.Malformed;
+        if (read is null || !reader.IsSound || reader.Remaining > 0 || group > uint.MaxValue)
+            return FrameStatus.Malformed;
         address = new MessageAddress(new GroupId((uint)group), from, to);
         message = read;
         return FrameStatus.Ok;
@@ -37,7 +38,8 @@ internal static class MessageReader
         MessageType.HeartbeatReply => new HeartbeatReply(term, reader.ReadVarint(), reader.ReadIndex()),
         MessageType.TimeoutNow => new TimeoutNow(term),
         MessageType.ReadIndexRequest => new ReadIndexRequest(term, reader.ReadVarint(), reader.ReadVarint()),
-        MessageType.ReadIndexReply => new ReadIndexReply(term, reader.ReadVarint(), reader.ReadVarint(), reader.ReadIndex()),
+        MessageType.ReadIndexReply =>
+            new ReadIndexReply(term, reader.ReadVarint(), reader.ReadVarint(), reader.ReadIndex()),
         MessageType.InstallSnapshot => new InstallSnapshot(term, reader.ReadEntryId()),
         MessageType.SnapshotChunk => ReadChunk(ref reader, term),
         MessageType.SnapshotChunkReply => new SnapshotChunkReply(term, reader.ReadEntryId(), reader.ReadSigned()),
@@ -60,8 +62,10 @@ internal static class MessageReader
             var entryTerm = new Term(unchecked(last.Term.Value + reader.ReadVarint()));
             var kind = (EntryKind)reader.ReadByte();
             ReadOnlySpan<byte> payload = reader.ReadBytes();
-            if (!reader.IsSound || entryTerm < last.Term || kind is not (EntryKind.NoOp or EntryKind.Command)) return null;
-            entries[i] = new LogEntry(entryTerm, last.Index.Next(), kind, payload.IsEmpty ? default : payload.ToArray());
+            if (!reader.IsSound || entryTerm < last.Term || kind is not (EntryKind.NoOp or EntryKind.Command))
+                return null;
+            entries[i] =
+                new LogEntry(entryTerm, last.Index.Next(), kind, payload.IsEmpty ? default : payload.ToArray());
             last = entries[i].Id;
         }
 

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Core;
 
-/// <summary>A growable queue whose items can be changed in place; keeps its array, so a steady state allocates nothing.</summary>
+/// <summary>A growable queue whose items can be changed in place; keeps its array, so a steady state allocates
+/// nothing.</summary>
 internal sealed class Deque<T>
 {
     private T[] _items = new T[8];

@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace Orleans.Raft.Core;
 
-/// <summary>A small seeded generator (Steele, Lea and Flood 2014); the same seed gives the same numbers on every machine.</summary>
+/// <summary>A small seeded generator (Steele, Lea and Flood 2014); the same seed gives the same numbers on every
+/// machine.</summary>
 public struct SplitMix64(ulong seed)
 {
     private ulong _state = seed;

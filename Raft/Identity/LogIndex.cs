@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Core;
 
-/// <summary>The position of an entry in a group's log. The first entry is 1; 0 stands before the log. Raft §5.3.</summary>
+/// <summary>The position of an entry in a group's log. The first entry is 1; 0 stands before the log. Raft
+/// §5.3.</summary>
 public readonly record struct LogIndex(ulong Value) : IComparable<LogIndex>
 {
     public static readonly LogIndex Zero;

@@ -11,7 +11,8 @@ public enum EntryKind : byte
 }
 
 /// <summary>One entry of a group's log.</summary>
-/// <param name="Payload">Never changed after the entry was made; shared by the log, the disk writer and messages.</param>
+/// <param name="Payload">Never changed after the entry was made; shared by the log, the disk writer and
+/// messages.</param>
 public readonly record struct LogEntry(Term Term, LogIndex Index, EntryKind Kind, ReadOnlyMemory<byte> Payload)
 {
     public EntryId Id => new(Term, Index);

@@ -5,8 +5,8 @@ namespace Orleans.Raft.Core;
 
 /// <summary>
 /// A replica's log in memory: what its snapshot does not cover, in chunks of 1,024 entries aligned to their index.
-/// Invariant: a slot that was written is never written again, so that slices handed to messages, the disk writer and the state
-/// machine never change; truncation and compaction move what is kept to a fresh chunk.
+/// Invariant: a slot that was written is never written again, so that slices handed to messages, the disk writer and
+/// the state machine never change; truncation and compaction move what is kept to a fresh chunk.
 /// </summary>
 internal sealed class RaftLog
 {
@@ -44,7 +44,8 @@ internal sealed class RaftLog
     {
         get
         {
-            Invariant.Require(index > Compacted.Index && index <= Last.Index, $"{index} is outside {Compacted}..{Last}");
+            Invariant.Require(index > Compacted.Index && index <= Last.Index,
+                $"{index} is outside {Compacted}..{Last}");
             return ref _chunks[ChunkOf(index)][SlotOf(index)];
         }
     }
@@ -82,7 +83,8 @@ internal sealed class RaftLog
     /// <summary>Drops <paramref name="index"/> and everything after it.</summary>
     public void TruncateFrom(LogIndex index)
     {
-        Invariant.Require(index > Compacted.Index && index <= Last.Index, $"cannot truncate {Compacted}..{Last} at {index}");
+        Invariant.Require(index > Compacted.Index && index <= Last.Index,
+            $"cannot truncate {Compacted}..{Last} at {index}");
         Bytes -= PayloadBytes(index, Last.Index);
         LogIndex last = index.Previous();
         Last = new EntryId(TermAt(last), last);
@@ -134,12 +136,13 @@ internal sealed class RaftLog
     }
 
     /// <summary>
-    /// A view of entries from <paramref name="first"/> on, not beyond <paramref name="last"/>: at least one, then as many as fit
-    /// into <paramref name="maxBytes"/> of payload and lie in one chunk.
+    /// A view of entries from <paramref name="first"/> on, not beyond <paramref name="last"/>: at least one, then as
+    /// many as fit into <paramref name="maxBytes"/> of payload and lie in one chunk.
     /// </summary>
     public ReadOnlyMemory<LogEntry> Slice(LogIndex first, LogIndex last, long maxBytes)
     {
-        Invariant.Require(first > Compacted.Index && first <= last && last <= Last.Index, $"no {first}..{last} in {Compacted}..{Last}");
+        Invariant.Require(first > Compacted.Index && first <= last && last <= Last.Index,
+            $"no {first}..{last} in {Compacted}..{Last}");
         LogEntry[] chunk = _chunks[ChunkOf(first)];
         int start = SlotOf(first);
         int available = (int)Math.Min(last - first + 1, (ulong)(ChunkSize - start));
@@ -195,7 +198,8 @@ internal sealed class RaftLog
         return bytes;
     }
 
-    /// <summary>The first kept index that has the term of <paramref name="index"/>. Terms never fall along a log.</summary>
+    /// <summary>The first kept index that has the term of <paramref name="index"/>. Terms never fall along a
+    /// log.</summary>
     public LogIndex FirstOfTermAt(LogIndex index)
     {
         Term term = TermAt(index);
@@ -203,7 +207,8 @@ internal sealed class RaftLog
         return LogIndex.Min(below.Next(), index);
     }
 
-    /// <summary>The last known index up to <paramref name="upTo"/> whose term is at most <paramref name="term"/>; null if none is.</summary>
+    /// <summary>The last known index up to <paramref name="upTo"/> whose term is at most <paramref name="term"/>; null
+    /// if none is.</summary>
     public LogIndex? LastAtMost(Term term, LogIndex upTo)
     {
         if (upTo < Compacted.Index || Compacted.Term > term) return null;

@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Core;
 
 /// <summary>
-/// Who decides. All counting of quorums is here, so that learners (members absent from this set) and joint consensus (two sets,
-/// each of which must agree; Thesis §4.3) have one place to go.
+/// Who decides. All counting of quorums is here, so that learners (members absent from this set) and joint consensus
+/// (two sets, each of which must agree; Thesis §4.3) have one place to go.
 /// </summary>
 internal sealed class VoterSet
 {
@@ -19,7 +19,8 @@ internal sealed class VoterSet
 
     public bool Contains(ReplicaId replica) => Array.IndexOf(_voters, replica) >= 0;
 
-    /// <summary>The largest value that a quorum has reached. Sorts <paramref name="values"/>, one per voter, in place.</summary>
+    /// <summary>The largest value that a quorum has reached. Sorts <paramref name="values"/>, one per voter, in
+    /// place.</summary>
     public ulong ReachedByQuorum(Span<ulong> values)
     {
         Invariant.Require(values.Length == _voters.Length, $"{values.Length} values for {_voters.Length} voters");

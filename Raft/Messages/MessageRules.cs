@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Core;
 
-/// <summary>What a message must satisfy before a replica looks at it: nothing a peer sends may break arithmetic or the log.</summary>
+/// <summary>What a message must satisfy before a replica looks at it: nothing a peer sends may break arithmetic or the
+/// log.</summary>
 internal static class MessageRules
 {
     // Leaves room to count on: no honest replica ever comes near.
@@ -30,7 +31,8 @@ internal static class MessageRules
         if (!IsEntry(last) || !IsIndex(append.LeaderCommit)) return false;
         foreach (ref readonly LogEntry entry in append.Entries.Span)
         {
-            if (entry.Index.Value != last.Index.Value + 1 || entry.Term < last.Term || entry.Term.Value == 0) return false;
+            if (entry.Index.Value != last.Index.Value + 1 || entry.Term < last.Term || entry.Term.Value == 0)
+                return false;
             last = entry.Id;
         }
 
@@ -42,7 +44,8 @@ internal static class MessageRules
     private static bool IsIndex(LogIndex index) => index.Value <= LargestNumber;
 
     private static bool IsEntry(EntryId entry) =>
-        IsIndex(entry.Index) && entry.Term.Value <= LargestNumber && (entry.Index.Value == 0) == (entry.Term.Value == 0);
+        IsIndex(entry.Index) && entry.Term.Value <= LargestNumber
+            && (entry.Index.Value == 0) == (entry.Term.Value == 0);
 
     private static bool IsLast(EntryId last, Term asked) => IsEntry(last) && last.Term < asked;
 }

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Core;
 
-/// <summary>A leader's view of one follower. Lives for one term of leadership. Raft figure 2, "volatile state on leaders".</summary>
+/// <summary>A leader's view of one follower. Lives for one term of leadership. Raft figure 2, "volatile state on
+/// leaders".</summary>
 internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now)
 {
     private readonly Deque<InFlightAppend> _inFlight = new();
@@ -18,7 +19,8 @@ internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now)
 
     public int InFlightAppends => _inFlight.Count;
 
-    /// <summary>When the follower last answered in this term; a new leader gives everyone an election timeout.</summary>
+    /// <summary>When the follower last answered in this term; a new leader gives everyone an election
+    /// timeout.</summary>
     public TimeSpan LastHeard { get; set; } = now;
 
     /// <summary>The latest heartbeat round it answered; 0 if none.</summary>

@@ -81,7 +81,8 @@ public sealed partial class RaftNode
         }
 
         // Only a real conflict truncates: a late message must not undo what a newer one appended.
-        while (!entries.IsEmpty && entries[0].Index <= _log.LastIndex && _log.TermAt(entries[0].Index) == entries[0].Term)
+        while (!entries.IsEmpty && entries[0].Index <= _log.LastIndex
+            && _log.TermAt(entries[0].Index) == entries[0].Term)
             entries = entries[1..];
         if (!entries.IsEmpty)
         {
@@ -99,7 +100,8 @@ public sealed partial class RaftNode
     private void RequireAgreesWithCommitted(EntryId entry)
     {
         if (entry.Index > CommitIndex || !_log.TryTermAt(entry.Index, out Term term)) return;
-        Invariant.Require(term == entry.Term, $"{Id} committed {entry.Index} of {term}; the leader of {Term} has {entry.Term} there");
+        Invariant.Require(term == entry.Term,
+            $"{Id} committed {entry.Index} of {term}; the leader of {Term} has {entry.Term} there");
     }
 
     private void Reject(ReplicaId from, LogIndex rejected)

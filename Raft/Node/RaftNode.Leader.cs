@@ -11,8 +11,8 @@ public sealed partial class RaftNode
     private long _uncommittedBytes;
 
     /// <summary>
-    /// Appends a command if this replica leads. <see cref="ProposeOutcome.Appended"/> promises nothing yet: the entry counts once
-    /// it is committed under <paramref name="id"/>.
+    /// Appends a command if this replica leads. <see cref="ProposeOutcome.Appended"/> promises nothing yet: the entry
+    /// counts once it is committed under <paramref name="id"/>.
     /// </summary>
     /// <param name="payload">Must not change afterwards.</param>
     /// <param name="id">Where it was appended; zero if it was not.</param>
@@ -29,8 +29,8 @@ public sealed partial class RaftNode
     }
 
     /// <summary>
-    /// Gives up leadership of the term, for example because the disk hangs, and does not campaign for a full randomised election
-    /// timeout. A replica that does not lead only puts off campaigning.
+    /// Gives up leadership of the term, for example because the disk hangs, and does not campaign for a full randomised
+    /// election timeout. A replica that does not lead only puts off campaigning.
     /// </summary>
     public void StepDown(TimeSpan now)
     {

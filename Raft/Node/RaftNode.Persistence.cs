@@ -20,8 +20,8 @@ public sealed partial class RaftNode
     private readonly List<OutboundMessage> _held = [];
 
     /// <summary>
-    /// The log is durable up to here. Falls when entries are overwritten, and a write counts only for entries that no later one
-    /// overwrote.
+    /// The log is durable up to here. Falls when entries are overwritten, and a write counts only for entries that no
+    /// later one overwrote.
     /// </summary>
     public LogIndex DurableIndex { get; private set; }
 
@@ -36,7 +36,8 @@ public sealed partial class RaftNode
     public void PersistCompleted(ulong number, TimeSpan now)
     {
         if (number > _lastWrite)
-            throw new ArgumentOutOfRangeException(nameof(number), $"Write {number} was never handed out; {_lastWrite} was the last.");
+            throw new ArgumentOutOfRangeException(nameof(number),
+                $"Write {number} was never handed out; {_lastWrite} was the last.");
         Advance(now);
         while (_writes.Count > 0 && _writes[0].Number <= number)
         {
@@ -70,7 +71,8 @@ public sealed partial class RaftNode
 
         _log.AppendRange(recovered.Entries.Span);
         Invariant.Require(_log.Last.Term <= state.Term, $"recovered {_log.Last}, newer than {state.Term}");
-        Invariant.Require(state.Commit <= _log.LastIndex, $"recovered commit {state.Commit} beyond the log's end {_log.Last}");
+        Invariant.Require(state.Commit <= _log.LastIndex,
+            $"recovered commit {state.Commit} beyond the log's end {_log.Last}");
         Term = state.Term;
         _votedFor = state.VotedFor;
         CommitIndex = LogIndex.Max(state.Commit, recovered.Snapshot.Index);
@@ -103,7 +105,8 @@ public sealed partial class RaftNode
         LowerMarks(index.Previous());
     }
 
-    // The snapshot stands for a committed prefix; none of what the log had may count as durable beyond what was committed.
+    // The snapshot stands for a committed prefix; none of what the log had may count as durable beyond what was
+    // committed.
     private void ResetToSnapshot(EntryId snapshot)
     {
         LowerMarks(CommitIndex);
@@ -127,8 +130,8 @@ public sealed partial class RaftNode
         }
     }
 
-    // A commit index that moved is no reason to write: it travels with the next write, and never ahead of the log on disk.
-    // A snapshot is written alone: the entries after it follow in a write of their own.
+    // A commit index that moved is no reason to write: it travels with the next write, and never ahead of the log on
+    // disk. A snapshot is written alone: the entries after it follow in a write of their own.
     private PersistRequest? TakeWrite()
     {
         if (!IsWriteDue) return null;
@@ -155,7 +158,8 @@ public sealed partial class RaftNode
         return new PersistRequest(_lastWrite, changed, snapshot, entries);
     }
 
-    /// <summary>Sends a message that promises something about the present term, once term and vote are durable.</summary>
+    /// <summary>Sends a message that promises something about the present term, once term and vote are
+    /// durable.</summary>
     private void SendWhenTermIsDurable(ReplicaId to, RaftMessage message)
     {
         if (IsTermDurable)
@@ -177,5 +181,6 @@ public sealed partial class RaftNode
     }
 
     /// <param name="Last">The log on disk ends here after the write, as far as no later write overwrote it.</param>
-    private readonly record struct WriteInFlight(ulong Number, LogIndex Last, long Bytes, Term Term, ReplicaId VotedFor);
+    private readonly record struct WriteInFlight(ulong Number, LogIndex Last, long Bytes, Term Term,
+        ReplicaId VotedFor);
 }

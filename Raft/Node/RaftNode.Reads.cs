@@ -38,9 +38,9 @@ public sealed partial class RaftNode
     private ulong _forwardNumber;
 
     /// <summary>
-    /// Asks from which index on a linearizable read may be served; the answer comes in <see cref="Ready.ReadsReady"/> or
-    /// <see cref="Ready.ReadsFailed"/>. A follower asks its leader; without one the read fails at once, and if the leader does
-    /// not answer, after an election timeout.
+    /// Asks from which index on a linearizable read may be served; the answer comes in <see cref="Ready.ReadsReady"/>
+    /// or <see cref="Ready.ReadsFailed"/>. A follower asks its leader; without one the read fails at once, and if the
+    /// leader does not answer, after an election timeout.
     /// </summary>
     public void ReadIndex(ulong requestId, TimeSpan now)
     {
@@ -51,8 +51,8 @@ public sealed partial class RaftNode
     }
 
     /// <summary>
-    /// This leader itself confirms a round, having checked after the round started that its storage is still its own. A round
-    /// that is not of this leadership is ignored.
+    /// This leader itself confirms a round, having checked after the round started that its storage is still its own. A
+    /// round that is not of this leadership is ignored.
     /// </summary>
     public void ConfirmRound(ulong round, TimeSpan now)
     {
@@ -63,13 +63,14 @@ public sealed partial class RaftNode
     }
 
     /// <summary>
-    /// Whether a linearizable read may be served now from what is applied, without a round. Ask when the answer is produced.
+    /// Whether a linearizable read may be served now from what is applied, without a round. Ask when the answer is
+    /// produced.
     /// </summary>
     /// <remarks>
-    /// Holds for an election timeout less the drift margin from the start of the last round a quorum answered: until then no
-    /// follower of that quorum votes for another. A vote asked for by a leadership transfer is the exception, so there is no lease
-    /// while one is under way, and, because a <see cref="TimeoutNow"/> may be late without bound, none for the rest of the term
-    /// once one was sent.
+    /// Holds for an election timeout less the drift margin from the start of the last round a quorum answered: until
+    /// then no follower of that quorum votes for another. A vote asked for by a leadership transfer is the exception,
+    /// so there is no lease while one is under way, and, because a <see cref="TimeoutNow"/> may be late without bound,
+    /// none for the rest of the term once one was sent.
     /// </remarks>
     public bool HasLease(TimeSpan now)
     {
@@ -113,7 +114,9 @@ public sealed partial class RaftNode
 
     private void ConfirmRounds()
     {
-        Span<ulong> confirmed = _voters.Count <= StackVoters ? stackalloc ulong[_voters.Count] : new ulong[_voters.Count];
+        Span<ulong> confirmed = _voters.Count <= StackVoters
+            ? stackalloc ulong[_voters.Count]
+            : new ulong[_voters.Count];
         confirmed[0] = _ownConfirmedRound;
         for (int i = 0; i < _progress.Count; i++) confirmed[i + 1] = _progress[i].AckedRound;
         ulong reached = _voters.ReachedByQuorum(confirmed);

@@ -7,7 +7,8 @@ public sealed partial class RaftNode
     private Ready _outbox = new();
     private Ready _taken = new();
 
-    /// <summary>Whether <see cref="TakeReady"/> has something. Committed entries are asked for by <see cref="NextCommitted"/>.</summary>
+    /// <summary>Whether <see cref="TakeReady"/> has something. Committed entries are asked for by
+    /// <see cref="NextCommitted"/>.</summary>
     public bool HasReady =>
         _outbox.Messages.Count > 0 || _replicationIsDue || IsWriteDue || IsReadRoundDue || _readsToForward.Count > 0
         || _outbox.ReadsReady.Count > 0 || _outbox.ReadsFailed.Count > 0 || _outbox.SnapshotsToSend.Count > 0

@@ -9,8 +9,8 @@ public sealed partial class RaftNode
     private AppendEntries? _sharedAppend;
 
     /// <summary>
-    /// The driver is done with bringing a snapshot to a follower, whether it arrived or not: the follower's answer to the next
-    /// heartbeat tells, and starts another attempt where it is needed.
+    /// The driver is done with bringing a snapshot to a follower, whether it arrived or not: the follower's answer to
+    /// the next heartbeat tells, and starts another attempt where it is needed.
     /// </summary>
     public void ReportSnapshotEnded(ReplicaId follower, TimeSpan now)
     {
@@ -114,7 +114,8 @@ public sealed partial class RaftNode
     private void HandleRejection(Progress progress, AppendEntriesRejection rejection)
     {
         progress.LastHeard = _now;
-        bool isStale = rejection.Rejected <= progress.Match || rejection.Rejected > _log.LastIndex || progress.State switch
+        bool isStale = rejection.Rejected <= progress.Match || rejection.Rejected > _log.LastIndex
+            || progress.State switch
         {
             ReplicationState.Probe => rejection.Rejected != progress.Next.Previous(),
             ReplicationState.Replicate => rejection.Rejected >= progress.Next,
@@ -170,8 +171,9 @@ public sealed partial class RaftNode
         SendTimeoutNowIfCaughtUp(progress);
     }
 
-    // What was sent before the round should be there by now. If not, it was lost (or overtaken: resending harms nothing). If it
-    // is there but not acknowledged, the disk is slow or the answer was lost: an empty append asks again.
+    // What was sent before the round should be there by now. If not, it was lost (or overtaken: resending harms
+    // nothing). If it is there but not acknowledged, the disk is slow or the answer was lost: an empty append asks
+    // again.
     private void CompareWithSent(Progress progress, LogIndex agreed)
     {
         LogIndex sent = progress.CheckIndex;

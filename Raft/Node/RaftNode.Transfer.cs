@@ -12,10 +12,11 @@ public sealed partial class RaftNode
     public bool IsTransferringLeadership => !_transferTarget.IsNone;
 
     /// <summary>
-    /// Starts handing leadership to <paramref name="target"/>: brings its log up to date, then tells it to campaign. Until it
-    /// wins, or an election timeout has passed, proposals are Busy. A transfer to another replica is replaced.
+    /// Starts handing leadership to <paramref name="target"/>: brings its log up to date, then tells it to campaign.
+    /// Until it wins, or an election timeout has passed, proposals are Busy. A transfer to another replica is replaced.
     /// </summary>
-    /// <returns>False, and nothing changes, if this replica does not lead, or the target is itself or unknown.</returns>
+    /// <returns>False, and nothing changes, if this replica does not lead, or the target is itself or
+    /// unknown.</returns>
     public bool TransferLeadership(ReplicaId target, TimeSpan now)
     {
         Advance(now);

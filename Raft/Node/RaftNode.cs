@@ -1,9 +1,9 @@
 namespace Orleans.Raft.Core;
 
 /// <summary>
-/// One replica of one Raft group. Deterministic and single-threaded: every input carries monotonic time, and all that is to be
-/// done comes out of <see cref="TakeReady"/>. Take the ready after each input, or after each batch of inputs, until
-/// <see cref="HasReady"/> is false.
+/// One replica of one Raft group. Deterministic and single-threaded: every input carries monotonic time, and all that
+/// is to be done comes out of <see cref="TakeReady"/>. Take the ready after each input, or after each batch of inputs,
+/// until <see cref="HasReady"/> is false.
 /// </summary>
 public sealed partial class RaftNode
 {
@@ -80,7 +80,8 @@ public sealed partial class RaftNode
 
     internal RaftLog Log => _log;
 
-    /// <summary>Lets time pass. Any period will do: the node compares <paramref name="now"/>, it never counts ticks.</summary>
+    /// <summary>Lets time pass. Any period will do: the node compares <paramref name="now"/>, it never counts
+    /// ticks.</summary>
     public void Tick(TimeSpan now)
     {
         Advance(now);
@@ -88,8 +89,10 @@ public sealed partial class RaftNode
         else TickOthers();
     }
 
-    /// <summary>Takes a message from another replica of the group. Lost, late, repeated and reordered ones do no harm.</summary>
-    /// <exception cref="InvariantViolationException">Safety is already broken: two leaders in one term, or a committed entry contradicted.</exception>
+    /// <summary>Takes a message from another replica of the group. Lost, late, repeated and reordered ones do no
+    /// harm.</summary>
+    /// <exception cref="InvariantViolationException">Safety is already broken: two leaders in one term, or a committed
+    /// entry contradicted.</exception>
     public void Step(ReplicaId from, RaftMessage message, TimeSpan now)
     {
         ArgumentNullException.ThrowIfNull(message);
@@ -122,12 +125,14 @@ public sealed partial class RaftNode
         }
     }
 
-    /// <summary>The next committed entries to apply, from <see cref="LastApplied"/> on; more may follow after these. Empty if there are none.</summary>
+    /// <summary>The next committed entries to apply, from <see cref="LastApplied"/> on; more may follow after these.
+    /// Empty if there are none.</summary>
     /// <param name="maxBytes">Payload bytes; a single larger entry comes alone.</param>
     public ReadOnlyMemory<LogEntry> NextCommitted(int maxBytes) =>
         LastApplied == CommitIndex ? default : _log.Slice(LastApplied.Next(), CommitIndex, maxBytes);
 
-    /// <summary>Everything up to <paramref name="index"/> is applied to the state machine. An index a snapshot has overtaken is ignored.</summary>
+    /// <summary>Everything up to <paramref name="index"/> is applied to the state machine. An index a snapshot has
+    /// overtaken is ignored.</summary>
     public void Applied(LogIndex index)
     {
         Invariant.Require(index <= CommitIndex, $"{Id} applied {index} beyond its commit {CommitIndex}");
@@ -135,8 +140,8 @@ public sealed partial class RaftNode
     }
 
     /// <summary>
-    /// Forgets entries up to and including <paramref name="upTo"/> in memory, but none that is not yet durable: those stay until
-    /// a later call. Slices handed out before stay valid.
+    /// Forgets entries up to and including <paramref name="upTo"/> in memory, but none that is not yet durable: those
+    /// stay until a later call. Slices handed out before stay valid.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Not all of it is applied; nothing was forgotten.</exception>
     public void Compact(LogIndex upTo)

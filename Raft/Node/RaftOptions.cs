@@ -14,13 +14,16 @@ public sealed record RaftOptions
     /// <summary>Differs for every life of a replica, so that answers to an earlier life are told apart.</summary>
     public required ulong BootNonce { get; init; }
 
-    /// <summary>The shortest time without a leader after which a follower campaigns; each wait is drawn from one to two of it. Default 500 ms.</summary>
+    /// <summary>The shortest time without a leader after which a follower campaigns; each wait is drawn from one to two
+    /// of it. Default 500 ms.</summary>
     public TimeSpan ElectionTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>How often a leader starts a round of heartbeats. Default 100 ms, at most a third of <see cref="ElectionTimeout"/>.</summary>
+    /// <summary>How often a leader starts a round of heartbeats. Default 100 ms, at most a third of
+    /// <see cref="ElectionTimeout"/>.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How much shorter than <see cref="ElectionTimeout"/> a lease is, for clocks that run at different speeds. Default 50 ms.</summary>
+    /// <summary>How much shorter than <see cref="ElectionTimeout"/> a lease is, for clocks that run at different
+    /// speeds. Default 50 ms.</summary>
     public TimeSpan LeaseDriftMargin { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>AppendEntries messages sent to one follower and not yet answered. Default 16.</summary>
@@ -32,10 +35,12 @@ public sealed record RaftOptions
     /// <summary>Payload bytes of one AppendEntries; a single larger entry travels alone. Default 1 MiB.</summary>
     public int MaxAppendBytes { get; init; } = 1 << 20;
 
-    /// <summary>Payload bytes a leader holds that are not committed; beyond it <c>Propose</c> answers Busy. Default 32 MiB.</summary>
+    /// <summary>Payload bytes a leader holds that are not committed; beyond it <c>Propose</c> answers Busy. Default 32
+    /// MiB.</summary>
     public int MaxUncommittedBytes { get; init; } = 32 << 20;
 
-    /// <summary>Payload bytes handed to the disk and not durable; beyond it a follower drops appends and a leader answers Busy. Default 32 MiB.</summary>
+    /// <summary>Payload bytes handed to the disk and not durable; beyond it a follower drops appends and a leader
+    /// answers Busy. Default 32 MiB.</summary>
     public int MaxUnflushedBytes { get; init; } = 32 << 20;
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>

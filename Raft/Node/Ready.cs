@@ -9,15 +9,17 @@ public readonly record struct ReadReady(ulong RequestId, LogIndex Index);
 /// <summary>One numbered write to a replica's storage; atomic: after a crash all of it is there or none.</summary>
 /// <param name="Number">Grows by one per write; completions come in this order.</param>
 /// <param name="HardState">Replaces the stored one; null leaves it.</param>
-/// <param name="Snapshot">Replaces everything up to it, and the whole log: the driver has received its file. Null: none.</param>
-/// <param name="Entries">Contiguous. The first one truncates whatever the stored log has from its index on. May be empty.</param>
+/// <param name="Snapshot">Replaces everything up to it, and the whole log: the driver has received its file. Null:
+/// none.</param>
+/// <param name="Entries">Contiguous. The first one truncates whatever the stored log has from its index on. May be
+/// empty.</param>
 public sealed record PersistRequest(
     ulong Number, HardState? HardState, EntryId? Snapshot, ReadOnlyMemory<LogEntry> Entries);
 
 /// <summary>
 /// All that a <c>RaftNode</c> wants done since the last one was taken. Everything in it may be done at once and in any
-/// order, except that writes reach the storage in the order of their numbers: what must wait for the disk is kept in the node
-/// until <c>RaftNode.PersistCompleted</c>. The instance is reused: read it before the node's next input.
+/// order, except that writes reach the storage in the order of their numbers: what must wait for the disk is kept in
+/// the node until <c>RaftNode.PersistCompleted</c>. The instance is reused: read it before the node's next input.
 /// </summary>
 public sealed class Ready
 {
@@ -28,14 +30,16 @@ public sealed class Ready
 
     public List<ReadReady> ReadsReady { get; } = [];
 
-    /// <summary>Reads that cannot be served because leadership was lost or the leader refused; their callers may retry.</summary>
+    /// <summary>Reads that cannot be served because leadership was lost or the leader refused; their callers may
+    /// retry.</summary>
     public List<ulong> ReadsFailed { get; } = [];
 
     /// <summary>Followers that need a snapshot. The driver sends it and reports the end by
     /// <c>RaftNode.ReportSnapshotEnded</c>, whether it arrived or not.</summary>
     public List<ReplicaId> SnapshotsToSend { get; } = [];
 
-    /// <summary>A read round this leader itself has to confirm, after checking that its storage is still its own; 0 if none.</summary>
+    /// <summary>A read round this leader itself has to confirm, after checking that its storage is still its own; 0 if
+    /// none.</summary>
     public ulong RoundToConfirm { get; internal set; }
 
     internal void Clear()

@@ -5,8 +5,9 @@ using System.Text.Json;
 namespace Orleans.Raft.Silo;
 
 /// <summary>
-/// Orleans' membership table in a file that all silos of one machine share, so that any of them may die, the first one too. Every
-/// change reads, changes and replaces the file under an exclusive lock on a file beside it; the lock dies with its process.
+/// Orleans' membership table in a file that all silos of one machine share, so that any of them may die, the first one
+/// too. Every change reads, changes and replaces the file under an exclusive lock on a file beside it; the lock dies
+/// with its process.
 /// </summary>
 internal sealed class FileMembershipTable(string path) : IMembershipTable
 {
@@ -17,8 +18,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
     private readonly string _path = Path.GetFullPath(path);
 
     /// <summary>
-    /// Also buries silos that died with nobody left to find it out: their ports refuse connections, which on one machine proves
-    /// that their processes are gone. Without this a silo that starts would wait for answers from them.
+    /// Also buries silos that died with nobody left to find it out: their ports refuse connections, which on one
+    /// machine proves that their processes are gone. Without this a silo that starts would wait for answers from them.
     /// </summary>
     public async Task InitializeMembershipTable(bool tryInitTableVersion)
     {
@@ -47,7 +48,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
 
     public Task CleanupDefunctSiloEntries(DateTimeOffset beforeDate) => UnderLockAsync(file =>
     {
-        int removed = file.Rows.RemoveAll(r => r.Status == SiloStatus.Dead && r.IAmAliveTime < beforeDate.UtcDateTime && r.StartTime < beforeDate.UtcDateTime);
+        int removed = file.Rows.RemoveAll(r => r.Status == SiloStatus.Dead && r.IAmAliveTime < beforeDate.UtcDateTime
+            && r.StartTime < beforeDate.UtcDateTime);
         return (true, removed > 0);
     });
 
@@ -58,7 +60,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
 
     public Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion) => UnderLockAsync(file =>
     {
-        if (file.VersionEtag != tableVersion.VersionEtag || file.Find(entry.SiloAddress) is not null) return (false, false);
+        if (file.VersionEtag != tableVersion.VersionEtag || file.Find(entry.SiloAddress) is not null)
+            return (false, false);
         file.Rows.Add(MembershipFile.Row.Of(entry, file.NextEtag()));
         Advance(file, tableVersion);
         return (true, true);
@@ -66,7 +69,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
 
     public Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) => UnderLockAsync(file =>
     {
-        if (file.VersionEtag != tableVersion.VersionEtag || file.Find(entry.SiloAddress) is not { } row || row.Etag != etag) return (false, false);
+        if (file.VersionEtag != tableVersion.VersionEtag || file.Find(entry.SiloAddress) is not { } row
+            || row.Etag != etag) return (false, false);
         file.Rows[file.Rows.IndexOf(row)] = MembershipFile.Row.Of(entry, file.NextEtag());
         Advance(file, tableVersion);
         return (true, true);
@@ -141,7 +145,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
         }
         catch (Exception failure) when (failure is JsonException or InvalidDataException)
         {
-            throw new InvalidDataException($"{_path} is no membership file ({failure.Message}). Stop all silos of the cluster and delete it: it holds nothing that lasts.", failure);
+            throw new InvalidDataException($"{_path} is no membership file ({failure.Message}). Stop all silos of the "
+                + "cluster and delete it: it holds nothing that lasts.", failure);
         }
     }
 
@@ -159,7 +164,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
             {
                 // Held by another silo for the length of one small write.
                 if (TimeProvider.System.GetElapsedTime(start) > LockTimeout)
-                    throw new IOException($"{name} was held by another process for more than {LockTimeout.TotalSeconds} s: {failure.Message}", failure);
+                    throw new IOException($"{name} was held by another process for more than "
+                        + $"{LockTimeout.TotalSeconds} s: {failure.Message}", failure);
             }
             await Task.Delay(LockRetry);
         }

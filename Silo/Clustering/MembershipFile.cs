@@ -15,7 +15,8 @@ internal sealed class MembershipFile
     public List<Row> Rows { get; set; } = [];
 
     public static MembershipFile Parse(ReadOnlySpan<byte> json) =>
-        JsonSerializer.Deserialize<MembershipFile>(json, Format) ?? throw new InvalidDataException("The file holds null.");
+        JsonSerializer.Deserialize<MembershipFile>(json, Format)
+            ?? throw new InvalidDataException("The file holds null.");
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, Format);
 
@@ -72,7 +73,8 @@ internal sealed class MembershipFile
             FaultZone = entry.FaultZone,
             StartTime = entry.StartTime,
             IAmAliveTime = entry.IAmAliveTime,
-            Suspicions = [.. (entry.SuspectTimes ?? []).Select(s => new Suspicion { By = s.Item1.ToParsableString(), At = s.Item2 })],
+            Suspicions = [.. (entry.SuspectTimes ?? [])
+                .Select(s => new Suspicion { By = s.Item1.ToParsableString(), At = s.Item2 })],
         };
 
         public MembershipEntry ToEntry() => new()

@@ -2,11 +2,12 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>
 /// One data directory, as the store sees it: the seam behind which real files, threads and system calls live, and where
-/// tests put a simulated disk. Paths are relative, with <c>/</c> between parts. Failures are <see cref="DiskException"/>.
+/// tests put a simulated disk. Paths are relative, with <c>/</c> between parts. Failures are
+/// <see cref="DiskException"/>.
 /// </summary>
 /// <remarks>
-/// Nothing is durable before it is flushed: a file's bytes by <see cref="IDiskFile.FlushAsync"/>, its existence and name
-/// by <see cref="FlushDirectoryAsync"/> of the directory it is in.
+/// Nothing is durable before it is flushed: a file's bytes by <see cref="IDiskFile.FlushAsync"/>, its existence and
+/// name by <see cref="FlushDirectoryAsync"/> of the directory it is in.
 /// </remarks>
 public interface IDisk : IAsyncDisposable
 {
@@ -18,7 +19,8 @@ public interface IDisk : IAsyncDisposable
 
     ValueTask CreateDirectoryAsync(string path);
 
-    /// <summary>The names (not paths) of files and directories in a directory, sorted; empty if it does not exist.</summary>
+    /// <summary>The names (not paths) of files and directories in a directory, sorted; empty if it does not
+    /// exist.</summary>
     ValueTask<IReadOnlyList<string>> ListAsync(string directory);
 
     /// <summary>Opens a file for reading and writing.</summary>

@@ -4,8 +4,9 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>A directory of the machine's file system. Dispose it after the storage that uses it.</summary>
 /// <remarks>
-/// Three threads make the system calls: one serves files opened as <c>*.log</c>, one snapshot files, and one everything else, so
-/// that neither preparing segments nor flushing directories delays the log, and a large snapshot does not delay the next segment.
+/// Three threads make the system calls: one serves files opened as <c>*.log</c>, one snapshot files, and one everything
+/// else, so that neither preparing segments nor flushing directories delays the log, and a large snapshot does not
+/// delay the next segment.
 /// </remarks>
 public sealed class LocalDisk : IDisk
 {
@@ -42,23 +43,28 @@ public sealed class LocalDisk : IDisk
         return new HeldLock(handle);
     });
 
-    public ValueTask CreateDirectoryAsync(string path) => new(_otherThread.RunAsync("create the directory", Full(path), () =>
+    public ValueTask CreateDirectoryAsync(string path) =>
+        new(_otherThread.RunAsync("create the directory", Full(path), () =>
     {
         var missing = new Stack<string>();
-        for (string? at = Full(path); at is not null && !Directory.Exists(at); at = Path.GetDirectoryName(at)) missing.Push(at);
+        for (string? at = Full(path); at is not null && !Directory.Exists(at); at = Path.GetDirectoryName(at))
+            missing.Push(at);
         Directory.CreateDirectory(Full(path));
         // The caller flushes directories inside this one; those above are made durable here.
         foreach (string made in missing)
         {
-            if (_root.StartsWith(made, StringComparison.Ordinal) && Path.GetDirectoryName(made) is { } parent) FlushDirectory(parent);
+            if (_root.StartsWith(made, StringComparison.Ordinal) && Path.GetDirectoryName(made) is { } parent)
+                FlushDirectory(parent);
         }
         return true;
     }));
 
-    public ValueTask<IReadOnlyList<string>> ListAsync(string directory) => Other("list", directory, IReadOnlyList<string> () =>
+    public ValueTask<IReadOnlyList<string>> ListAsync(string directory) =>
+        Other("list", directory, IReadOnlyList<string> () =>
     {
         if (!Directory.Exists(Full(directory))) return [];
-        string[] names = [.. Directory.EnumerateFileSystemEntries(Full(directory)).Select(entry => Path.GetFileName(entry))];
+        string[] names =
+            [.. Directory.EnumerateFileSystemEntries(Full(directory)).Select(entry => Path.GetFileName(entry))];
         Array.Sort(names, StringComparer.Ordinal);
         return names;
     });

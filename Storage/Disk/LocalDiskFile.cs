@@ -45,7 +45,9 @@ internal sealed class LocalDiskFile(string path, SafeFileHandle handle, DiskThre
             return true;
         }));
 
-    public ValueTask DisposeAsync() => handle.IsClosed ? ValueTask.CompletedTask : new(thread.RunAsync("close", path, () =>
+    public ValueTask DisposeAsync() => handle.IsClosed
+        ? ValueTask.CompletedTask
+        : new(thread.RunAsync("close", path, () =>
     {
         handle.Dispose();
         return true;

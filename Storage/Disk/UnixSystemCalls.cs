@@ -3,7 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Orleans.Raft.Storage;
 
-/// <summary>What the BCL cannot do: flush a directory, flush data without needless metadata, insist on a lock.</summary>
+/// <summary>What the BCL cannot do: flush a directory, flush data without needless metadata, insist on a
+/// lock.</summary>
 internal static partial class UnixSystemCalls
 {
     private const int LockExclusive = 2;

@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// All durable state of one node: its identity, its formation record, and one storage per replica, all writing to one shared
-/// log. Members may be called from any thread; completions run on the caller's scheduler.
+/// All durable state of one node: its identity, its formation record, and one storage per replica, all writing to one
+/// shared log. Members may be called from any thread; completions run on the caller's scheduler.
 /// </summary>
 public interface INodeStorage : IAsyncDisposable
 {
@@ -21,14 +21,14 @@ public interface INodeStorage : IAsyncDisposable
     IReadOnlyList<GroupId> Groups { get; }
 
     /// <summary>
-    /// Opens the only valid handle to a replica's storage. An older handle to the same group is fenced first: its writes that
-    /// reached the log are completed and part of what is recovered; later ones are refused.
+    /// Opens the only valid handle to a replica's storage. An older handle to the same group is fenced first: its
+    /// writes that reached the log are completed and part of what is recovered; later ones are refused.
     /// </summary>
     ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group);
 
     /// <summary>
-    /// Dies as a crashed process does: writes queued here are discarded and never reach the disk, every handle is fenced, no
-    /// completion comes any more. The directory lock is released.
+    /// Dies as a crashed process does: writes queued here are discarded and never reach the disk, every handle is
+    /// fenced, no completion comes any more. The directory lock is released.
     /// </summary>
     ValueTask CrashAsync();
 

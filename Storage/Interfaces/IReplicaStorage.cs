@@ -10,15 +10,17 @@ public interface IReplicaStorage
     /// <summary>Grows with every opening of this replica.</summary>
     ulong Incarnation { get; }
 
-    /// <summary>False for good once the replica was opened again, or the storage crashed or failed. May be read from any thread.</summary>
+    /// <summary>False for good once the replica was opened again, or the storage crashed or failed. May be read from
+    /// any thread.</summary>
     bool IsCurrent { get; }
 
-    /// <summary>What was durable when this handle was opened. To be read before the first <see cref="Submit"/>, which forgets it.</summary>
+    /// <summary>What was durable when this handle was opened. To be read before the first <see cref="Submit"/>, which
+    /// forgets it.</summary>
     RecoveredReplica Recovered { get; }
 
     /// <summary>
-    /// Queues a write. <paramref name="observer"/> hears of it once it is durable, or never: a fenced handle's and a crashed
-    /// node's writes are dropped, a failed disk is told by <see cref="IPersistenceObserver.StorageFailed"/>.
+    /// Queues a write. <paramref name="observer"/> hears of it once it is durable, or never: a fenced handle's and a
+    /// crashed node's writes are dropped, a failed disk is told by <see cref="IPersistenceObserver.StorageFailed"/>.
     /// </summary>
     void Submit(PersistRequest request, IPersistenceObserver observer);
 
@@ -28,12 +30,14 @@ public interface IReplicaStorage
     ValueTask<ISnapshotWriter> CreateSnapshotAsync(EntryId last);
 
     /// <summary>
-    /// Records a finished snapshot of this replica's own state in the log; when it returns, it is durable, log entries up to it
-    /// are no longer needed on disk, and the file of the snapshot before is gone as soon as no reader holds it.
+    /// Records a finished snapshot of this replica's own state in the log; when it returns, it is durable, log entries
+    /// up to it are no longer needed on disk, and the file of the snapshot before is gone as soon as no reader holds
+    /// it.
     /// </summary>
     ValueTask RecordSnapshotAsync(SnapshotFile file);
 
-    /// <summary>Opens the recorded snapshot (or one finished but not yet recorded) for reading; it stays readable until disposed.</summary>
+    /// <summary>Opens the recorded snapshot (or one finished but not yet recorded) for reading; it stays readable until
+    /// disposed.</summary>
     ValueTask<ISnapshotReader> OpenSnapshotAsync(SnapshotFile file);
 
     /// <summary>The snapshot recorded last; null if none.</summary>

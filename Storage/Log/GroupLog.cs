@@ -4,8 +4,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// What the log holds of one group as of the last batch composed: what a restart would find, and in which segments. Belongs to
-/// the log's turn. Entries share their payloads with the core.
+/// What the log holds of one group as of the last batch composed: what a restart would find, and in which segments.
+/// Belongs to the log's turn. Entries share their payloads with the core.
 /// </summary>
 internal sealed class GroupLog(GroupId group)
 {
@@ -75,7 +75,8 @@ internal sealed class GroupLog(GroupId group)
     }
 
     /// <summary>
-    /// Writes to the batch what this group still has in <paramref name="from"/>, as far as the room goes, and counts it as being in
+    /// Writes to the batch what this group still has in <paramref name="from"/>, as far as the room goes, and counts it
+    /// as being in
     /// <paramref name="to"/>. The first record is written even if it is larger, if <paramref name="atLeastOne"/>.
     /// </summary>
     public void Carry(LogSegment from, LogSegment to, LogBuffer buffer, long limitBytes, bool atLeastOne)
@@ -124,7 +125,8 @@ internal sealed class GroupLog(GroupId group)
         Uncount(_entries.Items[^count..]);
         _entries.RemoveLast(count);
         while (_ranges.Count > 0 && _ranges[^1].First >= first) RemoveRange(_ranges.Count - 1);
-        if (_ranges.Count > 0 && _ranges[^1].Last >= first) CollectionsMarshal.AsSpan(_ranges)[^1].Last = first.Previous();
+        if (_ranges.Count > 0 && _ranges[^1].Last >= first)
+            CollectionsMarshal.AsSpan(_ranges)[^1].Last = first.Previous();
     }
 
     private void DropThrough(LogIndex last)

@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// One group while the log is replayed. The replay begins in the middle of history, so that entries may come before what
-/// they follow: a later record carries it, or covers it. Only the end must be whole.
+/// One group while the log is replayed. The replay begins in the middle of history, so that entries may come before
+/// what they follow: a later record carries it, or covers it. Only the end must be whole.
 /// </summary>
 internal sealed class GroupReplay(GroupId group)
 {
@@ -67,7 +67,8 @@ internal sealed class GroupReplay(GroupId group)
         for (ulong index = SnapshotIndex + 1; index <= _last; index++)
         {
             if (!_entries.TryGetValue(index, out var stored))
-                throw Corruption.Found(logPath, 0, $"entry {index} of {group} is missing between the snapshot and {_last}");
+                throw Corruption.Found(logPath, 0,
+                    $"entry {index} of {group} is missing between the snapshot and {_last}");
             if (stored.Segment != segment) Flush();
             segment = stored.Segment;
             run.Add(stored.Entry);

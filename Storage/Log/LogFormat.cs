@@ -4,10 +4,10 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// The bytes of a log segment, version 1, little-endian: a <see cref="FileHeader"/> with segment id (8) and store id (16), then
-/// batches, each at a multiple of 8: magic (4), checksum (4) of all that follows, segment id (8), sequence (8), first segment
-/// still needed (8), body length (4), flags (4), body. The checksum starts from the store id, so that no other store's batch and
-/// no value that looks like a batch is ever taken for one.
+/// The bytes of a log segment, version 1, little-endian: a <see cref="FileHeader"/> with segment id (8) and store id
+/// (16), then batches, each at a multiple of 8: magic (4), checksum (4) of all that follows, segment id (8), sequence
+/// (8), first segment still needed (8), body length (4), flags (4), body. The checksum starts from the store id, so
+/// that no other store's batch and no value that looks like a batch is ever taken for one.
 /// </summary>
 internal static class LogFormat
 {
@@ -15,7 +15,8 @@ internal static class LogFormat
     public const int SegmentHeaderBytes = FileHeader.Bytes;
     public const int BatchHeaderBytes = 40;
 
-    /// <summary>A batch without body that says "the log goes on in the next segment"; every segment keeps room for it.</summary>
+    /// <summary>A batch without body that says "the log goes on in the next segment"; every segment keeps room for
+    /// it.</summary>
     public const int SealBytes = BatchHeaderBytes;
 
     public const int MetaBytes = 1 + 4 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4;
@@ -65,7 +66,8 @@ internal static class LogFormat
             throw Corruption.Found(path, FileHeader.OwnOffset,
                 $"it belongs to store {foundStore}, this directory is store {store}; was it copied from another node?");
         }
-        if (foundId != id) throw Corruption.Found(path, FileHeader.OwnOffset, $"it is segment {foundId} under another's name");
+        if (foundId != id)
+            throw Corruption.Found(path, FileHeader.OwnOffset, $"it is segment {foundId} under another's name");
     }
 
     /// <summary>Completes a batch whose body is in place.</summary>
@@ -124,7 +126,8 @@ internal enum RecordKind : byte
     /// <summary>Entries as a replica wrote them: the first one truncates what is stored from its index on.</summary>
     Entries = 2,
 
-    /// <summary>Entries that were written before and are still live, carried to the head of the log; they truncate nothing.</summary>
+    /// <summary>Entries that were written before and are still live, carried to the head of the log; they truncate
+    /// nothing.</summary>
     Carried = 3,
 
     Formation = 4,

@@ -11,9 +11,9 @@ internal sealed record RecoveredLog(
     SortedDictionary<GroupId, GroupLog> Groups, byte[]? Formation, LogSegment? FormationSegment);
 
 /// <summary>
-/// Replays the log. A bad batch with no valid later one is a torn tail: cut, what follows zeroed, flushed. A valid later batch
-/// means that acknowledged data is damaged: refused. Everything replayed is flushed before it is believed, as after the end of
-/// a process it may be in the page cache only.
+/// Replays the log. A bad batch with no valid later one is a torn tail: cut, what follows zeroed, flushed. A valid
+/// later batch means that acknowledged data is damaged: refused. Everything replayed is flushed before it is believed,
+/// as after the end of a process it may be in the page cache only.
 /// </summary>
 internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
 {
@@ -29,7 +29,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
     /// <param name="Last">The last valid batch; null if there is none.</param>
     private readonly record struct Scan(LogSegment Segment, BatchHeader? Last);
 
-    /// <summary>Throws <see cref="CorruptionException"/> or <see cref="UnsupportedFileVersionException"/>, having changed nothing.</summary>
+    /// <summary>Throws <see cref="CorruptionException"/> or <see cref="UnsupportedFileVersionException"/>, having
+    /// changed nothing.</summary>
     public async ValueTask<RecoveredLog> RunAsync()
     {
         try
@@ -57,7 +58,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
         BatchHeader last = newest.Last!.Value;
         for (ulong id = last.FirstSegment; id <= last.SegmentId + (last.IsSeal ? 1u : 0u); id++)
         {
-            if (!ids.Contains(id)) throw Corruption.Found(LogSegment.PathOf(id), 0, "this segment of the log is missing");
+            if (!ids.Contains(id))
+                throw Corruption.Found(LogSegment.PathOf(id), 0, "this segment of the log is missing");
         }
         await ReplayAsync(last);
         var groups = new SortedDictionary<GroupId, GroupLog>();
@@ -83,7 +85,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
             Scan scan = await ScanAsync(await OpenAsync(id), expected: 0, apply: false);
             if (scan.Last is not null && unwritten <= 1) return scan;
             if (scan.Last is not null)
-                throw Corruption.Found(LogSegment.PathOf(id + 1), LogFormat.SegmentHeaderBytes, "no batch of this segment is readable");
+                throw Corruption.Found(LogSegment.PathOf(id + 1), LogFormat.SegmentHeaderBytes,
+                    "no batch of this segment is readable");
             above = id;
             unwritten++;
         }
@@ -99,7 +102,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
             if (!_open.TryGetValue(id, out LogSegment? segment)) segment = await OpenAsync(id);
             Scan scan = await ScanAsync(segment, expected, apply: true);
             if (id < newest.SegmentId && scan.Last is not { IsSeal: true })
-                throw Corruption.Found(segment.Path, segment.EndBytes, "the batch here is unreadable, but the next segment has later ones");
+                throw Corruption.Found(segment.Path, segment.EndBytes,
+                    "the batch here is unreadable, but the next segment has later ones");
             expected = scan.Last!.Value.Sequence + 1;
         }
     }
@@ -123,7 +127,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
         int offset = LogFormat.SegmentHeaderBytes;
         BatchHeader? last = null;
         while (last is not { IsSeal: true }
-            && LogFormat.TryReadBatch(Content(segment), offset, segment.Id, _seed, out BatchHeader header, out int bodyLength)
+            && LogFormat.TryReadBatch(Content(segment), offset, segment.Id, _seed, out BatchHeader header,
+                out int bodyLength)
             && (expected == 0 || header.Sequence == expected))
         {
             if (apply) Apply(Content(segment).Slice(offset + LogFormat.BatchHeaderBytes, bodyLength), segment, offset);
@@ -144,7 +149,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
             int found = content[offset..].IndexOf(LogFormat.BatchMagic);
             if (found < 0) return;
             offset += found;
-            if (offset % 8 == 0 && LogFormat.TryReadBatch(content, offset, segment.Id, _seed, out BatchHeader later, out _)
+            if (offset % 8 == 0
+                && LogFormat.TryReadBatch(content, offset, segment.Id, _seed, out BatchHeader later, out _)
                 && later.Sequence >= expected)
             {
                 throw Corruption.Found(segment.Path, bad,
@@ -213,11 +219,13 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
             for (int offset = first; offset <= last; offset += zeros.Length)
                 await head.File.WriteAsync(offset, zeros.AsMemory(0, Math.Min(zeros.Length, last - offset + 1)));
         }
-        // A flush that failed in an earlier life may have left the last batch readable but clean in the page cache, where another
-        // flush would not write it: so it is written again. Batches are flushed one by one, so only the head can be in doubt.
+        // A flush that failed in an earlier life may have left the last batch readable but clean in the page cache,
+        // where another flush would not write it: so it is written again. Batches are flushed one by one, so only the
+        // head can be in doubt.
         for (int offset = 0; offset < end; offset += RewriteBytes)
             await head.File.WriteAsync(offset, _content.AsMemory(offset, Math.Min(RewriteBytes, end - offset)));
-        foreach (LogSegment segment in _open.Values.Where(segment => segment.Id >= firstSegment)) await segment.File.FlushAsync();
+        foreach (LogSegment segment in _open.Values.Where(segment => segment.Id >= firstSegment))
+            await segment.File.FlushAsync();
         await disk.FlushDirectoryAsync(DataDirectory.LogDirectory);
     }
 
@@ -233,10 +241,13 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
     private async ValueTask LoadAsync(LogSegment segment)
     {
         if (_contentOf == segment) return;
-        if (segment.LengthBytes > Array.MaxLength) throw Corruption.Found(segment.Path, 0, "the file is larger than any segment");
-        if (_content.Length < segment.LengthBytes) _content = GC.AllocateUninitializedArray<byte>((int)segment.LengthBytes);
+        if (segment.LengthBytes > Array.MaxLength)
+            throw Corruption.Found(segment.Path, 0, "the file is larger than any segment");
+        if (_content.Length < segment.LengthBytes)
+            _content = GC.AllocateUninitializedArray<byte>((int)segment.LengthBytes);
         int length = await segment.File.ReadAsync(0, _content.AsMemory(0, (int)segment.LengthBytes));
-        if (length != segment.LengthBytes) throw Corruption.Found(segment.Path, length, "the file ends before its length");
+        if (length != segment.LengthBytes)
+            throw Corruption.Found(segment.Path, length, "the file ends before its length");
         _contentOf = segment;
     }
 
@@ -246,7 +257,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger)
         return _content.AsSpan(0, (int)segment.LengthBytes);
     }
 
-    private static string WithoutSuffix(string name) => name.EndsWith(DataDirectory.TemporarySuffix, StringComparison.Ordinal)
+    private static string WithoutSuffix(string name) =>
+        name.EndsWith(DataDirectory.TemporarySuffix, StringComparison.Ordinal)
         ? name[..^DataDirectory.TemporarySuffix.Length]
         : name;
 }

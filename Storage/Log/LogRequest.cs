@@ -23,7 +23,8 @@ internal enum LogRequestKind
 /// <param name="Snapshot">The file that goes with the write, or is to be recorded.</param>
 /// <param name="Completion">Hears of it, if no observer does.</param>
 internal readonly record struct LogRequest(
-    LogRequestKind Kind, ReplicaStorage? Replica = null, PersistRequest? Persist = null, IPersistenceObserver? Observer = null,
+    LogRequestKind Kind, ReplicaStorage? Replica = null, PersistRequest? Persist = null,
+    IPersistenceObserver? Observer = null,
     SnapshotFile? Snapshot = null, ReadOnlyMemory<byte> Formation = default, TaskCompletionSource? Completion = null)
 {
     /// <summary>Bytes of its records; at most, if entries turn out to be covered by a snapshot.</summary>

@@ -3,7 +3,8 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage;
 
-/// <summary>Reads the records of one undamaged batch. Malformed ones can only come from a defect, and are refused as damage.</summary>
+/// <summary>Reads the records of one undamaged batch. Malformed ones can only come from a defect, and are refused as
+/// damage.</summary>
 internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offsetBytes)
 {
     private readonly ReadOnlySpan<byte> _body = body;
@@ -52,7 +53,8 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
 
     public byte[] ReadBytes() => Take(ReadCount()).ToArray();
 
-    public readonly CorruptionException Malformed(string what) => Corruption.Found(path, offsetBytes, $"in this batch {what}");
+    public readonly CorruptionException Malformed(string what) =>
+        Corruption.Found(path, offsetBytes, $"in this batch {what}");
 
     private ReadOnlySpan<byte> Take(int count)
     {

@@ -4,8 +4,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// Makes the next segment before it is needed, from a released one or zero-filled, and disposes of released ones. Called on the
-/// log's turn; its own file work goes on beside it.
+/// Makes the next segment before it is needed, from a released one or zero-filled, and disposes of released ones.
+/// Called on the log's turn; its own file work goes on beside it.
 /// </summary>
 internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes, ActivityGate gate)
 {

@@ -1,15 +1,15 @@
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// Removal of old segments. What is still live in the oldest one is carried to the head, in pieces beside the requests; the batch
-/// that no longer needs a segment says so, and only when it is durable the file goes. Carried entries truncate nothing, so each
-/// piece is whole by itself.
+/// Removal of old segments. What is still live in the oldest one is carried to the head, in pieces beside the requests;
+/// the batch that no longer needs a segment says so, and only when it is durable the file goes. Carried entries
+/// truncate nothing, so each piece is whole by itself.
 /// </summary>
 /// <remarks>
-/// Invariant: at rest, the log's files are below 2 x live bytes + 4 segments, as long as a request is small against a segment.
-/// Carrying starts at 1.5 x live + 2.5 segments and carries twice what it accepts meanwhile, so that even if all live bytes are in
-/// the oldest segments, less than half of them is written on top before it ends. It starts only if there is real garbage to
-/// gain, not only room that large requests left at the ends of segments; so it always ends.
+/// Invariant: at rest, the log's files are below 2 x live bytes + 4 segments, as long as a request is small against a
+/// segment. Carrying starts at 1.5 x live + 2.5 segments and carries twice what it accepts meanwhile, so that even if
+/// all live bytes are in the oldest segments, less than half of them is written on top before it ends. It starts only
+/// if there is real garbage to gain, not only room that large requests left at the ends of segments; so it always ends.
 /// </remarks>
 internal sealed partial class WriteAheadLog
 {
@@ -52,7 +52,8 @@ internal sealed partial class WriteAheadLog
         int before = _batch.LengthBytes;
         long limit = Math.Min(Head.RoomBytes - 8, before + Math.Max(CarryBytes, CarriedPerAccepted * (long)before));
         bool isFresh = _batch.IsEmpty && Head.EndBytes == LogFormat.SegmentHeaderBytes;
-        if (_formationSegment == oldest && (isFresh || before + LogFormat.FormationHeaderBytes + _formation!.Value.Length <= limit))
+        if (_formationSegment == oldest
+            && (isFresh || before + LogFormat.FormationHeaderBytes + _formation!.Value.Length <= limit))
         {
             _batch.WriteFormation(_formation!.Value.Span);
             TakeFormation(_formation.Value, Head);
@@ -66,7 +67,8 @@ internal sealed partial class WriteAheadLog
         }
     }
 
-    /// <summary>Takes segments without live records off the front; the batch being composed says that they are not needed.</summary>
+    /// <summary>Takes segments without live records off the front; the batch being composed says that they are not
+    /// needed.</summary>
     private bool ReleaseUnpinned()
     {
         // Without room for that batch nothing is released: it waits for the next segment.

@@ -80,7 +80,8 @@ internal sealed partial class WriteAheadLog
         PublishSizes();
     }
 
-    /// <summary>Puts into the batch what is pending, as far as the segment has room. A fresh segment takes any one request.</summary>
+    /// <summary>Puts into the batch what is pending, as far as the segment has room. A fresh segment takes any one
+    /// request.</summary>
     private void EncodePending()
     {
         long limit = Math.Min(Head.RoomBytes, _options.MaxBatchBytes);
@@ -94,7 +95,8 @@ internal sealed partial class WriteAheadLog
         }
     }
 
-    /// <summary>Checks everything, then changes both the batch and what it says will be live. False if it was refused.</summary>
+    /// <summary>Checks everything, then changes both the batch and what it says will be live. False if it was
+    /// refused.</summary>
     private bool Encode(in LogRequest request)
     {
         switch (request.Kind)
@@ -149,7 +151,8 @@ internal sealed partial class WriteAheadLog
                 if (request.Snapshot is not null) group.Clear();
                 if (request.Snapshot is not null || persist.HardState is not null)
                 {
-                    meta = meta with { Snapshot = request.Snapshot ?? meta.Snapshot, HardState = persist.HardState ?? meta.HardState };
+                    meta = meta with { Snapshot = request.Snapshot ?? meta.Snapshot, HardState = persist.HardState
+                        ?? meta.HardState };
                     WriteMeta(group, meta, request.Snapshot is null ? SnapshotEffect.Covers : SnapshotEffect.Replaces);
                 }
                 if (persist.Entries.IsEmpty) break;
@@ -230,7 +233,8 @@ internal sealed partial class WriteAheadLog
         }
     }
 
-    /// <summary>A failed write or flush is final: what the disk holds now is not known, so nothing is acknowledged any more.</summary>
+    /// <summary>A failed write or flush is final: what the disk holds now is not known, so nothing is acknowledged any
+    /// more.</summary>
     private void Fail(Exception failure)
     {
         Interlocked.Exchange(ref _batchStarted, 0);

@@ -3,8 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// The node's log, shared by all its groups. Any thread queues; one turn at a time on the scheduler takes all that is queued and
-/// writes it as one batch: one write, one flush, everyone completed, next.
+/// The node's log, shared by all its groups. Any thread queues; one turn at a time on the scheduler takes all that is
+/// queued and writes it as one batch: one write, one flush, everyone completed, next.
 /// </summary>
 internal sealed partial class WriteAheadLog
 {
@@ -43,7 +43,8 @@ internal sealed partial class WriteAheadLog
     private long _publishedLiveBytes;
 
     public WriteAheadLog(
-        IDisk disk, StoreId store, NodeStorageOptions options, RecoveredLog recovered, SnapshotStore snapshots, ActivityGate gate)
+        IDisk disk, StoreId store, NodeStorageOptions options, RecoveredLog recovered, SnapshotStore snapshots,
+        ActivityGate gate)
     {
         _options = options;
         _description = disk.Description;
@@ -106,7 +107,8 @@ internal sealed partial class WriteAheadLog
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Enqueue(new LogRequest(LogRequestKind.Formation, Formation: formation.ToArray(), Completion: completion), () =>
         {
-            if (_formationTaken) throw new InvalidOperationException("A formation is recorded here already; a cluster forms once.");
+            if (_formationTaken)
+                throw new InvalidOperationException("A formation is recorded here already; a cluster forms once.");
             _formationTaken = true;
         });
         await completion.Task;
@@ -120,7 +122,8 @@ internal sealed partial class WriteAheadLog
         await completion.Task;
     }
 
-    public void Submit(ReplicaStorage replica, PersistRequest persist, SnapshotFile? snapshot, IPersistenceObserver observer)
+    public void Submit(ReplicaStorage replica, PersistRequest persist, SnapshotFile? snapshot,
+        IPersistenceObserver observer)
     {
         bool start;
         lock (_lock)

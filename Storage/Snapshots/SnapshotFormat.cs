@@ -5,9 +5,9 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// The bytes of a snapshot file, version 1: a <see cref="FileHeader"/> with group (4), unused (4), index (8), term (8), content
-/// length (8), CRC-32C of the content (4); then the content. The checksum is in the name too, so that two different contents
-/// never share one.
+/// The bytes of a snapshot file, version 1: a <see cref="FileHeader"/> with group (4), unused (4), index (8), term (8),
+/// content length (8), CRC-32C of the content (4); then the content. The checksum is in the name too, so that two
+/// different contents never share one.
 /// </summary>
 internal static partial class SnapshotFormat
 {
@@ -24,7 +24,8 @@ internal static partial class SnapshotFormat
 
     /// <param name="number">Differs for every writer.</param>
     public static string TemporaryPathOf(GroupId group, EntryId last, int number) =>
-        $"{DataDirectory.SnapshotDirectory}/{group}-{last.Index.Value}-{last.Term.Value}.{number}{DataDirectory.TemporarySuffix}";
+        $"{DataDirectory.SnapshotDirectory}/{group}-{last.Index.Value}-{last.Term.Value}.{number}"
+        + DataDirectory.TemporarySuffix;
 
     public static bool IsOurs(string name) => Names().IsMatch(name);
 
@@ -46,7 +47,8 @@ internal static partial class SnapshotFormat
     {
         FileHeader.Check(path, header, Magic, Version);
         if (!header[FileHeader.OwnOffset..].SequenceEqual(Header(expected).AsSpan(FileHeader.OwnOffset)))
-            throw Corruption.Found(path, FileHeader.OwnOffset, $"it is not snapshot {expected.Last} of {expected.Group} that the log names");
+            throw Corruption.Found(path, FileHeader.OwnOffset,
+                $"it is not snapshot {expected.Last} of {expected.Group} that the log names");
     }
 
     [GeneratedRegex(@"^g\d+-\d+-\d+(-[0-9a-f]{8}\.snap|\.\d+\.tmp)$")]

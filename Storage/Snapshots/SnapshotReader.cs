@@ -2,7 +2,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>Reads one snapshot's content; read from start to end, it is checked.</summary>
-internal sealed class SnapshotReader(SnapshotFile snapshot, IDiskFile file, ActivityGate gate, Action released) : ISnapshotReader
+internal sealed class SnapshotReader(SnapshotFile snapshot, IDiskFile file, ActivityGate gate, Action released)
+    : ISnapshotReader
 {
     private long _checkedBytes;
     private uint _checksum;
@@ -10,7 +11,8 @@ internal sealed class SnapshotReader(SnapshotFile snapshot, IDiskFile file, Acti
 
     public SnapshotFile File => snapshot;
 
-    /// <summary>Throws <see cref="CorruptionException"/> when the last bytes of a reading from the start show damage.</summary>
+    /// <summary>Throws <see cref="CorruptionException"/> when the last bytes of a reading from the start show
+    /// damage.</summary>
     public async ValueTask<int> ReadAsync(long offset, Memory<byte> buffer)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -20,7 +22,8 @@ internal sealed class SnapshotReader(SnapshotFile snapshot, IDiskFile file, Acti
         {
             int wanted = (int)Math.Min(buffer.Length, Math.Max(0, snapshot.LengthBytes - offset));
             int read = wanted == 0 ? 0 : await file.ReadAsync(SnapshotFormat.HeaderBytes + offset, buffer[..wanted]);
-            if (read < wanted) throw Corruption.Found(file.Path, SnapshotFormat.HeaderBytes + offset + read, "the file ends too early");
+            if (read < wanted) throw Corruption.Found(file.Path, SnapshotFormat.HeaderBytes + offset + read,
+                "the file ends too early");
             Check(offset, buffer.Span[..read]);
             return read;
         }

@@ -3,7 +3,8 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage;
 
-/// <summary>The snapshot files of a node: which are finished, which one the log names for each group, who reads them.</summary>
+/// <summary>The snapshot files of a node: which are finished, which one the log names for each group, who reads
+/// them.</summary>
 internal sealed partial class SnapshotStore
 {
     private readonly IDisk _disk;
@@ -79,7 +80,8 @@ internal sealed partial class SnapshotStore
     }
 
     /// <summary>Whether a snapshot at least as new is recorded.</summary>
-    public bool IsSuperseded(SnapshotFile file) => RecordedOf(file.Group) is { } recorded && recorded.Last.Index >= file.Last.Index;
+    public bool IsSuperseded(SnapshotFile file) => RecordedOf(file.Group) is { } recorded
+        && recorded.Last.Index >= file.Last.Index;
 
     /// <summary>The log durably names this file: older ones go.</summary>
     public void Recorded(SnapshotFile file)
@@ -148,8 +150,8 @@ internal sealed partial class SnapshotStore
     }
 
     /// <summary>
-    /// Takes in a file that is finished under its temporary name, unless a newer one is recorded by now. It keeps its name until the
-    /// log names it or another. If it fails, no record can name the file, and it goes.
+    /// Takes in a file that is finished under its temporary name, unless a newer one is recorded by now. It keeps its
+    /// name until the log names it or another. If it fails, no record can name the file, and it goes.
     /// </summary>
     public async ValueTask FinishAsync(SnapshotFile file, string temporary)
     {

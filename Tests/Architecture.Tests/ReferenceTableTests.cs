@@ -14,7 +14,8 @@ public class ReferenceTableTests
         ["Embedded"] = ["KeyValue", "Storage", "Shell"],
         ["Grains.Interfaces"] = ["Microsoft.Orleans.Sdk"],
         ["Grains"] = ["KeyValue", "Grains.Interfaces", "Microsoft.Orleans.Sdk", "Microsoft.Orleans.Server"],
-        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "Microsoft.Orleans.Server", "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
+        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "Microsoft.Orleans.Server",
+            "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
         ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "Microsoft.Orleans.Client"],
     };
 
@@ -24,7 +25,8 @@ public class ReferenceTableTests
     [MemberData(nameof(Projects))]
     public void A_project_references_only_what_the_table_allows(string project)
     {
-        string[] references = [.. References(project).Where(r => IsOurs(r) || r.StartsWith("Microsoft.Orleans", StringComparison.Ordinal) || r == "Npgsql")];
+        string[] references = [.. References(project)
+            .Where(r => IsOurs(r) || r.StartsWith("Microsoft.Orleans", StringComparison.Ordinal) || r == "Npgsql")];
         Assert.All(references, reference => Assert.Contains(reference, Allowed[project]));
     }
 
@@ -38,7 +40,8 @@ public class ReferenceTableTests
     {
         string assembly = project == "Raft" ? "Orleans.Raft.Core" : $"Orleans.Raft.{project}";
         string[] allowed = [.. Closure(project).Select(r => r == "Raft" ? "Orleans.Raft.Core" : $"Orleans.Raft.{r}")];
-        string[] references = [.. System.Reflection.Assembly.Load(assembly).GetReferencedAssemblies().Select(r => r.Name!).Where(r => r.StartsWith("Orleans", StringComparison.Ordinal))];
+        string[] references = [.. System.Reflection.Assembly.Load(assembly).GetReferencedAssemblies()
+            .Select(r => r.Name!).Where(r => r.StartsWith("Orleans", StringComparison.Ordinal))];
         Assert.All(references, reference => Assert.Contains(reference, allowed));
     }
 
@@ -87,7 +90,8 @@ public class ReferenceTableTests
         foreach (XElement element in document.Descendants())
         {
             if (element.Attribute("Include")?.Value is not { } include) continue;
-            if (element.Name.LocalName == "ProjectReference") yield return Path.GetFileNameWithoutExtension(include.Replace('\\', '/'));
+            if (element.Name.LocalName == "ProjectReference")
+                yield return Path.GetFileNameWithoutExtension(include.Replace('\\', '/'));
             if (element.Name.LocalName == "PackageReference") yield return include;
         }
     }

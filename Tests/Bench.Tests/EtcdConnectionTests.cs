@@ -34,7 +34,8 @@ public sealed class EtcdConnectionTests
     [Fact]
     public async Task A_refusal_in_the_trailers_is_an_error()
     {
-        var server = new ScriptedServer { Body = GrpcFrame.Wrap([]), Trailers = { ["grpc-status"] = "14", ["grpc-message"] = "no%20leader" } };
+        var server = new ScriptedServer { Body = GrpcFrame.Wrap([]),
+            Trailers = { ["grpc-status"] = "14", ["grpc-message"] = "no%20leader" } };
         using var connection = new EtcdConnection("host:1", server);
         EtcdException failure = await Assert.ThrowsAsync<EtcdException>(PutAsync(connection));
         Assert.Equal(14, failure.Status);
@@ -44,7 +45,8 @@ public sealed class EtcdConnectionTests
     [Fact]
     public async Task A_refusal_in_the_headers_is_an_error()
     {
-        var server = new ScriptedServer { Headers = { ["grpc-status"] = "3", ["grpc-message"] = "etcdserver: key is not provided" } };
+        var server = new ScriptedServer { Headers =
+            { ["grpc-status"] = "3", ["grpc-message"] = "etcdserver: key is not provided" } };
         using var connection = new EtcdConnection("host:1", server);
         Assert.Equal(3, (await Assert.ThrowsAsync<EtcdException>(PutAsync(connection))).Status);
     }
@@ -94,7 +96,8 @@ public sealed class EtcdConnectionTests
 
         public byte[] RequestBody { get; private set; } = [];
 
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request,
+            CancellationToken cancellationToken)
         {
             RequestLine = $"{request.Method} {request.RequestUri} {request.Version} {request.VersionPolicy}";
             ContentType = request.Content!.Headers.ContentType!.ToString();
@@ -102,7 +105,8 @@ public sealed class EtcdConnectionTests
             RequestBody = await request.Content.ReadAsByteArrayAsync(cancellationToken);
             var response = new HttpResponseMessage(Status) { Content = new ByteArrayContent(Body) };
             foreach ((string name, string value) in Headers) response.Headers.TryAddWithoutValidation(name, value);
-            foreach ((string name, string value) in Trailers) response.TrailingHeaders.TryAddWithoutValidation(name, value);
+            foreach ((string name, string value) in Trailers)
+                response.TrailingHeaders.TryAddWithoutValidation(name, value);
             return response;
         }
     }

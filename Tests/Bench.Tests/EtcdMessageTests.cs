@@ -5,14 +5,17 @@ namespace Orleans.Raft.Bench.Tests;
 
 public sealed class EtcdMessageTests
 {
-    // Recorded from etcd 3.4.23: the ranges of a key with the value "hello" and of a missing key; a status by a follower and by the leader.
+    // Recorded from etcd 3.4.23: the ranges of a key with the value "hello" and of a missing key; a status by a
+    // follower and by the leader.
     private const string FoundAnswer =
         "000000002f0a19089ebfecea87d5dbb84010b6f88aeeaaadb3a286011802200212100a01611002180220012a0568656c6c6f2001";
     private const string MissingAnswer = "000000001b0a19089ebfecea87d5dbb84010b6f88aeeaaadb3a2860118022002";
     private const string FollowerStatus =
-        "000000003c0a19089ebfecea87d5dbb84010b6f88aeeaaadb3a28601180220021206332e342e32331880a00120efd9cfcaa091d489ae01280d3002380d48808001";
+        "000000003c0a19089ebfecea87d5dbb84010b6f88aeeaaadb3a28601180220021206332e342e3233"
+        + "1880a00120efd9cfcaa091d489ae01280d3002380d48808001";
     private const string LeaderStatus =
-        "000000003c0a19089ebfecea87d5dbb84010efd9cfcaa091d489ae01180220021206332e342e32331880a00120efd9cfcaa091d489ae01280d3002380d48808001";
+        "000000003c0a19089ebfecea87d5dbb84010efd9cfcaa091d489ae01180220021206332e342e3233"
+        + "1880a00120efd9cfcaa091d489ae01280d3002380d48808001";
 
     [Fact]
     public void A_put_is_framed_as_gRPC_and_protobuf_prescribe()
@@ -106,7 +109,8 @@ public sealed class EtcdMessageTests
     public void Fields_that_are_not_needed_are_skipped_whatever_their_type()
     {
         byte[] pair = [0x2a, 1, 7];
-        byte[] answer = GrpcFrame.Wrap([0x48, 0x80, 1, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x5d, 1, 2, 3, 4, 0x12, (byte)pair.Length, .. pair]);
+        byte[] answer = GrpcFrame.Wrap(
+            [0x48, 0x80, 1, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x5d, 1, 2, 3, 4, 0x12, (byte)pair.Length, .. pair]);
         Assert.True(EtcdMessages.TryReadValue(answer, out ReadOnlySpan<byte> value));
         Assert.Equal([7], value.ToArray());
     }

@@ -96,7 +96,8 @@ public sealed class FigureTests
         var output = new StringWriter();
         var report = new FigureReport(figures);
         report.Write(output);
-        string row = output.ToString().Split(Environment.NewLine).First(line => line.Contains(work, StringComparison.Ordinal));
+        string row = output.ToString().Split(Environment.NewLine)
+            .First(line => line.Contains(work, StringComparison.Ordinal));
         return (row.Split('|')[5].Trim(), report.Missed);
     }
 

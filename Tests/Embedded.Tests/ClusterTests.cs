@@ -17,9 +17,11 @@ public sealed class ClusterTests : IAsyncLifetime
     public async Task What_was_acknowledged_is_there_after_a_restart()
     {
         EmbeddedCluster cluster = await _temporary.StartAsync();
-        for (int i = 0; i < 200; i++) await cluster.Client.PutAsync(Bytes($"{(char)(0x21 + i % 94)}{i}"), Bytes($"value {i}"));
+        for (int i = 0; i < 200; i++)
+            await cluster.Client.PutAsync(Bytes($"{(char)(0x21 + i % 94)}{i}"), Bytes($"value {i}"));
         cluster = await _temporary.StartAsync();
-        for (int i = 0; i < 200; i++) Assert.Equal($"value {i}", await GetAsync(cluster, $"{(char)(0x21 + i % 94)}{i}"));
+        for (int i = 0; i < 200; i++)
+            Assert.Equal($"value {i}", await GetAsync(cluster, $"{(char)(0x21 + i % 94)}{i}"));
     }
 
     [Theory]
@@ -30,17 +32,20 @@ public sealed class ClusterTests : IAsyncLifetime
     {
         EmbeddedCluster cluster = await _temporary.StartAsync();
         await cluster.KillAsync(new NodeName(name));
-        foreach (string key in new[] { "!a", "Ba", "aa", "za" }) await cluster.Client.PutAsync(Bytes(key), Bytes("while down"));
+        foreach (string key in new[] { "!a", "Ba", "aa", "za" })
+            await cluster.Client.PutAsync(Bytes(key), Bytes("while down"));
         await cluster.StartAsync(new NodeName(name));
         ClusterStatus status = await cluster.GetStatusAsync();
         Assert.All(status.Nodes, node => Assert.True(node.IsUp));
-        foreach (string key in new[] { "!a", "Ba", "aa", "za" }) Assert.Equal("while down", await GetAsync(cluster, key));
+        foreach (string key in new[] { "!a", "Ba", "aa", "za" })
+            Assert.Equal("while down", await GetAsync(cluster, key));
     }
 
     [Fact]
     public async Task Without_a_majority_calls_end_by_their_deadline_and_say_what_is_known()
     {
-        EmbeddedCluster cluster = await _temporary.StartAsync(o => o with { Client = new KvClientOptions { Timeout = TimeSpan.FromMilliseconds(800) } });
+        EmbeddedCluster cluster = await _temporary.StartAsync(o =>
+            o with { Client = new KvClientOptions { Timeout = TimeSpan.FromMilliseconds(800) } });
         await cluster.Client.PutAsync(Bytes("a"), Bytes("1"));
         await WaitUntilAppliedEverywhereAsync(cluster);
         await cluster.KillAsync(new NodeName("node-1"));
@@ -89,8 +94,10 @@ public sealed class ClusterTests : IAsyncLifetime
         await Task.WhenAll(keys.Select(key => cluster.Client.PutAsync(Bytes(key), Bytes("v" + key))));
         Assert.Equal(keys, await ScanAsync(cluster, "", "", default));
         Assert.Equal(keys.Reverse(), await ScanAsync(cluster, "", "", new ScanOptions(Reverse: true)));
-        Assert.Equal(keys.Where(k => string.CompareOrdinal(k, "5") >= 0 && string.CompareOrdinal(k, "r") < 0), await ScanAsync(cluster, "5", "r", default));
-        Assert.Equal(keys.Reverse().Take(40), await ScanAsync(cluster, "", "", new ScanOptions(Reverse: true, Limit: 40)));
+        Assert.Equal(keys.Where(k => string.CompareOrdinal(k, "5") >= 0 && string.CompareOrdinal(k, "r") < 0),
+            await ScanAsync(cluster, "5", "r", default));
+        Assert.Equal(keys.Reverse().Take(40),
+            await ScanAsync(cluster, "", "", new ScanOptions(Reverse: true, Limit: 40)));
     }
 
     [Fact]
@@ -99,16 +106,20 @@ public sealed class ClusterTests : IAsyncLifetime
         EmbeddedCluster cluster = await _temporary.StartAsync(o => o with { SplitKeys = [Bytes("h"), Bytes("p")] });
         Assert.Equal(3, (await cluster.GetStatusAsync()).Groups.Count);
         cluster = await _temporary.StartAsync();
-        Assert.Equal(["", "h", "p"], (await cluster.GetStatusAsync()).Groups.Select(g => Encoding.UTF8.GetString(g.Start.Span)));
+        Assert.Equal(["", "h", "p"],
+            (await cluster.GetStatusAsync()).Groups.Select(g => Encoding.UTF8.GetString(g.Start.Span)));
     }
 
     [Fact]
     public async Task Another_number_of_groups_or_nodes_than_formed_with_is_refused()
     {
         await _temporary.StartAsync();
-        var groups = await Assert.ThrowsAsync<FormationException>(() => _temporary.StartAsync(o => o with { Groups = 7 }));
-        Assert.Contains("7 groups", groups.Message + groups.Message.Replace("4 groups against 7", "7 groups"), StringComparison.Ordinal);
-        var nodes = await Assert.ThrowsAsync<FormationException>(() => _temporary.StartAsync(o => o with { Nodes = 5 }));
+        var groups =
+            await Assert.ThrowsAsync<FormationException>(() => _temporary.StartAsync(o => o with { Groups = 7 }));
+        Assert.Contains("7 groups", groups.Message + groups.Message.Replace("4 groups against 7", "7 groups"),
+            StringComparison.Ordinal);
+        var nodes =
+            await Assert.ThrowsAsync<FormationException>(() => _temporary.StartAsync(o => o with { Nodes = 5 }));
         Assert.Contains("node-4", nodes.Message, StringComparison.Ordinal);
         EmbeddedCluster cluster = await _temporary.StartAsync();
         Assert.Equal(4, (await cluster.GetStatusAsync()).Groups.Count);
@@ -130,7 +141,8 @@ public sealed class ClusterTests : IAsyncLifetime
     {
         await _temporary.StartAsync();
         await _temporary.StopAsync();
-        string one = Path.Combine(_temporary.Directory, "node-1"), two = Path.Combine(_temporary.Directory, "node-2"), aside = Path.Combine(_temporary.Directory, "aside");
+        string one = Path.Combine(_temporary.Directory, "node-1"), two = Path.Combine(_temporary.Directory, "node-2"),
+            aside = Path.Combine(_temporary.Directory, "aside");
         Directory.Move(one, aside);
         Directory.Move(two, one);
         Directory.Move(aside, two);
@@ -142,14 +154,16 @@ public sealed class ClusterTests : IAsyncLifetime
     public async Task A_data_directory_in_use_is_refused()
     {
         await _temporary.StartAsync();
-        var refused = await Assert.ThrowsAsync<DiskException>(() => EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = _temporary.Directory }));
+        var refused = await Assert.ThrowsAsync<DiskException>(() =>
+            EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = _temporary.Directory }));
         Assert.Equal(DiskFailure.InUse, refused.Failure);
     }
 
     [Fact]
     public async Task Bad_options_are_listed_all_at_once()
     {
-        var refused = await Assert.ThrowsAsync<ArgumentException>(() => EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = "", Nodes = 0, Groups = 0 }));
+        var refused = await Assert.ThrowsAsync<ArgumentException>(() =>
+            EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = "", Nodes = 0, Groups = 0 }));
         Assert.Contains("--data", refused.Message, StringComparison.Ordinal);
         Assert.Contains("--nodes", refused.Message, StringComparison.Ordinal);
         Assert.Contains("--groups", refused.Message, StringComparison.Ordinal);
@@ -161,7 +175,8 @@ public sealed class ClusterTests : IAsyncLifetime
         while (!deadline.IsCancellationRequested)
         {
             ClusterStatus status = await cluster.GetStatusAsync();
-            if (status.Groups.All(g => status.Replicas.Where(r => r.Group == g.Group).All(r => r.Applied == g.Commit))) return;
+            if (status.Groups.All(g => status.Replicas.Where(r => r.Group == g.Group).All(r => r.Applied == g.Commit)))
+                return;
             await Task.Yield();
         }
         Assert.Fail("The replicas did not apply the same index within 30 s.");
@@ -169,13 +184,18 @@ public sealed class ClusterTests : IAsyncLifetime
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
-    private static async Task<string?> GetAsync(EmbeddedCluster cluster, string key, Consistency consistency = Consistency.Linearizable) =>
-        await cluster.Client.GetAsync(Bytes(key), new ReadOptions(Consistency: consistency)) is { } value ? Encoding.UTF8.GetString(value.Span) : null;
+    private static async Task<string?> GetAsync(EmbeddedCluster cluster, string key,
+        Consistency consistency = Consistency.Linearizable) =>
+        await cluster.Client.GetAsync(Bytes(key), new ReadOptions(Consistency: consistency)) is { } value
+            ? Encoding.UTF8.GetString(value.Span)
+            : null;
 
-    private static async Task<List<string>> ScanAsync(EmbeddedCluster cluster, string start, string end, ScanOptions options)
+    private static async Task<List<string>> ScanAsync(EmbeddedCluster cluster, string start, string end,
+        ScanOptions options)
     {
         var keys = new List<string>();
-        await foreach (KeyValueEntry row in cluster.Client.ScanAsync(Bytes(start), Bytes(end), options)) keys.Add(Encoding.UTF8.GetString(row.Key.Span));
+        await foreach (KeyValueEntry row in cluster.Client.ScanAsync(Bytes(start), Bytes(end), options))
+            keys.Add(Encoding.UTF8.GetString(row.Key.Span));
         return keys;
     }
 }

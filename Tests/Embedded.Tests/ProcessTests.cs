@@ -20,8 +20,10 @@ public sealed class ProcessTests(ITestOutputHelper output) : IDisposable
     {
         const ulong Seed = 5;
         await using var host = new EmbeddedHost(Program, _directory);
-        LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 3000, output.WriteLine).RunAsync();
-        output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over {result.Kills} kills");
+        LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 3000,
+            output.WriteLine).RunAsync();
+        output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over "
+            + $"{result.Kills} kills");
         Assert.Empty(result.Lost);
         Assert.Equal(5, result.Recoveries.Count);
         Assert.True(result.Acknowledged >= 3000, $"only {result.Acknowledged} writes were acknowledged");

@@ -19,7 +19,8 @@ internal sealed class TemporaryCluster : IAsyncDisposable
         var options = new EmbeddedOptions
         {
             DataDirectory = Directory,
-            Replica = new ReplicaOptions { ElectionTimeout = TimeSpan.FromMilliseconds(150), HeartbeatInterval = TimeSpan.FromMilliseconds(50) },
+            Replica = new ReplicaOptions { ElectionTimeout = TimeSpan.FromMilliseconds(150),
+                HeartbeatInterval = TimeSpan.FromMilliseconds(50) },
         };
         _cluster = await EmbeddedCluster.StartAsync(change is null ? options : change(options));
         await _cluster.WaitForLeadersAsync();

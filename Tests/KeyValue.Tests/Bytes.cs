@@ -12,7 +12,8 @@ internal static class Bytes
     public static byte[] RandomKey(Random random)
     {
         byte[] key = new byte[random.Next(12) == 0 ? random.Next(1, 40) : random.Next(1, 4)];
-        for (int i = 0; i < key.Length; i++) key[i] = random.Next(3) switch { 0 => 0, 1 => 0xFF, _ => (byte)random.Next(256) };
+        for (int i = 0; i < key.Length; i++)
+            key[i] = random.Next(3) switch { 0 => 0, 1 => 0xFF, _ => (byte)random.Next(256) };
         return random.Next(3) switch
         {
             0 => key,

@@ -2,10 +2,12 @@ using System.CommandLine;
 using System.Diagnostics;
 using Orleans.Raft.Ledger;
 
-var host = new Option<string>("--host") { Description = "embedded, silos (one is killed at a time) or all-silos (all at once).", DefaultValueFactory = _ => "embedded" };
+var host = new Option<string>("--host") { Description =
+    "embedded, silos (one is killed at a time) or all-silos (all at once).", DefaultValueFactory = _ => "embedded" };
 host.AcceptOnlyFromAmong("embedded", "silos", "all-silos");
 var kills = new Option<int>("--kills") { DefaultValueFactory = _ => 20 };
-var acknowledgements = new Option<int>("--acks") { Description = "Acknowledged writes to reach.", DefaultValueFactory = _ => 50_000 };
+var acknowledgements =
+    new Option<int>("--acks") { Description = "Acknowledged writes to reach.", DefaultValueFactory = _ => 50_000 };
 var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 1 };
 var data = new Option<string?>("--data") { Description = "Default: a new temporary directory, removed if nothing is lost." };
 var within = new Option<double?>("--recover-within")
@@ -24,7 +26,8 @@ root.SetAction(async (parsed, _) =>
     var watch = Stopwatch.StartNew();
     LedgerResult result;
     await using (ILedgerHost store = MakeHost(parsed.GetValue(host)!, directory))
-        result = await new LedgerRun(store, book, parsed.GetValue(kills), parsed.GetValue(acknowledgements), Console.WriteLine).RunAsync();
+        result = await new LedgerRun(store, book, parsed.GetValue(kills), parsed.GetValue(acknowledgements),
+            Console.WriteLine).RunAsync();
     foreach (string lost in result.Lost) Console.WriteLine($"LOST {lost}");
     TimeSpan slowest = result.Recoveries.DefaultIfEmpty().Max();
     bool late = parsed.GetValue(within) is { } limit && slowest.TotalSeconds > limit;
@@ -51,4 +54,5 @@ static ILedgerHost MakeHost(string kind, string directory) => kind switch
 
 // Beside this program's own output, in the same configuration.
 static string Built(string project) => Path.Combine(
-    AppContext.BaseDirectory.Replace(Path.Combine("Tests", "Ledger"), project, StringComparison.Ordinal), $"Orleans.Raft.{project}.dll");
+    AppContext.BaseDirectory.Replace(Path.Combine("Tests", "Ledger"), project, StringComparison.Ordinal),
+    $"Orleans.Raft.{project}.dll");

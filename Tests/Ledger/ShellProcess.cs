@@ -38,7 +38,8 @@ public sealed class ShellProcess : IDisposable
         };
         start.ArgumentList.Add(assembly);
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        var child = new ShellProcess(Process.Start(start) ?? throw new InvalidOperationException($"{assembly} cannot be started."));
+        var child = new ShellProcess(Process.Start(start)
+            ?? throw new InvalidOperationException($"{assembly} cannot be started."));
         child._process.ErrorDataReceived += (_, line) => child.NoteError(line.Data);
         child._process.BeginErrorReadLine();
         return child;
@@ -69,7 +70,8 @@ public sealed class ShellProcess : IDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"The child said nothing for {deadline.TotalSeconds:F0} s. Its errors: {Errors}");
+            throw new TimeoutException($"The child said nothing for {deadline.TotalSeconds:F0} s. Its errors: "
+                + $"{Errors}");
         }
     }
 

@@ -25,7 +25,8 @@ public sealed class SiloHost(string siloAssembly, string clientAssembly, string 
 
     public KillReach Reach => mode == KillMode.All ? KillReach.Store : KillReach.Part;
 
-    private string Gateways => string.Join(',', Enumerable.Range(0, Silos).Select(i => $"127.0.0.1:{_ports[Silos + i]}"));
+    private string Gateways =>
+        string.Join(',', Enumerable.Range(0, Silos).Select(i => $"127.0.0.1:{_ports[Silos + i]}"));
 
     public async Task<ShellProcess> StartAsync()
     {
@@ -66,7 +67,8 @@ public sealed class SiloHost(string siloAssembly, string clientAssembly, string 
         _silos[index]?.Dispose();
         return SiloProcess.Start(name,
         [
-            siloAssembly, "--name", name, "--nodes", string.Join(',', Enumerable.Range(1, Silos).Select(i => $"silo-{i}")),
+            siloAssembly, "--name", name, "--nodes",
+                string.Join(',', Enumerable.Range(1, Silos).Select(i => $"silo-{i}")),
             "--data", Path.Combine(directory, "data"), "--membership", Path.Combine(directory, "membership.json"),
             "--silo-port", _ports[index].ToString(), "--gateway-port", _ports[Silos + index].ToString(),
         ], Path.Combine(directory, $"{name}.log"));

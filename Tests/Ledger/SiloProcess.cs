@@ -30,7 +30,8 @@ public sealed class SiloProcess : IDisposable
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         process.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null) ready.TrySetException(new InvalidOperationException($"{name} ended before it was ready; see {logFile}."));
+            if (line.Data is null) ready.TrySetException(new InvalidOperationException($"{name} ended before it was "
+                + $"ready; see {logFile}."));
             else if (line.Data.StartsWith($"ready {name}", StringComparison.Ordinal)) ready.TrySetResult();
         };
         process.ErrorDataReceived += (_, line) =>

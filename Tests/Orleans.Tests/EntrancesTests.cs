@@ -40,7 +40,8 @@ public sealed class EntrancesTests
         // Keys in use have moved to the two that stayed; only new ones lead to the third.
         for (int i = 0; i < 200; i++) Call(1, "silo-1", key => key < 8 ? $"silo-{key % 2 + 1}" : Three(key));
         int calls = 0;
-        while (Call(1, "silo-3", key => key < 8 ? $"silo-{key % 2 + 1}" : Three(key)) != "silo-3") Assert.True(++calls < 1000);
+        while (Call(1, "silo-3", key => key < 8 ? $"silo-{key % 2 + 1}" : Three(key)) != "silo-3")
+            Assert.True(++calls < 1000);
     }
 
     [Fact]

@@ -32,8 +32,10 @@ public sealed class FailureTests(ITestOutputHelper output) : IAsyncLifetime
         await _cluster.KillAsync(victim);
         long killed = Stopwatch.GetTimestamp();
         await PutAllAsync("while down");
-        output.WriteLine($"time until all groups took writes again: {Stopwatch.GetElapsedTime(killed).TotalMilliseconds:F0} ms");
-        // Orleans finds out about the death meanwhile, and would take down what stood in the dead silo's part of a directory.
+        output.WriteLine("time until all groups took writes again: "
+            + $"{Stopwatch.GetElapsedTime(killed).TotalMilliseconds:F0} ms");
+        // Orleans finds out about the death meanwhile, and would take down what stood in the dead silo's part of a
+        // directory.
         TimeSpan noticed = await RaftTestCluster.WaitAsync($"the status shows {victim} as down",
             async () => (await _cluster.Administration.GetStatusAsync()).Nodes.Any(n => n.Node == victim && !n.IsUp));
         output.WriteLine($"time until the status showed the silo as down: {noticed.TotalMilliseconds:F0} ms");
@@ -41,7 +43,8 @@ public sealed class FailureTests(ITestOutputHelper output) : IAsyncLifetime
 
         await _cluster.StartAsync(victim);
         await PutAllAsync("after");
-        TimeSpan caughtUp = await RaftTestCluster.WaitAsync("the silo that came back has all writes", () => AllAppliedAsync(victim));
+        TimeSpan caughtUp =
+            await RaftTestCluster.WaitAsync("the silo that came back has all writes", () => AllAppliedAsync(victim));
         output.WriteLine($"time until the silo that came back had all writes: {caughtUp.TotalMilliseconds:F0} ms");
         foreach (string key in Keys) Assert.Equal("after", await GetAsync(key));
         Assert.Equal(incarnations, others.Select(_cluster.IncarnationsOf));
@@ -52,7 +55,8 @@ public sealed class FailureTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task Nothing_acknowledged_is_lost_when_all_silos_die_at_once()
     {
         const int Writes = 200;
-        await Task.WhenAll(Enumerable.Range(0, Writes).Select(i => PutAsync($"{(char)(0x21 + i % 94)}{i}", $"value {i}")));
+        await Task.WhenAll(Enumerable.Range(0, Writes)
+            .Select(i => PutAsync($"{(char)(0x21 + i % 94)}{i}", $"value {i}")));
         await Task.WhenAll(RaftTestCluster.Names.Select(_cluster.KillAsync));
         await Task.WhenAll(RaftTestCluster.Names.Select(_cluster.StartAsync));
         TimeSpan back = await RaftTestCluster.WaitAsync("the client reaches the cluster again", async () =>
@@ -83,7 +87,8 @@ public sealed class FailureTests(ITestOutputHelper output) : IAsyncLifetime
         // What a second activation does on its way in.
         Replica second = await store.OpenReplicaAsync(group, TaskScheduler.Default);
         Assert.True(second.Incarnation > first.Incarnation);
-        TimeSpan fenced = await RaftTestCluster.WaitAsync("the first activation's replica has stopped", () => first.StopReason is not null);
+        TimeSpan fenced = await RaftTestCluster.WaitAsync("the first activation's replica has stopped", () =>
+            first.StopReason is not null);
         output.WriteLine($"time until the first activation stopped: {fenced.TotalMilliseconds:F0} ms");
         await PutAllAsync("with two");
 
@@ -102,13 +107,17 @@ public sealed class FailureTests(ITestOutputHelper output) : IAsyncLifetime
     {
         ClusterStatus status = await _cluster.Administration.GetStatusAsync();
         ReplicaStatus[] own = [.. status.Replicas.Where(r => r.Node == silo)];
-        return own.Length == status.Groups.Count && own.All(r => r.Applied >= status.Groups.First(g => g.Group == r.Group).Commit);
+        return own.Length == status.Groups.Count
+            && own.All(r => r.Applied >= status.Groups.First(g => g.Group == r.Group).Commit);
     }
 
     private Task PutAllAsync(string value) => Task.WhenAll(Keys.Select(key => PutAsync(key, value)));
 
-    private Task PutAsync(string key, string value) => _cluster.Store.PutAsync(Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(value));
+    private Task PutAsync(string key, string value) =>
+        _cluster.Store.PutAsync(Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(value));
 
     private async Task<string?> GetAsync(string key) =>
-        await _cluster.Store.GetAsync(Encoding.UTF8.GetBytes(key)) is { } value ? Encoding.UTF8.GetString(value.Span) : null;
+        await _cluster.Store.GetAsync(Encoding.UTF8.GetBytes(key)) is { } value
+            ? Encoding.UTF8.GetString(value.Span)
+            : null;
 }

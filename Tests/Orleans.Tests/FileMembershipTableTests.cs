@@ -108,8 +108,10 @@ public sealed class FileMembershipTableTests : IDisposable
         int version = (await table.ReadAll()).Version.Version;
 
         MembershipTableData read = await (await OpenAsync()).ReadAll();
-        Assert.Equal(SiloStatus.Dead, read.Members.Single(m => m.Item1.SiloAddress.Equals(gone.SiloAddress)).Item1.Status);
-        Assert.Equal(SiloStatus.Active, read.Members.Single(m => m.Item1.SiloAddress.Equals(alive.SiloAddress)).Item1.Status);
+        Assert.Equal(SiloStatus.Dead,
+            read.Members.Single(m => m.Item1.SiloAddress.Equals(gone.SiloAddress)).Item1.Status);
+        Assert.Equal(SiloStatus.Active,
+            read.Members.Single(m => m.Item1.SiloAddress.Equals(alive.SiloAddress)).Item1.Status);
         Assert.Equal(version + 1, read.Version.Version);
         Assert.Equal(version + 1, (await (await OpenAsync()).ReadAll()).Version.Version);
     }
@@ -161,7 +163,8 @@ public sealed class FileMembershipTableTests : IDisposable
     {
         await OpenAsync();
         await File.WriteAllTextAsync(FileName, "hello");
-        InvalidDataException failure = await Assert.ThrowsAsync<InvalidDataException>(() => new FileMembershipTable(FileName).ReadAll());
+        InvalidDataException failure =
+            await Assert.ThrowsAsync<InvalidDataException>(() => new FileMembershipTable(FileName).ReadAll());
         Assert.Contains(FileName, failure.Message, StringComparison.Ordinal);
     }
 

@@ -45,7 +45,8 @@ public sealed class KvGrainTests(RaftTestCluster cluster) : IAsyncLifetime
     public async Task A_batch_is_all_or_nothing_and_stays_in_one_group()
     {
         await Kv.Put(Bytes("za"), Bytes("old"));
-        await Kv.Batch([new KvWrite(Bytes("za"), null), new KvWrite(Bytes("zb"), Bytes("")), new KvWrite(Bytes("zc"), Bytes("3"))]);
+        await Kv.Batch([new KvWrite(Bytes("za"), null), new KvWrite(Bytes("zb"), Bytes("")),
+            new KvWrite(Bytes("zc"), Bytes("3"))]);
         Assert.Null(await Kv.Get(Bytes("za")));
         Assert.Equal("", Text(await Kv.Get(Bytes("zb"))));
         KvGrainException failure = await Assert.ThrowsAsync<KvGrainException>(() =>
@@ -79,7 +80,8 @@ public sealed class KvGrainTests(RaftTestCluster cluster) : IAsyncLifetime
     {
         Assert.Equal("EmptyKey", (await Assert.ThrowsAsync<KvGrainException>(() => Kv.Put([], Bytes("1")))).Code);
         Assert.Equal("KeyTooLarge", (await Assert.ThrowsAsync<KvGrainException>(() => Kv.Get(new byte[4097]))).Code);
-        Assert.Equal("BadArgument", (await Assert.ThrowsAsync<KvGrainException>(() => Kv.Scan(new KvScan([], [], 0)))).Code);
+        Assert.Equal("BadArgument",
+            (await Assert.ThrowsAsync<KvGrainException>(() => Kv.Scan(new KvScan([], [], 0)))).Code);
     }
 
     [Fact]
@@ -101,7 +103,8 @@ public sealed class KvGrainTests(RaftTestCluster cluster) : IAsyncLifetime
             : Kv.Execute(1, (byte)RequestKind.StaleRead, ReadOf("!a")))];
         GroupReplyMessage[] replies = await Task.WhenAll(calls);
         for (int i = 0; i < replies.Length; i++)
-            Assert.Equal(i % 2 == 0 ? GroupReplyStatus.Malformed : GroupReplyStatus.Answered, (GroupReplyStatus)replies[i].Status);
+            Assert.Equal(i % 2 == 0 ? GroupReplyStatus.Malformed : GroupReplyStatus.Answered,
+                (GroupReplyStatus)replies[i].Status);
     }
 
     [Fact]
@@ -135,7 +138,8 @@ public sealed class KvGrainTests(RaftTestCluster cluster) : IAsyncLifetime
                 Assert.Equal(1, peer.Activations);
             }
         }
-        Exception failure = await Assert.ThrowsAnyAsync<Exception>(() => cluster.GrainsOf(RaftTestCluster.Names[0]).GetGrain<IRaftPeerGrain>("g1/nowhere").Start());
+        Exception failure = await Assert.ThrowsAnyAsync<Exception>(() => cluster.GrainsOf(RaftTestCluster.Names[0])
+            .GetGrain<IRaftPeerGrain>("g1/nowhere").Start());
         Assert.Contains("nowhere", failure.Message, StringComparison.Ordinal);
     }
 

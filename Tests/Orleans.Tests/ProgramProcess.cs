@@ -29,7 +29,8 @@ internal sealed class ProgramProcess : IDisposable
     }
 
     /// <summary>Runs a program to its end.</summary>
-    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string project, params string[] arguments)
+    public static async Task<(int ExitCode, string Output, string Errors)> RunAsync(string project,
+        params string[] arguments)
     {
         using ProgramProcess program = Start(project, arguments);
         return await program.EndAsync();

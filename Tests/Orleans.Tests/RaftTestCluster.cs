@@ -39,7 +39,8 @@ public sealed class RaftTestCluster : IAsyncLifetime
 
     public IClusterClient Client => Cluster.Client;
 
-    private InProcessTestCluster Cluster => _cluster ?? throw new InvalidOperationException("The cluster is not started.");
+    private InProcessTestCluster Cluster => _cluster
+        ?? throw new InvalidOperationException("The cluster is not started.");
 
     public async Task InitializeAsync()
     {
@@ -59,7 +60,8 @@ public sealed class RaftTestCluster : IAsyncLifetime
         builder.ConfigureClient(client =>
         {
             client.AddOrleansRaftClient();
-            client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromMilliseconds(500));
+            client.Configure<GatewayOptions>(gateways =>
+                gateways.GatewayListRefreshPeriod = TimeSpan.FromMilliseconds(500));
         });
         _cluster = builder.Build();
         await _cluster.DeployAsync();
@@ -76,7 +78,8 @@ public sealed class RaftTestCluster : IAsyncLifetime
 
     internal SiloNode NodeOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNode>();
 
-    internal IGrainFactory GrainsOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
+    internal IGrainFactory GrainsOf(NodeName silo) =>
+        HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
 
     internal SiloAddress AddressOf(NodeName silo) => HandleOf(silo).SiloAddress;
 
@@ -107,7 +110,8 @@ public sealed class RaftTestCluster : IAsyncLifetime
         return Stopwatch.GetElapsedTime(start);
     }
 
-    public static Task<TimeSpan> WaitAsync(string what, Func<bool> condition) => WaitAsync(what, () => Task.FromResult(condition()));
+    public static Task<TimeSpan> WaitAsync(string what, Func<bool> condition) =>
+        WaitAsync(what, () => Task.FromResult(condition()));
 
     private readonly Dictionary<NodeName, InProcessSiloHandle> _restarted = [];
 

@@ -29,10 +29,12 @@ public sealed class SiloProcessTests : IDisposable
             Assert.Equal((0, "OK\n", ""), await KvAsync("put", "--cf", "lock", "a", "3"));
             (int code, _, string errors) = await ProgramProcess.RunAsync("Silo", Arguments("silo-1"));
             Assert.Equal(2, code);
-            Assert.StartsWith("ERR PortInUse: OrleansRaft:SiloPort (--silo-port) is ", errors, StringComparison.Ordinal);
+            Assert.StartsWith("ERR PortInUse: OrleansRaft:SiloPort (--silo-port) is ", errors,
+                StringComparison.Ordinal);
             silo.Kill();
         }
-        (int exitCode, string output, string reason) = await ProgramProcess.RunAsync("Silo", Arguments("silo-1,silo-2,silo-3"));
+        (int exitCode, string output, string reason) =
+            await ProgramProcess.RunAsync("Silo", Arguments("silo-1,silo-2,silo-3"));
         Assert.Equal(2, exitCode);
         Assert.Empty(output);
         Assert.StartsWith("ERR Start: ", OneLine(reason), StringComparison.Ordinal);
@@ -66,7 +68,8 @@ public sealed class SiloProcessTests : IDisposable
 
     private string[] Arguments(string nodes) =>
     [
-        "--name", "silo-1", "--nodes", nodes, "--data", _directory, "--silo-port", $"{_siloPort}", "--gateway-port", $"{_gatewayPort}",
+        "--name", "silo-1", "--nodes", nodes, "--data", _directory, "--silo-port", $"{_siloPort}", "--gateway-port",
+            $"{_gatewayPort}",
     ];
 
     private Task<(int ExitCode, string Output, string Errors)> KvAsync(params string[] command) =>

@@ -44,13 +44,15 @@ public sealed class SiloSettingsTests
     public void A_problem_names_key_value_and_rule(string key, string value, string argument)
     {
         Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));
-        Assert.Contains(problems, p => p.StartsWith($"OrleansRaft:{key} ({argument}) is '{value}'; it must be ", StringComparison.Ordinal));
+        Assert.Contains(problems, p =>
+            p.StartsWith($"OrleansRaft:{key} ({argument}) is '{value}'; it must be ", StringComparison.Ordinal));
     }
 
     [Fact]
     public void All_problems_are_told_at_once()
     {
-        Read(out IReadOnlyList<string> problems, ("Name", "nobody"), ("SiloPort", "x"), ("Groups", "3"), ("SplitAt", "a"));
+        Read(out IReadOnlyList<string> problems, ("Name", "nobody"), ("SiloPort", "x"), ("Groups", "3"),
+            ("SplitAt", "a"));
         Assert.Equal(3, problems.Count);
     }
 

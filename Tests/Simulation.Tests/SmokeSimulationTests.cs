@@ -4,7 +4,8 @@ using Xunit.Abstractions;
 
 namespace Orleans.Raft.Simulation.Tests;
 
-/// <summary>The real store in virtual time under faults. A failure prints the seed and the command that replays it.</summary>
+/// <summary>The real store in virtual time under faults. A failure prints the seed and the command that replays
+/// it.</summary>
 public class SmokeSimulationTests(ITestOutputHelper output)
 {
     public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 20).Select(seed => (ulong)seed)];
@@ -29,9 +30,11 @@ public class SmokeSimulationTests(ITestOutputHelper output)
             $"{result}\n{string.Join('\n', result.Violations)}\n"
             + $"replay: dotnet run --project Tests/Simulator -c Release -- --seed {options.Seed}{arguments}");
         // A simulation that did nothing proves nothing.
-        Assert.True(result.WritesAcknowledged >= 100, $"only {result.WritesAcknowledged} writes were acknowledged: {result}");
+        Assert.True(result.WritesAcknowledged >= 100,
+            $"only {result.WritesAcknowledged} writes were acknowledged: {result}");
         Assert.True(result.ReadsChecked >= 50, $"only {result.ReadsChecked} reads were checked: {result}");
-        Assert.True(result.Elections >= 2 && result.Crashes >= 2 && result.FramesDropped > 0, $"too few faults: {result}");
+        Assert.True(result.Elections >= 2 && result.Crashes >= 2 && result.FramesDropped > 0,
+            $"too few faults: {result}");
     }
 
     [Fact]
@@ -46,7 +49,8 @@ public class SmokeSimulationTests(ITestOutputHelper output)
     private static string RunInProcess(ulong seed)
     {
         string assembly = Path.Combine(AppContext.BaseDirectory, "Orleans.Raft.Simulator.dll");
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [assembly, "--seed", seed.ToString()]) { RedirectStandardOutput = true })!;
+        using Process process = Process.Start(
+            new ProcessStartInfo("dotnet", [assembly, "--seed", seed.ToString()]) { RedirectStandardOutput = true })!;
         string printed = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);

@@ -5,8 +5,9 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Simulator;
 
 /// <summary>
-/// One simulated client: writes its own keys and appends to shared ones, and knows what may be read. Its own keys must hold the last
-/// acknowledged value, or one of those written since whose outcome is unknown; every acknowledged append must be there exactly once.
+/// One simulated client: writes its own keys and appends to shared ones, and knows what may be read. Its own keys must
+/// hold the last acknowledged value, or one of those written since whose outcome is unknown; every acknowledged append
+/// must be there exactly once.
 /// </summary>
 internal sealed class ClientModel(int number, KvClient client, Random random, SimulationTrace trace)
 {
@@ -52,8 +53,10 @@ internal sealed class ClientModel(int number, KvClient client, Random random, Si
             {
                 int count = counts.GetValueOrDefault(token);
                 ReadsChecked++;
-                if (count > 1) violations.Add($"client {number}: append {token} to {key.Key} was applied {count} times");
-                if (acknowledged && count == 0) violations.Add($"client {number}: acknowledged append {token} to {key.Key} is lost");
+                if (count > 1)
+                    violations.Add($"client {number}: append {token} to {key.Key} was applied {count} times");
+                if (acknowledged && count == 0)
+                    violations.Add($"client {number}: acknowledged append {token} to {key.Key} is lost");
             }
         }
     }
@@ -118,7 +121,8 @@ internal sealed class ClientModel(int number, KvClient client, Random random, Si
         string read;
         try
         {
-            ReadOnlyMemory<byte>? value = await client.GetAsync(Bytes(OwnKey(key)), new ReadOptions(Consistency: consistency));
+            ReadOnlyMemory<byte>? value =
+                await client.GetAsync(Bytes(OwnKey(key)), new ReadOptions(Consistency: consistency));
             read = value is { } bytes ? Encoding.UTF8.GetString(bytes.Span) : "";
         }
         catch (UnavailableException)
@@ -128,7 +132,8 @@ internal sealed class ClientModel(int number, KvClient client, Random random, Si
         ReadsChecked++;
         List<string> possible = _possible[key];
         if (!possible.Contains(read))
-            violations.Add($"client {number}: {consistency} read of {OwnKey(key)} gave '{read}', possible are '{string.Join("', '", possible)}'");
+            violations.Add($"client {number}: {consistency} read of {OwnKey(key)} gave '{read}', possible are "
+                + $"'{string.Join("', '", possible)}'");
         trace.Note($"r{number}{OwnKey(key)}{read}");
     }
 

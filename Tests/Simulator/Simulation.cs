@@ -5,9 +5,9 @@ using Orleans.Raft.Testing;
 namespace Orleans.Raft.Simulator;
 
 /// <summary>
-/// The real store on one thread in virtual time, under lost, doubled and reordered frames, isolations, and crashes that lose what was
-/// not flushed; a seed decides everything. Checked after every step: one leader per term, terms and commits never go back. At the
-/// end: heal, converge, all replicas equal, every acknowledged write there.
+/// The real store on one thread in virtual time, under lost, doubled and reordered frames, isolations, and crashes that
+/// lose what was not flushed; a seed decides everything. Checked after every step: one leader per term, terms and
+/// commits never go back. At the end: heal, converge, all replicas equal, every acknowledged write there.
 /// </summary>
 public sealed class Simulation
 {
@@ -48,7 +48,8 @@ public sealed class Simulation
         {
             return simulation.Run();
         }
-        catch (Exception failure) when (failure is TimeoutException or InvariantViolationException or InvalidOperationException)
+        catch (Exception failure)
+            when (failure is TimeoutException or InvariantViolationException or InvalidOperationException)
         {
             simulation._violations.Add(failure.ToString());
             return simulation.Report([]);
@@ -58,7 +59,8 @@ public sealed class Simulation
     private SimulationResult Run()
     {
         SetUp();
-        ClientModel[] clients = [.. Enumerable.Range(0, _options.Clients).Select(i => new ClientModel(i, _cluster.CreateClient(), new Random((int)_options.Seed * 31 + i), _trace))];
+        ClientModel[] clients = [.. Enumerable.Range(0, _options.Clients)
+            .Select(i => new ClientModel(i, _cluster.CreateClient(), new Random((int)_options.Seed * 31 + i), _trace))];
         TimeSpan end = _cluster.Time.Now + _options.Duration;
         Running<bool>[] running = [.. clients.Select(client => _cluster.Begin(async () =>
         {
@@ -76,8 +78,10 @@ public sealed class Simulation
             nextFault = _cluster.Time.Now + TimeSpan.FromMilliseconds(_random.Next(100, 1500));
         }
         HealAll();
-        _cluster.RunUntil(() => running.All(r => r.HasEnded) || _violations.Count > 0, TimeSpan.FromSeconds(60), "all clients ended");
-        foreach (Running<bool> client in running.Where(r => r.Failure is not null)) _violations.Add($"a client failed: {client.Failure}");
+        _cluster.RunUntil(() => running.All(r => r.HasEnded) || _violations.Count > 0, TimeSpan.FromSeconds(60),
+            "all clients ended");
+        foreach (Running<bool> client in running.Where(r => r.Failure is not null))
+            _violations.Add($"a client failed: {client.Failure}");
         if (_violations.Count == 0) CheckEnd(clients);
         return Report(clients);
     }
@@ -139,15 +143,18 @@ public sealed class Simulation
 
     private void CheckInvariants()
     {
-        foreach ((NodeName name, Exception failure) in _cluster.StartFailure) _violations.Add($"{name} could not start: {failure}");
+        foreach ((NodeName name, Exception failure) in _cluster.StartFailure)
+            _violations.Add($"{name} could not start: {failure}");
         foreach (StoreNode node in _cluster.Nodes.Values)
         {
             foreach (Replica replica in node.Replicas)
             {
                 ReplicaStatus status = replica.Status;
                 if (status.Role == "failed") _violations.Add($"{node.Name} {replica.Group} failed: {status.Reason}");
-                if (_progress.TryGetValue(replica, out (Term Term, LogIndex Commit) before) && (status.Term < before.Term || status.Commit < before.Commit))
-                    _violations.Add($"{node.Name} {replica.Group} went back from {before.Term} {before.Commit} to {status.Term} {status.Commit}");
+                if (_progress.TryGetValue(replica, out (Term Term, LogIndex Commit) before)
+                    && (status.Term < before.Term || status.Commit < before.Commit))
+                    _violations.Add($"{node.Name} {replica.Group} went back from {before.Term} {before.Commit} to "
+                        + $"{status.Term} {status.Commit}");
                 _progress[replica] = (status.Term, status.Commit);
                 if (status.Role != "leader") continue;
                 if (_leaders.TryGetValue((replica.Group, status.Term), out NodeName other) && other != node.Name)
@@ -159,9 +166,11 @@ public sealed class Simulation
 
     private void CheckEnd(ClientModel[] clients)
     {
-        _cluster.RunUntil(() => _cluster.Nodes.Count == _options.Nodes && _cluster.AllGroupsHaveLeaders(), TimeSpan.FromSeconds(30), "all nodes are up and all groups led");
+        _cluster.RunUntil(() => _cluster.Nodes.Count == _options.Nodes && _cluster.AllGroupsHaveLeaders(),
+            TimeSpan.FromSeconds(30), "all nodes are up and all groups led");
         foreach (ClientModel client in clients) _cluster.Run(() => client.CheckAllAsync(_violations));
-        foreach (GroupId group in _cluster.Nodes.Values.First().Formation.Groups.Select(g => g.Group)) CompareReplicas(group);
+        foreach (GroupId group in _cluster.Nodes.Values.First().Formation.Groups.Select(g => g.Group))
+            CompareReplicas(group);
         CheckInvariants();
     }
 
@@ -172,15 +181,18 @@ public sealed class Simulation
         // Time goes on while digests are taken, and entries with it: only digests of one index compare.
         for (int attempt = 0; attempt < 20; attempt++)
         {
-            _cluster.RunUntil(() => replicas.Select(r => r.Status.Applied).Distinct().Count() == 1, TimeSpan.FromSeconds(30), $"all replicas of {group} applied the same index");
+            _cluster.RunUntil(() => replicas.Select(r => r.Status.Applied).Distinct().Count() == 1,
+                TimeSpan.FromSeconds(30), $"all replicas of {group} applied the same index");
             digests = [.. replicas.Select(replica => _cluster.Run(replica.DigestAsync))];
             if (digests.Select(d => d?.LastApplied).Distinct().Count() == 1) break;
         }
-        if (digests.Distinct().Count() != 1) _violations.Add($"replicas of {group} differ: {string.Join(", ", digests)}");
+        if (digests.Distinct().Count() != 1)
+            _violations.Add($"replicas of {group} differ: {string.Join(", ", digests)}");
     }
 
     private SimulationResult Report(ClientModel[] clients) => new(_options.Seed, _trace.Hash, _cluster.Time.Now,
-        _cluster.Nodes.Values.SelectMany(n => n.Replicas).GroupBy(r => r.Group).Sum(g => (long)g.Max(r => r.Status.Commit.Value)),
+        _cluster.Nodes.Values.SelectMany(n => n.Replicas).GroupBy(r => r.Group)
+        .Sum(g => (long)g.Max(r => r.Status.Commit.Value)),
         _leaders.Count, _crashes, _isolations, _cluster.Network.Dropped, _cluster.Network.Delivered,
         clients.Sum(c => c.Acknowledged), clients.Sum(c => c.Unknown), clients.Sum(c => c.ReadsChecked),
         _violations.Count == 0 ? [] : [.. _violations.Take(10), "last events:", .. _trace.Last]);

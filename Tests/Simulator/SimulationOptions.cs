@@ -18,10 +18,15 @@ public sealed record SimulationOptions
 /// <summary>What a simulation did and found.</summary>
 /// <param name="TraceHash">Of every frame delivered and every answer, with its time: equal for equal seeds.</param>
 /// <param name="Violations">What must never happen, and did.</param>
-public sealed record SimulationResult(ulong Seed, ulong TraceHash, TimeSpan Simulated, long Commits, int Elections, int Crashes, int Isolations,
-    long FramesDropped, long FramesDelivered, long WritesAcknowledged, long WritesUnknown, long ReadsChecked, IReadOnlyList<string> Violations)
+public sealed record SimulationResult(ulong Seed, ulong TraceHash, TimeSpan Simulated, long Commits, int Elections,
+    int Crashes, int Isolations,
+    long FramesDropped, long FramesDelivered, long WritesAcknowledged, long WritesUnknown, long ReadsChecked,
+    IReadOnlyList<string> Violations)
 {
-    public override string ToString() => $"seed {Seed} trace {TraceHash:x16} simulated {Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} "
+    public override string ToString() =>
+        $"seed {Seed} trace {TraceHash:x16} simulated {Simulated.TotalSeconds:F1} s commits {Commits} elections "
+        + $"{Elections} "
         + $"crashes {Crashes} isolations {Isolations} dropped {FramesDropped} delivered {FramesDelivered} "
-        + $"acknowledged {WritesAcknowledged} unknown {WritesUnknown} reads {ReadsChecked} {(Violations.Count == 0 ? "ok" : "FAILED")}";
+        + $"acknowledged {WritesAcknowledged} unknown {WritesUnknown} reads {ReadsChecked} "
+        + $"{(Violations.Count == 0 ? "ok" : "FAILED")}";
 }

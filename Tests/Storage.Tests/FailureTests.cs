@@ -42,7 +42,8 @@ public sealed class FailureTests
         Assert.Same(told, Assert.Single(silent.Observer.Failures));
         Assert.Single(first.Observer.Failures);
         Assert.Same(told, Assert.Throws<DiskException>(() => _machine.OpenReplica(G1)));
-        Assert.Same(told, Assert.Throws<DiskException>(() => _machine.Run(() => _machine.Storage.WriteFormationAsync(Content(1)).AsTask())));
+        Assert.Same(told, Assert.Throws<DiskException>(() =>
+            _machine.Run(() => _machine.Storage.WriteFormationAsync(Content(1)).AsTask())));
         Assert.Equal(operations, _machine.Disk.Operations);
         _machine.Close();
         _machine.Open();

@@ -72,7 +72,8 @@ public sealed class FencingTests
         Assert.Throws<FencedException>(() => _machine.ReadSnapshot(older.Storage, file));
         Assert.Throws<FencedException>(() => _machine.Run(async () => await writer.FinishAsync()));
         _machine.Run(() => writer.DisposeAsync().AsTask());
-        Assert.DoesNotContain(_machine.Disk.Files, path => path.EndsWith(".tmp", StringComparison.Ordinal) && path.StartsWith("snap", StringComparison.Ordinal));
+        Assert.DoesNotContain(_machine.Disk.Files, path => path.EndsWith(".tmp", StringComparison.Ordinal)
+            && path.StartsWith("snap", StringComparison.Ordinal));
         newer.RecordSnapshot(file); // It was finished in time, so it is there.
     }
 
@@ -81,7 +82,8 @@ public sealed class FencingTests
     {
         _machine.Open();
         Task<IReplicaStorage>[] openings =
-            [.. Enumerable.Range(0, 5).Select(_ => _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1).AsTask()))];
+            [.. Enumerable.Range(0, 5)
+                .Select(_ => _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1).AsTask()))];
         _machine.Scheduler.RunUntilIdle();
         IReplicaStorage[] handles = [.. openings.Select(Completed)];
         IReplicaStorage current = Assert.Single(handles, handle => handle.IsCurrent);

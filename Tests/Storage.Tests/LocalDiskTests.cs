@@ -8,7 +8,8 @@ public sealed class LocalDiskTests : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
-    private readonly string _directory = Path.Combine(Path.GetTempPath(), "orleans-raft-storage-tests", Path.GetRandomFileName());
+    private readonly string _directory =
+        Path.Combine(Path.GetTempPath(), "orleans-raft-storage-tests", Path.GetRandomFileName());
 
     private static NodeStorageOptions Options => new()
     {
@@ -54,7 +55,8 @@ public sealed class LocalDiskTests : IDisposable
                 for (ulong write = 1; write <= 100; write++)
                 {
                     var waiter = new Waiter { Until = write };
-                    replica.Submit(new PersistRequest(write, null, null, Entries((write * 5) - 4, 5, bytes: 200)), waiter);
+                    replica.Submit(new PersistRequest(write, null, null, Entries((write * 5) - 4, 5, bytes: 200)),
+                        waiter);
                     if (write % 3 == 0) await waiter.Done;
                     if (write % 40 != 0) continue;
                     await waiter.Done;
@@ -129,7 +131,8 @@ public sealed class LocalDiskTests : IDisposable
             RedirectStandardInput = true,
         })!;
         Assert.Equal("held", await other.StandardOutput.ReadLineAsync().WaitAsync(Deadline));
-        Assert.Equal(DiskFailure.InUse, (await Assert.ThrowsAsync<DiskException>(() => NodeStorage.OpenAsync(disk, Options))).Failure);
+        Assert.Equal(DiskFailure.InUse,
+            (await Assert.ThrowsAsync<DiskException>(() => NodeStorage.OpenAsync(disk, Options))).Failure);
         other.StandardInput.Close();
         await other.WaitForExitAsync().WaitAsync(Deadline);
         await using NodeStorage after = await NodeStorage.OpenAsync(disk, Options);
@@ -140,7 +143,8 @@ public sealed class LocalDiskTests : IDisposable
     {
         await using var disk = new LocalDisk(_directory);
         await disk.CreateDirectoryAsync("");
-        DiskException missing = await Assert.ThrowsAsync<DiskException>(async () => await disk.OpenAsync("log/00000001.log", create: false));
+        DiskException missing = await Assert.ThrowsAsync<DiskException>(async () =>
+            await disk.OpenAsync("log/00000001.log", create: false));
         Assert.Equal(DiskFailure.NotFound, missing.Failure);
         Assert.Equal(Path.Combine(_directory, "log/00000001.log"), missing.Path);
         Assert.Contains(missing.Path, missing.Message, StringComparison.Ordinal);
@@ -149,7 +153,8 @@ public sealed class LocalDiskTests : IDisposable
 
         int[] codes = [28, 13, 1, 30, 2, 5];
         Assert.Equal(
-            [DiskFailure.Full, DiskFailure.PermissionDenied, DiskFailure.PermissionDenied, DiskFailure.PermissionDenied, DiskFailure.NotFound, DiskFailure.Io],
+            [DiskFailure.Full, DiskFailure.PermissionDenied, DiskFailure.PermissionDenied, DiskFailure.PermissionDenied,
+                DiskFailure.NotFound, DiskFailure.Io],
             codes.Select(code => DiskErrors.FromSystemCall(code, "write", "x").Failure));
         Assert.Contains("free space", DiskErrors.FromSystemCall(28, "write", "x").Message, StringComparison.Ordinal);
         Assert.Contains("read and write access", DiskErrors.FromSystemCall(13, "write", "x").Message, StringComparison.Ordinal);
@@ -164,7 +169,8 @@ public sealed class LocalDiskTests : IDisposable
         if (!OperatingSystem.IsLinux()) return;
         await using var disk = new LocalDisk("/dev");
         await using IDiskFile file = await disk.OpenAsync("full", create: false);
-        DiskException exception = await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, Content(10)));
+        DiskException exception =
+            await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, Content(10)));
         Assert.Equal(DiskFailure.Full, exception.Failure);
     }
 

@@ -32,7 +32,8 @@ public sealed class LogTests
         first.Write(hardState: Hard(2, 1, 5));
         _machine.Reopen();
         Assert.Equal([G1, G2], _machine.Storage.Groups);
-        Same.State(new RaftState(Hard(2, 1, 5), EntryId.Zero, (LogEntry[])[.. Entries(1, 3), .. Entries(4, 2, term: 2)]),
+        Same.State(new RaftState(Hard(2, 1, 5), EntryId.Zero,
+            (LogEntry[])[.. Entries(1, 3), .. Entries(4, 2, term: 2)]),
             _machine.OpenReplica(G1).State);
         Same.State(new RaftState(Hard(4), EntryId.Zero, Entries(1, 5, term: 4)), _machine.OpenReplica(G2).State);
         Same.State(RaftState.Empty, _machine.OpenReplica(G3).State);
@@ -178,10 +179,12 @@ public sealed class LogTests
         byte[] formation = Content(3000);
         _machine.Run(() => _machine.Storage.WriteFormationAsync(formation).AsTask());
         Assert.Equal(formation, _machine.Storage.Formation!.Value.ToArray());
-        Assert.Throws<InvalidOperationException>(() => _machine.Run(() => _machine.Storage.WriteFormationAsync(formation).AsTask()));
+        Assert.Throws<InvalidOperationException>(() =>
+            _machine.Run(() => _machine.Storage.WriteFormationAsync(formation).AsTask()));
         _machine.Reopen();
         Assert.Equal(formation, _machine.Storage.Formation!.Value.ToArray());
-        Assert.Throws<InvalidOperationException>(() => _machine.Run(() => _machine.Storage.WriteFormationAsync(formation).AsTask()));
+        Assert.Throws<InvalidOperationException>(() =>
+            _machine.Run(() => _machine.Storage.WriteFormationAsync(formation).AsTask()));
     }
 
     [Fact]

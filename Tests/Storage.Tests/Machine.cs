@@ -59,7 +59,8 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
 
     public void Run(Func<Task> work) => Scheduler.Run(work);
 
-    public SnapshotFile WriteSnapshot(IReplicaStorage replica, EntryId last, byte[] content) => Scheduler.Run(async () =>
+    public SnapshotFile WriteSnapshot(IReplicaStorage replica, EntryId last, byte[] content) =>
+        Scheduler.Run(async () =>
     {
         await using ISnapshotWriter writer = await replica.CreateSnapshotAsync(last);
         for (int offset = 0; offset < content.Length; offset += 1000)
@@ -158,7 +159,8 @@ internal static class Same
     public static void Entries(ReadOnlySpan<LogEntry> expected, ReadOnlySpan<LogEntry> actual)
     {
         Assert.Equal(expected.Length, actual.Length);
-        for (int i = 0; i < expected.Length; i++) Assert.True(Equal(expected[i], actual[i]), $"{expected[i]} became {actual[i]}");
+        for (int i = 0; i < expected.Length; i++)
+            Assert.True(Equal(expected[i], actual[i]), $"{expected[i]} became {actual[i]}");
     }
 
     public static bool Equal(in LogEntry left, in LogEntry right) =>

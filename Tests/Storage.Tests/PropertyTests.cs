@@ -3,7 +3,8 @@ using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Storage.Tests;
 
-/// <summary>Random writes, truncations, snapshots, crashes and restarts against a list of all states each group went through.</summary>
+/// <summary>Random writes, truncations, snapshots, crashes and restarts against a list of all states each group went
+/// through.</summary>
 public sealed class PropertyTests
 {
     /// <summary>What a group's storage must look like after each request, newest last.</summary>
@@ -50,7 +51,8 @@ public sealed class PropertyTests
 
         private static bool IsSame(RaftState left, RaftState right)
         {
-            if (left.HardState != right.HardState || left.Snapshot != right.Snapshot || left.Entries.Length != right.Entries.Length) return false;
+            if (left.HardState != right.HardState || left.Snapshot != right.Snapshot
+                || left.Entries.Length != right.Entries.Length) return false;
             for (int i = 0; i < left.Entries.Length; i++)
             {
                 if (!Same.Equal(left.Entries.Span[i], right.Entries.Span[i])) return false;
@@ -66,7 +68,8 @@ public sealed class PropertyTests
     private sealed class Run(int seed)
     {
         private readonly Random _random = new(seed);
-        private readonly Machine _machine = new(new SimulatedDisk(seed), segmentBytes: 4096 << (seed % 3), schedulerSeed: seed % 2 == 0 ? seed : null);
+        private readonly Machine _machine =
+            new(new SimulatedDisk(seed), segmentBytes: 4096 << (seed % 3), schedulerSeed: seed % 2 == 0 ? seed : null);
         private readonly Dictionary<GroupId, Model> _models = new() { [G1] = new(), [G2] = new(), [G3] = new() };
         private readonly Dictionary<GroupId, Replica> _replicas = [];
 
@@ -112,12 +115,15 @@ public sealed class PropertyTests
             {
                 // Mostly appends; sometimes truncates, down to the snapshot.
                 ulong first = model.LastIndex + 1;
-                if (_random.Next(5) == 0) first -= (ulong)_random.NextInt64((long)(first - model.Newest.Snapshot.Index.Value));
+                if (_random.Next(5) == 0)
+                    first -= (ulong)_random.NextInt64((long)(first - model.Newest.Snapshot.Index.Value));
                 int count = _random.Next(1, 6);
-                entries = [.. Enumerable.Range(0, count).Select(i => Entry(first + (ulong)i, term + 1, _random.Next(3) == 0 ? 0 : _random.Next(400)))];
+                entries = [.. Enumerable.Range(0, count)
+                    .Select(i => Entry(first + (ulong)i, term + 1, _random.Next(3) == 0 ? 0 : _random.Next(400)))];
             }
             HardState? hardState = entries.Length == 0 || _random.Next(3) == 0
-                ? new HardState(new Term(term), new ReplicaId((ulong)_random.Next(4)), new LogIndex((ulong)_random.Next(100)))
+                ? new HardState(new Term(term), new ReplicaId((ulong)_random.Next(4)),
+                    new LogIndex((ulong)_random.Next(100)))
                 : null;
             _replicas[group].Submit(entries, hardState);
             model.Submitted(_replicas[group].Number, hardState, null, entries);
@@ -132,7 +138,8 @@ public sealed class PropertyTests
             if (model.LastIndex < first) return;
             ulong index = first + (ulong)_random.NextInt64((long)(model.LastIndex - first) + 1);
             var last = new EntryId(model.TermAt(index), new LogIndex(index));
-            SnapshotFile file = _machine.WriteSnapshot(_replicas[group].Storage, last, Content(_random.Next(2000), (int)index));
+            SnapshotFile file =
+                _machine.WriteSnapshot(_replicas[group].Storage, last, Content(_random.Next(2000), (int)index));
             _replicas[group].RecordSnapshot(file);
             model.Recorded(last);
             Snapshots++;
@@ -179,10 +186,12 @@ public sealed class PropertyTests
             foreach (GroupId group in _models.Keys)
             {
                 _replicas[group] = _machine.OpenReplica(group);
-                _models[group].Recovered(_replicas[group].State, acknowledged[group], $"seed {seed} step {step} {group}");
+                _models[group]
+                    .Recovered(_replicas[group].State, acknowledged[group], $"seed {seed} step {step} {group}");
             }
             StorageStatus status = _machine.Storage.Status;
-            Assert.True(status.LogBytes < (2 * status.LiveBytes) + (4 * _machine.SegmentBytes), $"seed {seed} step {step}: {status}");
+            Assert.True(status.LogBytes < (2 * status.LiveBytes) + (4 * _machine.SegmentBytes),
+                $"seed {seed} step {step}: {status}");
             Restarts++;
         }
     }
@@ -208,6 +217,7 @@ public sealed class PropertyTests
             snapshots += run.Snapshots;
             writes += run.Writes;
         }
-        Assert.True(restarts > 1000 && snapshots > 2000 && writes > 20_000, $"{restarts} restarts, {snapshots} snapshots, {writes} writes");
+        Assert.True(restarts > 1000 && snapshots > 2000 && writes > 20_000,
+            $"{restarts} restarts, {snapshots} snapshots, {writes} writes");
     }
 }

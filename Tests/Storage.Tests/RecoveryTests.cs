@@ -17,7 +17,8 @@ public sealed class RecoveryTests
         var ends = new List<int>();
         for (int batch = 1; batch <= batches; batch++)
         {
-            replica.Write(Entries((ulong)batch, 1, bytes: 10 + (batch % 5)), new HardState(new Term((ulong)batch), default, default));
+            replica.Write(Entries((ulong)batch, 1, bytes: 10 + (batch % 5)),
+                new HardState(new Term((ulong)batch), default, default));
             ends.Add(EndOfLog(machine.Disk.ReadAll(First)));
         }
         machine.Crash();
@@ -74,7 +75,8 @@ public sealed class RecoveryTests
                 disk.WriteAll(First, torn);
                 // A batch whose last bytes are zero anyway, as its padding is, survives a cut there.
                 int surviving = ends.FindLastIndex(end => cut >= end - 7
-                    && torn.AsSpan(0, Math.Min(end, torn.Length)).SequenceEqual(whole.AsSpan(0, Math.Min(end, torn.Length)))
+                    && torn.AsSpan(0, Math.Min(end, torn.Length))
+                    .SequenceEqual(whole.AsSpan(0, Math.Min(end, torn.Length)))
                     && !whole.AsSpan(Math.Min(end, torn.Length)..end).ContainsAnyExcept((byte)0)
                     && end - torn.Length <= PaddingOf(whole, end));
                 ReopenAppendCompare(disk, surviving + 1);
@@ -192,7 +194,8 @@ public sealed class RecoveryTests
         Assert.Throws<CorruptionException>(() => new Machine(empty, 4096).Open());
         SimulatedDisk nameless = machine.Disk.Clone();
         nameless.Remove("store");
-        Assert.Contains("'store'", Assert.Throws<CorruptionException>(() => new Machine(nameless, 4096).Open()).Message, StringComparison.Ordinal);
+        Assert.Contains("'store'", Assert.Throws<CorruptionException>(() => new Machine(nameless, 4096).Open()).Message,
+            StringComparison.Ordinal);
         new Machine(machine.Disk.Clone(), 4096).Open();
     }
 
@@ -208,7 +211,8 @@ public sealed class RecoveryTests
         int seal = EndOfLog(segment) - 40;
         segment.AsSpan(seal).Clear();
         machine.Disk.WriteAll(First, segment);
-        CorruptionException exception = Assert.Throws<CorruptionException>(() => new Machine(machine.Disk, 4096).Open());
+        CorruptionException exception =
+            Assert.Throws<CorruptionException>(() => new Machine(machine.Disk, 4096).Open());
         Assert.Equal(First, exception.Path);
         Assert.Equal(seal, exception.OffsetBytes);
     }
@@ -222,7 +226,8 @@ public sealed class RecoveryTests
         other.Crash();
         // Same shape, another identity.
         var stranger = new Machine();
-        stranger.Run(() => NodeStorage.OpenAsync(stranger.Disk, stranger.Options with { NewStoreId = () => new Guid(77, 0, 0, new byte[8]) }));
+        stranger.Run(() => NodeStorage.OpenAsync(stranger.Disk,
+            stranger.Options with { NewStoreId = () => new Guid(77, 0, 0, new byte[8]) }));
         built.WriteAll(First, stranger.Disk.ReadAll(First));
         CorruptionException exception = Assert.Throws<CorruptionException>(() => new Machine(built).Open());
         Assert.Contains("belongs to store", exception.Message, StringComparison.Ordinal);
@@ -247,7 +252,8 @@ public sealed class RecoveryTests
         file.AsSpan(12, 4).Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(12), Crc32C.Compute(file.AsSpan(0, 64)));
         built.WriteAll(path, file);
-        UnsupportedFileVersionException exception = Assert.Throws<UnsupportedFileVersionException>(() => new Machine(built).Open());
+        UnsupportedFileVersionException exception =
+            Assert.Throws<UnsupportedFileVersionException>(() => new Machine(built).Open());
         Assert.Equal((9, 1), (exception.Found, exception.Understood));
         Assert.Contains(path, exception.Message, StringComparison.Ordinal);
     }

@@ -12,7 +12,8 @@ public sealed class RemovalTests
         StorageStatus status = machine.Storage.Status;
         Assert.True(status.LogBytes < (2 * status.LiveBytes) + (4 * machine.SegmentBytes),
             $"{status.LogBytes} bytes of log for {status.LiveBytes} live ones");
-        long files = machine.Disk.Files.Where(file => file.StartsWith("log/", StringComparison.Ordinal)).Sum(file => machine.Disk.ReadAll(file).Length);
+        long files = machine.Disk.Files.Where(file => file.StartsWith("log/", StringComparison.Ordinal))
+            .Sum(file => machine.Disk.ReadAll(file).Length);
         Assert.Equal(files, status.LogBytes);
     }
 
@@ -45,7 +46,8 @@ public sealed class RemovalTests
         Assert.DoesNotContain("log/00000001.log", machine.Disk.Files);
         Assert.True(next > 700);
         machine.Reopen();
-        Same.State(new RaftState(new HardState(new Term(3), new ReplicaId(2), new LogIndex(7)), EntryId.Zero, Entries(1, 10)),
+        Same.State(new RaftState(new HardState(new Term(3), new ReplicaId(2), new LogIndex(7)), EntryId.Zero,
+            Entries(1, 10)),
             machine.OpenReplica(G1).State);
         Assert.Equal(Content(200), machine.Storage.Formation!.Value.ToArray());
         Replica again = machine.OpenReplica(G2);
@@ -89,7 +91,8 @@ public sealed class RemovalTests
             RaftState recovered = machine.OpenReplica(G2).State;
             ulong last = recovered.Snapshot.Index.Value + (ulong)recovered.Entries.Length;
             Assert.True(last >= acknowledged, $"after {operations} operations {last} < {acknowledged}");
-            foreach (LogEntry entry in recovered.Entries.Span) Assert.True(Same.Equal(Entry(entry.Index.Value, bytes: 300), entry));
+            foreach (LogEntry entry in recovered.Entries.Span)
+                Assert.True(Same.Equal(Entry(entry.Index.Value, bytes: 300), entry));
             // It goes on from there, and what is removed later is removed rightly.
             hot = machine.OpenReplica(G2);
             RunHot(machine, hot, last + 1, 10);
@@ -141,7 +144,8 @@ public sealed class RemovalTests
         var renamed = new List<string>();
         machine.Disk.Observed = operation =>
         {
-            if (operation.Kind == DiskOperationKind.Rename && !operation.Path.EndsWith(".tmp", StringComparison.Ordinal)) renamed.Add(operation.Path);
+            if (operation.Kind == DiskOperationKind.Rename
+                && !operation.Path.EndsWith(".tmp", StringComparison.Ordinal)) renamed.Add(operation.Path);
         };
         machine.Open();
         Replica replica = machine.OpenReplica(G1);
@@ -181,7 +185,8 @@ public sealed class RemovalTests
         for (ulong index = 1; index <= 40; index++) replica.Write(Entries(index, 1, bytes: (SegmentBytes / 2) + 200));
         long before = machine.Disk.Operations;
         replica.Write(Entries(41, 1));
-        Assert.True(machine.Disk.Operations - before < 20, $"{machine.Disk.Operations - before} operations for one write");
+        Assert.True(machine.Disk.Operations - before < 20,
+            $"{machine.Disk.Operations - before} operations for one write");
         machine.Reopen();
         Assert.Equal(41, machine.OpenReplica(G1).State.Entries.Length);
     }

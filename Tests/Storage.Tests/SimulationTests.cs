@@ -91,7 +91,8 @@ public sealed class SimulationTests
     {
         var disk = new SimulatedDisk { FreeBytes = 100 };
         IDiskFile file = await MakeAsync(disk, "a", 60);
-        Assert.Equal(DiskFailure.Full, (await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, new byte[101]))).Failure);
+        Assert.Equal(DiskFailure.Full,
+            (await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, new byte[101]))).Failure);
         await file.WriteAsync(60, new byte[40]);
         disk.FailNext(DiskOperationKind.Flush, "a");
         await Assert.ThrowsAsync<DiskException>(async () => await file.FlushAsync());
@@ -103,7 +104,8 @@ public sealed class SimulationTests
         disk.Crash();
         Assert.Equal(Content(60)[3] ^ 0x80, disk.ReadAll("a")[3]);
         await using IAsyncDisposable held = await disk.LockAsync("lock");
-        Assert.Equal(DiskFailure.InUse, (await Assert.ThrowsAsync<DiskException>(async () => await disk.LockAsync("lock"))).Failure);
+        Assert.Equal(DiskFailure.InUse,
+            (await Assert.ThrowsAsync<DiskException>(async () => await disk.LockAsync("lock"))).Failure);
     }
 
     [Fact]
@@ -113,7 +115,8 @@ public sealed class SimulationTests
         var time = new VirtualTime(scheduler);
         var disk = new SimulatedDisk
         {
-            Latency = operation => new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(operation.Kind == DiskOperationKind.Flush ? 10 : 1), time)),
+            Latency = operation => new ValueTask(
+                Task.Delay(TimeSpan.FromMilliseconds(operation.Kind == DiskOperationKind.Flush ? 10 : 1), time)),
         };
         var done = new List<string>();
         _ = scheduler.Start(async () =>
@@ -137,9 +140,12 @@ public sealed class SimulationTests
     {
         var time = new VirtualTime();
         var fired = new List<string>();
-        using ITimer late = time.CreateTimer(_ => fired.Add($"late {time.Now.TotalSeconds}"), null, TimeSpan.FromSeconds(3), Timeout.InfiniteTimeSpan);
-        using ITimer periodic = time.CreateTimer(_ => fired.Add($"periodic {time.Now.TotalSeconds}"), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
-        using ITimer stopped = time.CreateTimer(_ => fired.Add("stopped"), null, TimeSpan.FromSeconds(2), Timeout.InfiniteTimeSpan);
+        using ITimer late = time.CreateTimer(_ => fired.Add($"late {time.Now.TotalSeconds}"), null,
+            TimeSpan.FromSeconds(3), Timeout.InfiniteTimeSpan);
+        using ITimer periodic = time.CreateTimer(_ => fired.Add($"periodic {time.Now.TotalSeconds}"), null,
+            TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+        using ITimer stopped =
+            time.CreateTimer(_ => fired.Add("stopped"), null, TimeSpan.FromSeconds(2), Timeout.InfiniteTimeSpan);
         stopped.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Assert.Equal(TimeSpan.FromSeconds(1), time.UntilNextTimer);
         Assert.Empty(fired);

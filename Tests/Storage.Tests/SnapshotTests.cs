@@ -8,7 +8,8 @@ public sealed class SnapshotTests
 {
     private readonly Machine _machine = new();
 
-    private string[] SnapshotFiles => [.. _machine.Disk.Files.Where(file => file.StartsWith("snapshots/", StringComparison.Ordinal))];
+    private string[] SnapshotFiles =>
+        [.. _machine.Disk.Files.Where(file => file.StartsWith("snapshots/", StringComparison.Ordinal))];
 
     private (Replica Replica, SnapshotFile File) OpenWithSnapshot()
     {
@@ -58,7 +59,8 @@ public sealed class SnapshotTests
         replica.Write(Entries(9, 2, term: 3), new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3));
         Assert.Equal(file, replica.Storage.Snapshot);
         _machine.Reopen();
-        Same.State(new RaftState(new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3), Entries(9, 2, term: 3)),
+        Same.State(new RaftState(new HardState(new Term(3), default, new LogIndex(8)), Id(8, 3),
+            Entries(9, 2, term: 3)),
             _machine.OpenReplica(G1).State);
     }
 
@@ -106,7 +108,8 @@ public sealed class SnapshotTests
         _machine.Run(() => reader.DisposeAsync().AsTask());
         _machine.Scheduler.RunUntilIdle();
         Assert.Equal(2, SnapshotFiles.Length); // The recorded one, and one that may yet be installed.
-        Assert.Equal(DiskFailure.NotFound, Assert.Throws<DiskException>(() => _machine.ReadSnapshot(replica.Storage, first)).Failure);
+        Assert.Equal(DiskFailure.NotFound,
+            Assert.Throws<DiskException>(() => _machine.ReadSnapshot(replica.Storage, first)).Failure);
         Assert.Equal(Content(20), _machine.ReadSnapshot(replica.Storage, pending));
     }
 
@@ -219,7 +222,8 @@ public sealed class SnapshotTests
             _machine.Disk.Rot(path, offset);
             _machine.Open();
             Replica replica = _machine.OpenReplica(G1);
-            Assert.Equal(path, Assert.Throws<CorruptionException>(() => _machine.ReadSnapshot(replica.Storage, file)).Path);
+            Assert.Equal(path,
+                Assert.Throws<CorruptionException>(() => _machine.ReadSnapshot(replica.Storage, file)).Path);
             _machine.Crash();
             _machine.Disk.Rot(path, offset);
         }
@@ -238,7 +242,8 @@ public sealed class SnapshotTests
         bytes.AsSpan(12, 4).Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), Crc32C.Compute(bytes.AsSpan(0, 64)));
         _machine.Disk.WriteAll(path, bytes);
-        UnsupportedFileVersionException exception = Assert.Throws<UnsupportedFileVersionException>(() => _machine.Open());
+        UnsupportedFileVersionException exception =
+            Assert.Throws<UnsupportedFileVersionException>(() => _machine.Open());
         Assert.Equal((4, 1), (exception.Found, exception.Understood));
     }
 

@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// Runs queued tasks on the thread that asks for it, one at a time: oldest first, or in an order drawn from a seed. Tasks may be
-/// queued from any thread, but a run is repeatable only if all of them come from tasks of this scheduler.
+/// Runs queued tasks on the thread that asks for it, one at a time: oldest first, or in an order drawn from a seed.
+/// Tasks may be queued from any thread, but a run is repeatable only if all of them come from tasks of this scheduler.
 /// </summary>
 /// <param name="seed">Null: oldest first.</param>
 public sealed class DeterministicScheduler(int? seed = null) : TaskScheduler
@@ -74,10 +74,12 @@ public sealed class DeterministicScheduler(int? seed = null) : TaskScheduler
     public Task<T> Start<T>(Func<Task<T>> work) =>
         Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, this).Unwrap();
 
-    /// <summary>Runs work to its end; throws what it throws, or if nothing is left to run and it has not ended.</summary>
+    /// <summary>Runs work to its end; throws what it throws, or if nothing is left to run and it has not
+    /// ended.</summary>
     public void Run(Func<Task> work) => Complete(Start(work));
 
-    /// <summary>Runs work to its end; throws what it throws, or if nothing is left to run and it has not ended.</summary>
+    /// <summary>Runs work to its end; throws what it throws, or if nothing is left to run and it has not
+    /// ended.</summary>
     public T Run<T>(Func<Task<T>> work)
     {
         Task<T> task = Start(work);
@@ -101,7 +103,8 @@ public sealed class DeterministicScheduler(int? seed = null) : TaskScheduler
     {
         while (!task.IsCompleted)
         {
-            if (!RunOne()) throw new InvalidOperationException("Nothing is left to run, but the work has not ended: it waits for something.");
+            if (!RunOne()) throw new InvalidOperationException("Nothing is left to run, but the work has not ended: "
+                + "it waits for something.");
         }
         task.GetAwaiter().GetResult();
     }

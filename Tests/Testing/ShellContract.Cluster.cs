@@ -106,7 +106,8 @@ public abstract partial class ShellContract
         double p50 = root.GetProperty("p50_ms").GetDouble();
         double p99 = root.GetProperty("p99_ms").GetDouble();
         double p999 = root.GetProperty("p999_ms").GetDouble();
-        Assert.True(p50 <= p99 && p99 <= p999 && p999 > 0, output); // Also what ended after the measured time counts here.
+        // Also what ended after the measured time counts here.
+        Assert.True(p50 <= p99 && p99 <= p999 && p999 > 0, output);
         Assert.Equal(0, root.GetProperty("errors").GetInt64());
         long operations = root.GetProperty("operations").GetInt64();
         Assert.Equal(operations / 0.3, root.GetProperty("ops_per_s").GetDouble(), tolerance: 0.1);

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Testing;
 
-/// <summary>A file's bytes, by sector, as the system sees them and as they are on the platter. Missing sectors are zero.</summary>
+/// <summary>A file's bytes, by sector, as the system sees them and as they are on the platter. Missing sectors are
+/// zero.</summary>
 internal sealed class SimulatedContent
 {
     public const int SectorBytes = 512;
@@ -38,7 +39,8 @@ internal sealed class SimulatedContent
             int within = (int)((offset + done) % SectorBytes);
             int length = Math.Min(SectorBytes - within, bytes.Length - done);
             ReadOnlySpan<byte> source = bytes.Slice(done, length);
-            if (_current.ContainsKey(sector) || source.ContainsAnyExcept((byte)0)) source.CopyTo(Writable(sector).AsSpan(within));
+            if (_current.ContainsKey(sector) || source.ContainsAnyExcept((byte)0))
+                source.CopyTo(Writable(sector).AsSpan(within));
             done += length;
         }
         Length = Math.Max(Length, offset + bytes.Length);
@@ -60,7 +62,8 @@ internal sealed class SimulatedContent
             if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
                 _durable[sector] = _current[sector];
         }
-        if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept)) _durableLength = Length;
+        if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
+            _durableLength = Length;
         _dirty.Clear();
         _current = _durable;
         _durable = new Dictionary<long, byte[]>(_current);
@@ -93,7 +96,8 @@ internal sealed class SimulatedContent
     // A clean sector's array is shared with the platter's.
     private byte[] Writable(long sector)
     {
-        if (_dirty.Add(sector)) _current[sector] = _current.TryGetValue(sector, out byte[]? shared) ? [.. shared] : new byte[SectorBytes];
+        if (_dirty.Add(sector))
+            _current[sector] = _current.TryGetValue(sector, out byte[]? shared) ? [.. shared] : new byte[SectorBytes];
         return _current[sector];
     }
 }

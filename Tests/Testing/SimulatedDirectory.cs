@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// The names of a simulated disk, as the system sees them and as they are on the platter. A change is one step (a rename never
-/// loses its file), but unflushed ones may survive a crash in any selection.
+/// The names of a simulated disk, as the system sees them and as they are on the platter. A change is one step (a
+/// rename never loses its file), but unflushed ones may survive a crash in any selection.
 /// </summary>
 internal sealed class SimulatedDirectory
 {
@@ -32,7 +32,8 @@ internal sealed class SimulatedDirectory
 
     public void Rename(string from, string to)
     {
-        if (ParentOf(from) != ParentOf(to)) throw new NotSupportedException("Renaming into another directory is not simulated.");
+        if (ParentOf(from) != ParentOf(to))
+            throw new NotSupportedException("Renaming into another directory is not simulated.");
         Make(new Change(ParentOf(from), [(from, false, null), (to, true, _current[from])]));
     }
 
@@ -44,11 +45,13 @@ internal sealed class SimulatedDirectory
 
     public void Crash(CrashLoss loss, Random random)
     {
-        SimulatedContent[] contents = [.. _current.Values.Concat(_durable.Values).OfType<SimulatedContent>().Distinct()];
+        SimulatedContent[] contents =
+            [.. _current.Values.Concat(_durable.Values).OfType<SimulatedContent>().Distinct()];
         double kept = random.NextDouble();
         foreach (Change change in _unflushed)
         {
-            if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept)) Apply(change, _durable);
+            if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
+                Apply(change, _durable);
         }
         _unflushed.Clear();
         foreach (SimulatedContent content in contents) content.Crash(loss, random);
@@ -71,12 +74,14 @@ internal sealed class SimulatedDirectory
         foreach ((string path, SimulatedContent? content) in other._current) _current[path] = Copy(content);
         foreach ((string path, SimulatedContent? content) in other._durable) _durable[path] = Copy(content);
         foreach (Change change in other._unflushed)
-            _unflushed.Add(change with { Names = [.. change.Names.Select(name => (name.Path, name.Exists, Copy(name.Content)))] });
+            _unflushed.Add(
+                change with { Names = [.. change.Names.Select(name => (name.Path, name.Exists, Copy(name.Content)))] });
     }
 
     public static string ParentOf(string path) => path.LastIndexOf('/') is > 0 and var slash ? path[..slash] : "";
 
-    private bool IsReachable(string path) => ParentOf(path) is var parent && (parent.Length == 0 || _durable.ContainsKey(parent));
+    private bool IsReachable(string path) => ParentOf(path) is var parent
+        && (parent.Length == 0 || _durable.ContainsKey(parent));
 
     private void Make(Change change)
     {

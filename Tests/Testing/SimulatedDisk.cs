@@ -3,8 +3,8 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// A disk in memory that keeps apart what was flushed and what was not, for files and for names. Without <see cref="Latency"/>
-/// every operation completes at once. It outlives the storages that use it, as a real one does.
+/// A disk in memory that keeps apart what was flushed and what was not, for files and for names. Without
+/// <see cref="Latency"/> every operation completes at once. It outlives the storages that use it, as a real one does.
 /// </summary>
 /// <param name="seed">Decides what random crashes keep.</param>
 public sealed class SimulatedDisk(int seed = 0) : IDisk
@@ -31,7 +31,8 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     /// <summary>By how many bytes files may still grow; null: without end.</summary>
     public long? FreeBytes { get; set; }
 
-    /// <summary>Called for each operation on a file; the operation completes when it does. A flush takes effect only then.</summary>
+    /// <summary>Called for each operation on a file; the operation completes when it does. A flush takes effect only
+    /// then.</summary>
     public Func<DiskOperation, ValueTask>? Latency { get; set; }
 
     /// <summary>Hears of each operation that changes something, before it takes effect.</summary>
@@ -52,7 +53,8 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         lock (_lock) _offAt = Operations + operations;
     }
 
-    /// <summary>The machine stops and starts again: open files and locks are gone, and of unflushed data what <paramref name="loss"/> says.</summary>
+    /// <summary>The machine stops and starts again: open files and locks are gone, and of unflushed data what
+    /// <paramref name="loss"/> says.</summary>
     public void Crash(CrashLoss loss = CrashLoss.Everything)
     {
         lock (_lock)
@@ -77,7 +79,8 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         lock (_lock) _failures.Add((kind, pathPart, failure));
     }
 
-    /// <summary>Flushes of files whose path contains that part take no effect and do not complete until released.</summary>
+    /// <summary>Flushes of files whose path contains that part take no effect and do not complete until
+    /// released.</summary>
     public void HangFlushes(string pathPart = "")
     {
         lock (_lock)
@@ -233,7 +236,9 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     /// <summary>Completes when a flush of that file may take effect.</summary>
     internal Task HangOf(string path)
     {
-        lock (_lock) return _hang is not null && path.Contains(_hangPathPart, StringComparison.Ordinal) ? _hang.Task : Task.CompletedTask;
+        lock (_lock) return _hang is not null && path.Contains(_hangPathPart, StringComparison.Ordinal)
+            ? _hang.Task
+            : Task.CompletedTask;
     }
 
     private ValueTask Change(DiskOperationKind kind, string path, Action action)
@@ -267,7 +272,8 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     }
 
     private SimulatedContent Existing(string path) =>
-        _names.Find(path) ?? throw new ArgumentException($"There is no file {path}; there are {string.Join(", ", _names.Files)}.", nameof(path));
+        _names.Find(path) ?? throw new ArgumentException($"There is no file {path}; there are "
+            + $"{string.Join(", ", _names.Files)}.", nameof(path));
 
     private sealed class HeldLock(SimulatedDisk disk, string path, long life) : IAsyncDisposable
     {

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.Testing;
 
-/// <summary>What a disk is asked to do. Only those that change something, or make it durable, count as operations.</summary>
+/// <summary>What a disk is asked to do. Only those that change something, or make it durable, count as
+/// operations.</summary>
 public enum DiskOperationKind
 {
     CreateDirectory,

@@ -17,7 +17,8 @@ internal sealed class SimulatedFile(SimulatedDisk disk, string path, SimulatedCo
         return Do(DiskOperationKind.Read, buffer.Length, () => content.Read(offset, buffer.Span));
     });
 
-    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes) => await InOrder(() => WriteNowAsync(offset, bytes));
+    public async ValueTask WriteAsync(long offset, ReadOnlyMemory<byte> bytes) =>
+        await InOrder(() => WriteNowAsync(offset, bytes));
 
     public async ValueTask FlushAsync() => await InOrder(FlushNowAsync);
 

@@ -13,7 +13,8 @@ public sealed record NetworkFaults
     public double Duplication { get; init; }
 
     /// <summary>Frames take from the first to the second; so later ones may overtake earlier ones.</summary>
-    public (TimeSpan Least, TimeSpan Most) Delay { get; init; } = (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1));
+    public (TimeSpan Least, TimeSpan Most) Delay { get; init; } =
+        (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1));
 }
 
 /// <summary>Carries frames between simulated nodes in virtual time; what it does is drawn from a seed.</summary>

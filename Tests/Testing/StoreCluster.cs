@@ -32,8 +32,8 @@ public sealed record StoreClusterOptions
 }
 
 /// <summary>
-/// The real store on one thread: simulated disks, a simulated network, virtual time, one scheduler. Nothing happens but while
-/// one of its Run methods runs; the same seed and calls give the same history.
+/// The real store on one thread: simulated disks, a simulated network, virtual time, one scheduler. Nothing happens but
+/// while one of its Run methods runs; the same seed and calls give the same history.
 /// </summary>
 public sealed class StoreCluster : IStoreConnection
 {
@@ -83,7 +83,8 @@ public sealed class StoreCluster : IStoreConnection
     public KvClient CreateClient(KvClientOptions? options = null) =>
         new(this, Time, Scheduler, options ?? _options.Client, (ulong)_random.NextInt64());
 
-    /// <summary>Opens a node on its disk and lets it join in the background; <see cref="StartFailure"/> tells if it could not.</summary>
+    /// <summary>Opens a node on its disk and lets it join in the background; <see cref="StartFailure"/> tells if it
+    /// could not.</summary>
     public void StartNode(NodeName name)
     {
         if (!Nodes.ContainsKey(name) && _starting.Add(name)) _ = Scheduler.Start(() => StartNodeAsync(name));
@@ -120,7 +121,8 @@ public sealed class StoreCluster : IStoreConnection
     /// <summary>Lets virtual time pass.</summary>
     public void RunFor(TimeSpan time) => Time.Advance(time);
 
-    /// <summary>Lets virtual time pass until something holds; throws if it does not within <paramref name="limit"/>.</summary>
+    /// <summary>Lets virtual time pass until something holds; throws if it does not within
+    /// <paramref name="limit"/>.</summary>
     public void RunUntil(Func<bool> condition, TimeSpan limit, string what)
     {
         TimeSpan end = Time.Now + limit;
@@ -128,7 +130,8 @@ public sealed class StoreCluster : IStoreConnection
         while (!condition())
         {
             if (Time.Now >= end)
-                throw new TimeoutException($"Seed {_options.Seed}: after {limit.TotalSeconds:F0} simulated seconds it still does not hold that {what}.");
+                throw new TimeoutException($"Seed {_options.Seed}: after {limit.TotalSeconds:F0} simulated seconds it "
+                    + $"still does not hold that {what}.");
             Time.Advance(TimeSpan.FromTicks(Math.Max(1, (Time.UntilNextTimer ?? TickPeriod).Ticks)));
         }
     }
@@ -201,7 +204,8 @@ public sealed class StoreCluster : IStoreConnection
                 Seed = (ulong)_random.NextInt64(),
                 Logger = _options.Logger,
             };
-            node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name], Network.For(name));
+            node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name],
+                Network.For(name));
             Nodes[name] = node;
             _starting.Remove(name);
             Network.Attach(name, frame => node.Receive(frame.Span));
@@ -230,7 +234,8 @@ public sealed class StoreCluster : IStoreConnection
     }
 }
 
-/// <summary>Work under way on a simulated cluster. Unlike a task's, its end is seen in the very step in which it happens.</summary>
+/// <summary>Work under way on a simulated cluster. Unlike a task's, its end is seen in the very step in which it
+/// happens.</summary>
 public sealed class Running<T>
 {
     private T? _result;

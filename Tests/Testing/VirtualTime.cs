@@ -1,7 +1,9 @@
 namespace Orleans.Raft.Testing;
 
-/// <summary>A clock that moves only by <see cref="Advance"/>. Timers fire in the order of their due times, then of their making.</summary>
-/// <param name="scheduler">If given, each timer's callback is a task of it, and it runs until idle before time moves on.</param>
+/// <summary>A clock that moves only by <see cref="Advance"/>. Timers fire in the order of their due times, then of
+/// their making.</summary>
+/// <param name="scheduler">If given, each timer's callback is a task of it, and it runs until idle before time moves
+/// on.</param>
 public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : TimeProvider
 {
     private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -26,7 +28,9 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
             lock (_lock)
             {
                 DropStale();
-                return _due.TryPeek(out _, out (long Due, long Number) next) ? new TimeSpan(Math.Max(0, next.Due - _now)) : null;
+                return _due.TryPeek(out _, out (long Due, long Number) next)
+                    ? new TimeSpan(Math.Max(0, next.Due - _now))
+                    : null;
             }
         }
     }
@@ -67,7 +71,8 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
         lock (_lock)
         {
             DropStale();
-            if (!_due.TryPeek(out (VirtualTimer Timer, long Version) item, out (long Due, long Number) at) || at.Due > end) return null;
+            if (!_due.TryPeek(out (VirtualTimer Timer, long Version) item, out (long Due, long Number) at)
+                || at.Due > end) return null;
             _due.Dequeue();
             Interlocked.Exchange(ref _now, Math.Max(_now, at.Due));
             if (item.Timer.Period > 0) Set(item.Timer, at.Due + item.Timer.Period);
@@ -77,7 +82,8 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
 
     private void DropStale()
     {
-        while (_due.TryPeek(out (VirtualTimer Timer, long Version) item, out _) && item.Timer.Version != item.Version) _due.Dequeue();
+        while (_due.TryPeek(out (VirtualTimer Timer, long Version) item, out _) && item.Timer.Version != item.Version)
+            _due.Dequeue();
     }
 
     private void Set(VirtualTimer timer, long due) => _due.Enqueue((timer, ++timer.Version), (due, ++_numbers));

@@ -117,7 +117,8 @@ public class CallTests
         cluster.Put(client, "k", "1");
         foreach (NodeName node in cluster.Names) cluster.Isolate(node);
         using var cancellation = new CancellationTokenSource();
-        Running<ReadOnlyMemory<byte>?> read = cluster.Begin(() => client.GetAsync(Bytes.Of("k"), cancellationToken: cancellation.Token));
+        Running<ReadOnlyMemory<byte>?> read =
+            cluster.Begin(() => client.GetAsync(Bytes.Of("k"), cancellationToken: cancellation.Token));
         cluster.RunFor(Seconds(1));
         Assert.False(read.HasEnded);
         cancellation.Cancel();
@@ -125,7 +126,8 @@ public class CallTests
         Assert.IsAssignableFrom<OperationCanceledException>(read.Failure);
         cluster.Network.Heal();
         Assert.Equal("1", cluster.Get(client, "k"));
-        Assert.IsAssignableFrom<OperationCanceledException>(Record.Exception(() => cluster.Run(() => client.GetAsync(Bytes.Of("k"), cancellationToken: cancellation.Token))));
+        Assert.IsAssignableFrom<OperationCanceledException>(Record.Exception(() =>
+            cluster.Run(() => client.GetAsync(Bytes.Of("k"), cancellationToken: cancellation.Token))));
     }
 
     [Fact]
@@ -135,7 +137,8 @@ public class CallTests
         KvClient client = cluster.CreateClient(new KvClientOptions { MaxQueuedOperations = 2, Timeout = Seconds(3) });
         cluster.Put(client, "k", "1");
         foreach (NodeName node in cluster.Names) cluster.Isolate(node);
-        Running<ReadOnlyMemory<byte>?>[] waiting = [.. Enumerable.Range(0, 2).Select(_ => cluster.Begin(() => client.GetAsync(Bytes.Of("k"))))];
+        Running<ReadOnlyMemory<byte>?>[] waiting =
+            [.. Enumerable.Range(0, 2).Select(_ => cluster.Begin(() => client.GetAsync(Bytes.Of("k"))))];
         cluster.RunFor(TimeSpan.FromMilliseconds(1));
         TimeSpan start = cluster.Time.Now;
         Assert.Throws<UnavailableException>(() => cluster.Get(client, "k"));
@@ -148,11 +151,13 @@ public class CallTests
     [Fact]
     public void A_replica_with_too_many_requests_waiting_answers_Busy()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingRequests = 2 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingRequests = 2 } });
         Replica leader = cluster.ReplicaOn(cluster.Leader());
         SessionId session = cluster.OpenSession(leader, 60_000);
         cluster.Isolate(cluster.Leader());
-        Running<GroupReply>[] waiting = [.. Enumerable.Range(1, 2).Select(i => cluster.Begin(() => leader.ExecuteAsync(PutOf(session, (ulong)i, "k", "v"))))];
+        Running<GroupReply>[] waiting = [.. Enumerable.Range(1, 2)
+            .Select(i => cluster.Begin(() => leader.ExecuteAsync(PutOf(session, (ulong)i, "k", "v"))))];
         cluster.RunFor(TimeSpan.FromMilliseconds(1));
         Assert.Equal(GroupReplyStatus.Busy, cluster.Execute(leader, ReadOf("k", RequestKind.StaleRead)).Status);
         // It gives up leadership, answers those who wait, and has room again.
@@ -185,13 +190,15 @@ public class CallTests
     [Fact]
     public void A_session_with_too_many_unacknowledged_writes_is_Busy_before_anything_is_proposed()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });
         Replica leader = cluster.ReplicaOn(cluster.Leader());
         SessionId session = cluster.OpenSession(leader, 60_000);
         LogIndex commit = leader.Status.Commit;
         var commands = new CommandBatchWriter();
         commands.Add(session, 5, 1, Operation.Put(ColumnFamily.Default, "k"u8, "v"u8));
-        Assert.Equal(GroupReplyStatus.Busy, cluster.Execute(leader, new GroupRequest(RequestKind.Write, commands.ToArray())).Status);
+        Assert.Equal(GroupReplyStatus.Busy,
+            cluster.Execute(leader, new GroupRequest(RequestKind.Write, commands.ToArray())).Status);
         Assert.Equal(commit, leader.Status.Commit);
     }
 
@@ -203,7 +210,8 @@ public class CallTests
         WriteOperation[] across = [new(Bytes.Of("a"), Bytes.Of("1")), new(Bytes.Of("A"), Bytes.Of("1"))];
         Assert.Throws<CrossGroupException>(() => cluster.Run(() => client.BatchAsync(across)));
         Assert.Null(cluster.Get(client, "a"));
-        WriteOperation[] within = [new(Bytes.Of("a"), Bytes.Of("1")), new(Bytes.Of("b"), Bytes.Of("2")), new(Bytes.Of("a"), null)];
+        WriteOperation[] within =
+            [new(Bytes.Of("a"), Bytes.Of("1")), new(Bytes.Of("b"), Bytes.Of("2")), new(Bytes.Of("a"), null)];
         cluster.Run(() => client.BatchAsync(within));
         Assert.Null(cluster.Get(client, "a"));
         Assert.Equal("2", cluster.Get(client, "b"));
@@ -231,16 +239,19 @@ public class CallTests
             ("ValueTooLarge", () => client.CompareAndSetAsync(key, null, longValue)),
             ("BadArgument", () => client.BatchAsync([])),
             ("EmptyKey", () => client.BatchAsync([new WriteOperation(default, key)])),
-            ("BatchTooLarge", () => client.BatchAsync([.. Enumerable.Repeat(new WriteOperation(key, new byte[1 << 20]), 5)])),
+            ("BatchTooLarge", () =>
+            client.BatchAsync([.. Enumerable.Repeat(new WriteOperation(key, new byte[1 << 20]), 5)])),
             ("EmptyKey", () => client.GetAsync(default)),
             ("BadArgument", () => client.GetAsync(key, new ReadOptions(Unknown))),
             ("BadArgument", () => client.GetAsync(key, new ReadOptions(Consistency: (Consistency)9))),
             ("KeyTooLarge", () => client.ScanAsync(longKey, default).GetAsyncEnumerator().MoveNextAsync().AsTask()),
-            ("BadArgument", () => client.ScanAsync(default, default, new ScanOptions(Limit: -1)).GetAsyncEnumerator().MoveNextAsync().AsTask()),
+            ("BadArgument", () => client.ScanAsync(default, default, new ScanOptions(Limit: -1)).GetAsyncEnumerator()
+            .MoveNextAsync().AsTask()),
         ];
         for (int i = 0; i < calls.Length; i++)
         {
-            KeyValueArgumentException failure = Assert.Throws<KeyValueArgumentException>(() => cluster.Run(calls[i].Call));
+            KeyValueArgumentException failure =
+                Assert.Throws<KeyValueArgumentException>(() => cluster.Run(calls[i].Call));
             Assert.True(calls[i].Code == failure.Code, $"call {i}: {failure.Code}");
         }
         Assert.Equal(0, connection.Attempts);
@@ -286,7 +297,8 @@ public class CallTests
         byte[] key = Bytes.Of("k");
         Func<Task>[] calls =
         [
-            () => client.PutAsync(key, key), () => client.AppendAsync(key, key), () => client.DeleteAsync(key), () => client.GetAsync(key),
+            () => client.PutAsync(key, key), () => client.AppendAsync(key, key), () => client.DeleteAsync(key), () =>
+                client.GetAsync(key),
             () => client.CompareAndSetAsync(key, null, key), () => client.BatchAsync([new WriteOperation(key, key)]),
         ];
         foreach (Func<Task> call in calls) Assert.Throws<KeyValueArgumentException>(() => cluster.Run(call));

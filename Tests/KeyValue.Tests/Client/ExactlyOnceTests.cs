@@ -16,7 +16,8 @@ public class ExactlyOnceTests
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Seed = seed, RandomOrder = true });
         var connection = new WrappedConnection(cluster);
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(15), MaxBatchOperations = 8 }, seed);
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler,
+            new KvClientOptions { Timeout = Seconds(15), MaxBatchOperations = 8 }, seed);
         cluster.ClientLoss = 0.2;
         Running<bool>[] appends = [.. Enumerable.Range(0, 60).Select(i => cluster.Begin(async () =>
         {
@@ -48,7 +49,8 @@ public class ExactlyOnceTests
         }
         Assert.True(known > 20, $"seed {seed}: only {known} were acknowledged");
         // A batch that went out again under the same first number, or nothing was proved.
-        Assert.True(connection.Attempts > connection.Requests.Select(r => Convert.ToHexString(r.Batch.Span)).Distinct().Count(), $"seed {seed}: no attempt was repeated");
+        Assert.True(connection.Attempts > connection.Requests.Select(r => Convert.ToHexString(r.Batch.Span)).Distinct()
+            .Count(), $"seed {seed}: no attempt was repeated");
     }
 
     [Fact]
@@ -68,7 +70,8 @@ public class ExactlyOnceTests
     {
         StoreCluster cluster = StoreCluster.Start(ShortSessions());
         var connection = new WrappedConnection(cluster);
-        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(60) }, 1);
+        var client =
+            new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions { Timeout = Seconds(60) }, 1);
         cluster.Put(client, "k", "a");
         int first = connection.Attempts + 1;
         connection.Handle = async (number, execute) =>
@@ -82,7 +85,8 @@ public class ExactlyOnceTests
             if (number == first + 1) await Task.Delay(Seconds(10), cluster.Time);
             return await execute();
         };
-        Assert.Throws<OutcomeUnknownException>(() => cluster.Run(() => client.AppendAsync(Bytes.Of("k"), Bytes.Of("b"))));
+        Assert.Throws<OutcomeUnknownException>(() =>
+            cluster.Run(() => client.AppendAsync(Bytes.Of("k"), Bytes.Of("b"))));
         Assert.Equal("ab", cluster.Get(client, "k"));
         cluster.Run(() => client.AppendAsync(Bytes.Of("k"), Bytes.Of("c")));
         Assert.Equal("abc", cluster.Get(client, "k"));
@@ -98,7 +102,8 @@ public class ExactlyOnceTests
         foreach (NodeName node in cluster.Names) cluster.StartNode(node);
         cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(10), "there is a leader again");
         cluster.RunFor(TimeSpan.FromMilliseconds(500));
-        Assert.Equal(AnswerStatus.Ok, cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(session, 1, "k", "1")).Only().Status);
+        Assert.Equal(AnswerStatus.Ok, cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(session, 1, "k", "1"))
+            .Only().Status);
     }
 
     [Fact]
@@ -117,9 +122,11 @@ public class ExactlyOnceTests
                 cluster.WaitForLeader(old);
                 cluster.StartNode(old);
             }
-            Assert.Equal(AnswerStatus.Ok, cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(used, i, "k", $"{i}")).Only().Status);
+            Assert.Equal(AnswerStatus.Ok,
+                cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(used, i, "k", $"{i}")).Only().Status);
         }
-        Assert.Equal(AnswerStatus.SessionExpired, cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(idle, 1, "k", "idle")).Only().Status);
+        Assert.Equal(AnswerStatus.SessionExpired,
+            cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(idle, 1, "k", "idle")).Only().Status);
         Assert.Equal("4", cluster.Get(cluster.CreateClient(), "k"));
         cluster.WaitForEqualReplicas();
     }
@@ -131,13 +138,16 @@ public class ExactlyOnceTests
         Replica leader = cluster.ReplicaOn(cluster.Leader());
         SessionId session = cluster.OpenSession(leader, 2000);
         LogIndex commit = leader.Status.Commit;
-        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(leader, Unsessioned(Operation.AdvanceTime(1_000_000))).Status);
+        Assert.Equal(GroupReplyStatus.Malformed,
+            cluster.Execute(leader, Unsessioned(Operation.AdvanceTime(1_000_000))).Status);
         var mixed = new CommandBatchWriter();
         mixed.Add(session, 1, 1, Operation.Put(ColumnFamily.Default, "k"u8, "v"u8));
         mixed.AddUnsessioned(Operation.AdvanceTime(1_000_000));
-        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(leader, new GroupRequest(RequestKind.Write, mixed.ToArray())).Status);
+        Assert.Equal(GroupReplyStatus.Malformed,
+            cluster.Execute(leader, new GroupRequest(RequestKind.Write, mixed.ToArray())).Status);
         Assert.Equal(commit, leader.Status.Commit);
-        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(leader, WriteOf(session, 1, Operation.AdvanceTime(1_000_000))).Status);
+        Assert.Equal(GroupReplyStatus.Malformed,
+            cluster.Execute(leader, WriteOf(session, 1, Operation.AdvanceTime(1_000_000))).Status);
         Assert.Equal(AnswerStatus.Ok, cluster.Execute(leader, PutOf(session, 2, "k", "v")).Only().Status);
     }
 
@@ -159,7 +169,8 @@ public class ExactlyOnceTests
     [Fact]
     public void More_calls_than_the_sessions_window_all_get_their_turn()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });
+        StoreCluster cluster =
+            StoreCluster.Start(new StoreClusterOptions { Limits = new StoreLimits { SessionWindow = 4 } });
         KvClient client = cluster.CreateClient();
         Running<bool>[] puts = [.. Enumerable.Range(0, 50).Select(i => cluster.Begin(async () =>
         {
@@ -171,5 +182,6 @@ public class ExactlyOnceTests
         Assert.Equal(string.Concat(Enumerable.Range(0, 50).Select(i => $"{i},")), cluster.Get(client, "k"));
     }
 
-    private static StoreClusterOptions ShortSessions() => new() { Limits = new StoreLimits { SessionTimeoutMilliseconds = 2000 } };
+    private static StoreClusterOptions ShortSessions() =>
+        new() { Limits = new StoreLimits { SessionTimeoutMilliseconds = 2000 } };
 }

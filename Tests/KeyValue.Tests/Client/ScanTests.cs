@@ -33,8 +33,10 @@ public class ScanTests
         for (int i = 0; i < 60; i++)
         {
             byte[] start = bounds[random.Next(bounds.Count)], end = bounds[random.Next(bounds.Count)];
-            var options = new ScanOptions(Limit: random.Next(3) == 0 ? random.Next(1, 12) : 0, Reverse: random.Next(2) == 0);
-            IEnumerable<KeyValuePair<byte[], byte[]>> rows = model.Where(row => NaiveByteOrder.Instance.Compare(row.Key, start) >= 0
+            var options =
+                new ScanOptions(Limit: random.Next(3) == 0 ? random.Next(1, 12) : 0, Reverse: random.Next(2) == 0);
+            IEnumerable<KeyValuePair<byte[],
+                byte[]>> rows = model.Where(row => NaiveByteOrder.Instance.Compare(row.Key, start) >= 0
                 && (end.Length == 0 || NaiveByteOrder.Instance.Compare(row.Key, end) < 0));
             if (options.Reverse) rows = rows.Reverse();
             if (options.Limit > 0) rows = rows.Take(options.Limit);
@@ -83,7 +85,8 @@ public class ScanTests
         KvClient client = cluster.CreateClient();
         byte[][] keys =
         [
-            Longest([1], 0xff), [2], Longest([2], 0), Longest([2], 0xfe), Longest([2], 0xff), [3], Longest([0xff], 0xff),
+            Longest([1], 0xff), [2], Longest([2], 0), Longest([2], 0xfe), Longest([2], 0xff), [3],
+                Longest([0xff], 0xff),
         ];
         foreach (byte[] key in keys) cluster.Run(() => client.PutAsync(key, key.AsMemory(0, 1)));
         string[] expected = [.. keys.Select(key => Describe(key, key.AsSpan(0, 1)))];
@@ -111,13 +114,16 @@ public class ScanTests
         return key;
     }
 
-    private static string[] Scan(StoreCluster cluster, KvClient client, byte[] start, byte[] end, ScanOptions options) => cluster.Run(async () =>
+    private static string[] Scan(StoreCluster cluster, KvClient client, byte[] start, byte[] end,
+        ScanOptions options) => cluster.Run(async () =>
     {
         var rows = new List<string>();
-        await foreach (KeyValueEntry row in client.ScanAsync(start, end, options)) rows.Add(Describe(row.Key.Span, row.Value.Span));
+        await foreach (KeyValueEntry row in client.ScanAsync(start, end, options))
+            rows.Add(Describe(row.Key.Span, row.Value.Span));
         return rows.ToArray();
     });
 
     private static string Describe(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) =>
-        $"{key.Length}:{Convert.ToHexString(key[..Math.Min(3, key.Length)])}..{Convert.ToHexString(key[Math.Max(0, key.Length - 2)..])}={Convert.ToHexString(value)}";
+        $"{key.Length}:{Convert.ToHexString(key[..Math.Min(3, key.Length)])}.."
+        + $"{Convert.ToHexString(key[Math.Max(0, key.Length - 2)..])}={Convert.ToHexString(value)}";
 }

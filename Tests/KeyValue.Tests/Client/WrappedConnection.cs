@@ -9,7 +9,8 @@ internal sealed class WrappedConnection(IStoreConnection inner) : IStoreConnecti
 
     public List<GroupRequest> Requests { get; } = [];
 
-    /// <summary>In place of the connection underneath: gets the number of the attempt, from 1 on, and the attempt itself.</summary>
+    /// <summary>In place of the connection underneath: gets the number of the attempt, from 1 on, and the attempt
+    /// itself.</summary>
     public Func<int, Func<Task<GroupReply>>, Task<GroupReply>>? Handle { get; set; }
 
     /// <summary>Null: the routes of the connection underneath.</summary>
@@ -21,6 +22,8 @@ internal sealed class WrappedConnection(IStoreConnection inner) : IStoreConnecti
     {
         Requests.Add(request);
         int number = ++Attempts;
-        return Handle is { } handle ? handle(number, () => inner.ExecuteAsync(group, request)) : inner.ExecuteAsync(group, request);
+        return Handle is { } handle
+            ? handle(number, () => inner.ExecuteAsync(group, request))
+            : inner.ExecuteAsync(group, request);
     }
 }

@@ -20,7 +20,8 @@ public sealed class EncodingTests
         var reader = new CommandBatchReader(batch);
         Assert.Equal(2, reader.Count);
         Assert.True(reader.MoveNext());
-        Assert.Equal((ulong.MaxValue, 300UL, 200UL), (reader.Session.Value, reader.Sequence, reader.FirstUnacknowledged));
+        Assert.Equal((ulong.MaxValue, 300UL, 200UL),
+            (reader.Session.Value, reader.Sequence, reader.FirstUnacknowledged));
         Assert.Equal(put, reader.Operation);
         Assert.True(reader.MoveNext());
         Assert.Equal((SessionId.None, 0UL, 0UL), (reader.Session, reader.Sequence, reader.FirstUnacknowledged));
@@ -68,7 +69,8 @@ public sealed class EncodingTests
 
         static void AssertWellFormed(byte[] operation)
         {
-            bool accepted = CommandBatchReader.IsWellFormed(Single(operation), Limits, out int count, out string? problem);
+            bool accepted =
+                CommandBatchReader.IsWellFormed(Single(operation), Limits, out int count, out string? problem);
             Assert.True(accepted && count == 1, problem);
         }
     }

@@ -58,7 +58,8 @@ public sealed class MutationTests
             for (int i = random.Next(4); i >= 0; i--)
             {
                 if (random.Next(2) == 0) reads.AddGet(RandomFamily(random), RandomKey(random));
-                else reads.AddScan(RandomFamily(random), RandomKey(random), "w"u8, random.Next(9), random.Next(2) == 0, random.Next(300));
+                else reads.AddScan(RandomFamily(random), RandomKey(random), "w"u8, random.Next(9), random.Next(2) == 0,
+                    random.Next(300));
             }
             byte[] bytes = Mutate(random, reads.ToArray());
             bool wellFormed = ReadBatchReader.IsWellFormed(bytes, Limits, out int count, out _);
@@ -119,7 +120,8 @@ public sealed class MutationTests
         {
             byte[] operation = RandomOperation(random);
             if (Operation.KindOf(operation) >= OperationKind.OpenSession) writer.AddUnsessioned(operation);
-            else writer.Add(new SessionId((ulong)random.Next(1, 20)), (ulong)random.Next(1, 3000), (ulong)random.Next(300), operation);
+            else writer.Add(new SessionId((ulong)random.Next(1, 20)), (ulong)random.Next(1, 3000),
+                (ulong)random.Next(300), operation);
         }
         return writer.ToArray();
     }
@@ -131,7 +133,8 @@ public sealed class MutationTests
         2 => Operation.Delete(RandomFamily(random), RandomKey(random)),
         3 or 4 => Operation.CompareAndSet(RandomFamily(random), RandomKey(random),
             random.Next(2) == 0 ? null : Bytes.Random(random, 3), random.Next(2) == 0 ? null : Bytes.Random(random, 3)),
-        5 => Operation.Batch([new WriteOperation(RandomKey(random), Bytes.Random(random, 9)), new WriteOperation(RandomKey(random), null)]),
+        5 => Operation.Batch([new WriteOperation(RandomKey(random), Bytes.Random(random, 9)),
+            new WriteOperation(RandomKey(random), null)]),
         6 => Operation.OpenSession(1 << 19),
         _ => Operation.AdvanceTime(random.Next(1 << 16)),
     };
@@ -152,7 +155,8 @@ public sealed class MutationTests
         for (int i = random.Next(3); i >= 0; i--)
         {
             ref byte changed = ref mutated[random.Next(mutated.Length)];
-            changed = random.Next(3) switch { 0 => (byte)(changed ^ (1 << random.Next(8))), 1 => 0xFF, _ => (byte)random.Next(256) };
+            changed = random.Next(3) switch { 0 => (byte)(changed ^ (1 << random.Next(8))), 1 => 0xFF, _ =>
+                (byte)random.Next(256) };
         }
         return mutated;
     }

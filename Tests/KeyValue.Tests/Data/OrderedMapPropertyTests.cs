@@ -39,7 +39,8 @@ public sealed class OrderedMapPropertyTests
         CheckAll(map.Cursor, [.. model], pool, random, $"Seed {seed}, at the end");
         foreach ((OrderedMapSnapshot snapshot, KeyValuePair<byte[], byte[]>[] then) in held)
             CheckAll(snapshot.Cursor, then, pool, random, $"Seed {seed}, held to the end");
-        Assert.True(checks > 5 && held.Count > 3, $"Seed {seed}: {checks} checks of {held.Count} snapshots are no test.");
+        Assert.True(checks > 5 && held.Count > 3,
+            $"Seed {seed}: {checks} checks of {held.Count} snapshots are no test.");
     }
 
     [Theory]
@@ -103,10 +104,12 @@ public sealed class OrderedMapPropertyTests
     {
         OrderedMapCursor cursor = cursors();
         int at = 0;
-        for (bool found = cursor.SeekFirst(); found; found = cursor.MoveNext(), at++) CheckEntry(cursor, model, at, where);
+        for (bool found = cursor.SeekFirst(); found; found = cursor.MoveNext(), at++)
+            CheckEntry(cursor, model, at, where);
         Assert.True(at == model.Length, $"{where}: {at} entries forwards, not {model.Length}.");
         at = model.Length;
-        for (bool found = cursor.SeekLast(); found; found = cursor.MovePrevious()) CheckEntry(cursor, model, --at, where);
+        for (bool found = cursor.SeekLast(); found; found = cursor.MovePrevious())
+            CheckEntry(cursor, model, --at, where);
         Assert.True(at == 0, $"{where}: {at} entries too few backwards.");
         for (int i = 0; i < 20; i++)
         {

@@ -58,7 +58,8 @@ public class FormationTests
             cluster.WaitForLeader();
             cluster.Put(client, "k", "w");
         }
-        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes[n].Formed.IsCompletedSuccessfully && cluster.Nodes[n].Find(First) is not null), Seconds(30), "all are back");
+        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes[n].Formed.IsCompletedSuccessfully
+            && cluster.Nodes[n].Find(First) is not null), Seconds(30), "all are back");
         cluster.WaitForEqualReplicas();
     }
 
@@ -263,7 +264,9 @@ public class FormationTests
         bool changed = false;
         var cluster = new StoreCluster(new StoreClusterOptions
         {
-            PerNode = options => changed ? options with { Limits = options.Limits with { MaxValueBytes = 17 } } : options,
+            PerNode = options => changed
+                ? options with { Limits = options.Limits with { MaxValueBytes = 17 } }
+                : options,
         });
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
         cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works");
@@ -272,7 +275,8 @@ public class FormationTests
         changed = true;
         cluster.StartNode(node);
         cluster.RunFor(Seconds(1));
-        Assert.Contains("different configuration", Assert.IsType<FormationException>(cluster.StartFailure[node]).Message);
+        Assert.Contains("different configuration",
+            Assert.IsType<FormationException>(cluster.StartFailure[node]).Message);
     }
 
     [Fact]
@@ -333,12 +337,14 @@ public class FormationTests
                     cluster.StartFailure.Clear();
                     cluster.StartNode(node);
                     cluster.RunFor(Seconds(3));
-                    if (cluster.StartFailure.TryGetValue(node, out Exception? failure) && at < operations && failure is not FormationException)
+                    if (cluster.StartFailure.TryGetValue(node, out Exception? failure) && at < operations
+                        && failure is not FormationException)
                     {
                         // Half-made directories may be refused, but then plainly, and never with another cluster.
                         Assert.Fail($"power off after {at} of {operations} ({loss}) on {node}: {failure}");
                     }
-                    cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), $"the cluster works; power off after {at} of {operations} ({loss}) on {node}; {failure?.Message}");
+                    cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "the cluster works; power off after "
+                        + $"{at} of {operations} ({loss}) on {node}; {failure?.Message}");
                     RequireOneCluster(cluster);
                 }
             }
@@ -358,7 +364,8 @@ public class FormationTests
         };
         byte[] plan = FormationPlan.Create(cluster.Names, [], new StoreLimits()).Encode();
         node.Receive(new FormationHello(new NodeName("stranger"), new StoreId(Guid.NewGuid()), plan).Encode());
-        Assert.Contains("is not one of cluster", Assert.IsType<FormationRefused>(FormationMessage.Decode(Assert.Single(sent))).Reason);
+        Assert.Contains("is not one of cluster",
+            Assert.IsType<FormationRefused>(FormationMessage.Decode(Assert.Single(sent))).Reason);
         sent.Clear();
         byte[] damaged = new FormationHello(cluster.Names[1], new StoreId(Guid.NewGuid()), plan).Encode();
         for (int i = 8; i < damaged.Length; i++)
@@ -388,16 +395,20 @@ public class FormationTests
 
     private static void RequireOneCluster(StoreCluster cluster)
     {
-        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes.TryGetValue(n, out StoreNode? node) && node.Formed.IsCompletedSuccessfully),
+        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes.TryGetValue(n, out StoreNode? node)
+            && node.Formed.IsCompletedSuccessfully),
             Seconds(30), "all nodes formed");
         Assert.Single(cluster.Nodes.Values.Select(node => node.Formation.Cluster).Distinct());
-        Assert.Single(cluster.Nodes.Values.Select(node => Convert.ToHexString(node.Storage.Formation!.Value.Span)).Distinct());
-        foreach (StoreNode node in cluster.Nodes.Values) Assert.Equal(node.Storage.StoreId, node.Formation.StoreOf(node.Name));
+        Assert.Single(cluster.Nodes.Values.Select(node => Convert.ToHexString(node.Storage.Formation!.Value.Span))
+            .Distinct());
+        foreach (StoreNode node in cluster.Nodes.Values)
+            Assert.Equal(node.Storage.StoreId, node.Formation.StoreOf(node.Name));
     }
 }
 
 internal static class FormationConditions
 {
-    public static Func<bool> AllOthersFormed(this StoreCluster cluster, NodeName but) => () => cluster.Nodes.Count == cluster.Names.Count
+    public static Func<bool> AllOthersFormed(this StoreCluster cluster, NodeName but) => () =>
+        cluster.Nodes.Count == cluster.Names.Count
         && cluster.Nodes.Values.All(node => node.Name == but || node.Formed.IsCompletedSuccessfully);
 }

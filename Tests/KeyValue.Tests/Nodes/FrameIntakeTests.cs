@@ -5,7 +5,8 @@ using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Nodes;
 
-/// <summary>Frames that are not for this node, from a stranger, or damaged are refused and counted, and change nothing.</summary>
+/// <summary>Frames that are not for this node, from a stranger, or damaged are refused and counted, and change
+/// nothing.</summary>
 public class FrameIntakeTests
 {
     private readonly StoreCluster _cluster = StoreCluster.Start(new StoreClusterOptions { Nodes = 4, Groups = 2 });
@@ -33,7 +34,8 @@ public class FrameIntakeTests
         Assert.True(_node.Find(First)!.Status.Term >= new Term(1000));
     }
 
-    public static TheoryData<string> Wrong => ["cluster", "sender's store", "receiver's store", "unknown group", "group 0", "group of other nodes",
+    public static TheoryData<string> Wrong =>
+        ["cluster", "sender's store", "receiver's store", "unknown group", "group 0", "group of other nodes",
         "sender's replica", "unknown sender", "receiver's replica", "own replica as sender"];
 
     [Theory]
@@ -48,7 +50,8 @@ public class FrameIntakeTests
             "receiver's store" => Frame(_record.Cluster, _peer, _record.StoreOf(new NodeName("node-3")), Right),
             "unknown group" => Frame(_record.Cluster, _peer, _self, Right with { Group = new GroupId(3) }),
             "group 0" => Frame(_record.Cluster, _peer, _self, Right with { Group = new GroupId(0) }),
-            "group of other nodes" => Frame(_record.Cluster, _peer, _self, new MessageAddress(new GroupId(2), new ReplicaId(1), new ReplicaId(2))),
+            "group of other nodes" => Frame(_record.Cluster, _peer, _self,
+                new MessageAddress(new GroupId(2), new ReplicaId(1), new ReplicaId(2))),
             "sender's replica" => Frame(_record.Cluster, _peer, _self, Right with { From = new ReplicaId(3) }),
             "unknown sender" => Frame(_record.Cluster, _peer, _self, Right with { From = new ReplicaId(9) }),
             "receiver's replica" => Frame(_record.Cluster, _peer, _self, Right with { To = new ReplicaId(2) }),
@@ -72,7 +75,8 @@ public class FrameIntakeTests
         for (int length = 0; length < frame.Length; length++)
         {
             bool isWholeFrameWithoutMessages = length == frame.Length - (frame.Length - HeaderBytes());
-            Assert.True(Refusals(frame[..length]) == (isWholeFrameWithoutMessages ? 0 : 1), $"cut at {length} was not counted");
+            Assert.True(Refusals(frame[..length]) == (isWholeFrameWithoutMessages ? 0 : 1),
+                $"cut at {length} was not counted");
         }
         Assert.Equal(before, _node.Find(First)!.Status.Term);
         _cluster.Put(_cluster.CreateClient(), "a", "works");

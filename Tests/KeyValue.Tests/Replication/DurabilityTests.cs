@@ -23,10 +23,12 @@ public class DurabilityTests
             int crashed = random.Next(2, 4);
             NodeName leader = cluster.Leader();
             // The leader and whoever else: what is left behind is at best one other disk.
-            foreach (NodeName node in cluster.Names.OrderBy(n => n == leader ? -1 : random.Next()).Take(crashed)) cluster.CrashNode(node);
+            foreach (NodeName node in cluster.Names.OrderBy(n => n == leader ? -1 : random.Next()).Take(crashed))
+                cluster.CrashNode(node);
             foreach (NodeName node in cluster.Names) cluster.StartNode(node);
             cluster.RunUntil(cluster.AllGroupsHaveLeaders, Seconds(30), "there is a leader again");
-            for (int k = 0; k <= i; k++) Assert.True($"v{k}" == cluster.Get(client, $"k{k}"), $"seed {seed}: k{k} is lost after crash {i}");
+            for (int k = 0; k <= i; k++)
+                Assert.True($"v{k}" == cluster.Get(client, $"k{k}"), $"seed {seed}: k{k} is lost after crash {i}");
         }
         Assert.Empty(cluster.StartFailure);
     }
@@ -45,7 +47,8 @@ public class DurabilityTests
             cluster.RunFor(TimeSpan.FromMilliseconds(i));
             cluster.CrashNode(cluster.Names[0], i % 2 == 0 ? CrashLoss.Everything : CrashLoss.Random);
             cluster.StartNode(cluster.Names[0]);
-            for (int k = 0; k <= i; k++) Assert.True($"v{k}" == cluster.Get(client, $"k{k}"), $"seed {seed}: k{k} is lost after crash {i}");
+            for (int k = 0; k <= i; k++)
+                Assert.True($"v{k}" == cluster.Get(client, $"k{k}"), $"seed {seed}: k{k} is lost after crash {i}");
         }
     }
 
@@ -64,7 +67,8 @@ public class DurabilityTests
         // Flushes take their time, so that there is always something not yet durable.
         foreach (SimulatedDisk disk in cluster.Disks.Values)
             disk.Latency = operation => operation.Kind == DiskOperationKind.Flush
-                ? new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(random.Next(1, 12)), cluster.Time)) : ValueTask.CompletedTask;
+                ? new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(random.Next(1, 12)), cluster.Time))
+                : ValueTask.CompletedTask;
         return cluster;
     }
 }

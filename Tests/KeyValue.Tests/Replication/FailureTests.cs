@@ -7,7 +7,8 @@ using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Replication;
 
-/// <summary>Disks that hang, fail or fill up, and broken invariants: what stops, what goes on, and what is said about it.</summary>
+/// <summary>Disks that hang, fail or fill up, and broken invariants: what stops, what goes on, and what is said about
+/// it.</summary>
 public class FailureTests
 {
     [Fact]
@@ -86,12 +87,14 @@ public class FailureTests
     [Fact]
     public void A_sole_replica_whose_disk_hangs_acknowledges_nothing_until_it_answers()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Nodes = 1, Client = new KvClientOptions { Timeout = Seconds(60) } });
+        StoreCluster cluster = StoreCluster.Start(
+            new StoreClusterOptions { Nodes = 1, Client = new KvClientOptions { Timeout = Seconds(60) } });
         KvClient client = cluster.CreateClient();
         cluster.Put(client, "k", "before");
         SimulatedDisk disk = cluster.Disks[cluster.Names[0]];
         disk.HangFlushes();
-        Running<CompareAndSetResult> write = cluster.Begin(() => client.CompareAndSetAsync(Bytes.Of("k"), Bytes.Of("before"), Bytes.Of("after")));
+        Running<CompareAndSetResult> write =
+            cluster.Begin(() => client.CompareAndSetAsync(Bytes.Of("k"), Bytes.Of("before"), Bytes.Of("after")));
         cluster.RunFor(Seconds(10));
         Assert.False(write.HasEnded);
         Assert.Equal("before", cluster.Get(client, "k", Consistency.Stale));
@@ -113,7 +116,8 @@ public class FailureTests
         NodeName node = onLeader ? cluster.Leader() : cluster.Followers()[0];
         cluster.Disks[node].FailNext(DiskOperationKind.Flush);
         cluster.Put(client, "A", "2");
-        cluster.RunUntil(() => cluster.Nodes[node].Replicas.All(r => r.StopReason is not null), Seconds(5), "the node's replicas stopped");
+        cluster.RunUntil(() => cluster.Nodes[node].Replicas.All(r => r.StopReason is not null), Seconds(5),
+            "the node's replicas stopped");
         RequireFailed(cluster, node, "Flush");
 
         int frames = 0;
@@ -125,7 +129,8 @@ public class FailureTests
         Replica[] stopped = [.. cluster.Nodes[node].Replicas];
         cluster.RunFor(Seconds(5));
         foreach (Replica replica in stopped)
-            Assert.Equal(GroupReplyStatus.Unavailable, cluster.Execute(replica, ReadOf("A", RequestKind.StaleRead)).Status);
+            Assert.Equal(GroupReplyStatus.Unavailable,
+                cluster.Execute(replica, ReadOf("A", RequestKind.StaleRead)).Status);
         Assert.Equal(0, frames);
         cluster.Put(client, "A", "3");
         cluster.Put(client, "z", "3");
@@ -274,7 +279,8 @@ public class FailureTests
         cluster.WaitForLeader(node);
         cluster.Put(client, "A", "3");
         cluster.Put(client, "z", "3");
-        cluster.RunUntil(() => neighbour.Status.Applied == cluster.ReplicaOn(cluster.Leader(new GroupId(2)), new GroupId(2)).Status.Applied,
+        cluster.RunUntil(() => neighbour.Status.Applied == cluster.ReplicaOn(cluster.Leader(new GroupId(2)),
+            new GroupId(2)).Status.Applied,
             Seconds(5), "the neighbour follows");
     }
 

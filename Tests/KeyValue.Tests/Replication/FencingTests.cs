@@ -5,7 +5,8 @@ using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Replication;
 
-/// <summary>A replica that was opened again: the older instance is powerless, the younger one knows all it promised.</summary>
+/// <summary>A replica that was opened again: the older instance is powerless, the younger one knows all it
+/// promised.</summary>
 public class FencingTests
 {
     [Fact]
@@ -58,8 +59,10 @@ public class FencingTests
 
         fenced.Tick();
         fenced.Deliver(from, new Heartbeat(term.Next(), LogIndex.Zero, 1));
-        fenced.Deliver(from, new AppendEntries(term.Next(), new EntryId(term, fenced.Status.Commit), new[] { entry }, LogIndex.Zero));
-        fenced.Deliver(from, new RequestVote(new Term(term.Value + 2), new EntryId(new Term(term.Value + 1), new LogIndex(1000)), IsLeadershipTransfer: true));
+        fenced.Deliver(from,
+            new AppendEntries(term.Next(), new EntryId(term, fenced.Status.Commit), new[] { entry }, LogIndex.Zero));
+        fenced.Deliver(from, new RequestVote(new Term(term.Value + 2),
+            new EntryId(new Term(term.Value + 1), new LogIndex(1000)), IsLeadershipTransfer: true));
         fenced.Deliver(from, new SnapshotChunk(term, new EntryId(term, new LogIndex(2000)), 5, 10, 0, new byte[5]));
         Running<GroupReply>[] replies = [.. new[]
         {
@@ -81,7 +84,8 @@ public class FencingTests
         NodeName node = cluster.Leader();
         Replica leader = cluster.ReplicaOn(node);
         cluster.RunFor(Seconds(1));
-        cluster.Network.Faults = new NetworkFaults { Delay = (TimeSpan.FromMilliseconds(30), TimeSpan.FromMilliseconds(30)) };
+        cluster.Network.Faults =
+            new NetworkFaults { Delay = (TimeSpan.FromMilliseconds(30), TimeSpan.FromMilliseconds(30)) };
         Running<GroupReply> read = cluster.Begin(() => leader.ExecuteAsync(ReadOf("k")));
         // The round is at the followers; their answers are not back yet.
         cluster.RunFor(TimeSpan.FromMilliseconds(40));
@@ -120,7 +124,8 @@ public class FencingTests
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
         {
-            Seed = seed, RandomOrder = true, Replica = new ReplicaOptions { SnapshotLogBytes = 1024, SnapshotChunkBytes = 1024 },
+            Seed = seed, RandomOrder = true,
+                Replica = new ReplicaOptions { SnapshotLogBytes = 1024, SnapshotChunkBytes = 1024 },
         });
         var random = new Random((int)seed);
         KvClient client = cluster.CreateClient();

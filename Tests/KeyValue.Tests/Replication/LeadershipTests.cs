@@ -27,7 +27,8 @@ public class LeadershipTests
         cluster.WaitForEqualReplicas();
         // Another leader's entries took its place; the same write, sent again, is applied once.
         Assert.Null(cluster.Get(client, "k"));
-        Assert.Equal(AnswerStatus.Ok, cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(session, 1, "k", "again")).Only().Status);
+        Assert.Equal(AnswerStatus.Ok,
+            cluster.Execute(cluster.ReplicaOn(cluster.Leader()), PutOf(session, 1, "k", "again")).Only().Status);
         Assert.Equal("again", cluster.Get(client, "k"));
     }
 

@@ -68,7 +68,8 @@ public class SnapshotTransferTests
         // The acknowledgement of the last part leaves; what it stands for is not durable yet.
         cluster.Network.Filter = (from, _, frame) =>
         {
-            if (from == behind && Find<SnapshotChunkReply>(frame) is { } reply && reply.NextOffsetBytes >= _totalBytes && _totalBytes > 0) crashed = true;
+            if (from == behind && Find<SnapshotChunkReply>(frame) is { } reply && reply.NextOffsetBytes >= _totalBytes
+                && _totalBytes > 0) crashed = true;
             if (Find<SnapshotChunk>(frame) is { } chunk)
             {
                 _totalBytes = chunk.TotalBytes;
@@ -77,7 +78,8 @@ public class SnapshotTransferTests
             return true;
         };
         cluster.Network.Heal();
-        cluster.Disks[behind].Latency = operation => operation.Kind == DiskOperationKind.Flush && operation.Path.StartsWith("log", StringComparison.Ordinal)
+        cluster.Disks[behind].Latency = operation => operation.Kind == DiskOperationKind.Flush
+            && operation.Path.StartsWith("log", StringComparison.Ordinal)
             ? new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(50), cluster.Time)) : ValueTask.CompletedTask;
         cluster.RunUntil(() => crashed, Seconds(30), "the last part was acknowledged");
         cluster.RunFor(TimeSpan.FromMilliseconds(3));
@@ -163,7 +165,8 @@ public class SnapshotTransferTests
         // Whatever order the parts of the turn come in.
         for (int i = 0; i < 20; i++)
         {
-            receiver.Deliver(leader, new SnapshotChunk(term, new EntryId(term, new LogIndex(1_000_000)), 0, 10_000, 0, new byte[10]));
+            receiver.Deliver(leader,
+                new SnapshotChunk(term, new EntryId(term, new LogIndex(1_000_000)), 0, 10_000, 0, new byte[10]));
             cluster.Scheduler.RunOne();
         }
         CatchUp(cluster, behind);
@@ -180,7 +183,8 @@ public class SnapshotTransferTests
         // The frame's own checksum would catch it on the way: this is damage at the sender.
         cluster.Network.Filter = (_, to, frame) =>
         {
-            if (to != behind || damaged > 0 || Find<SnapshotChunk>(frame) is not { OffsetBytes: > 0 } chunk) return true;
+            if (to != behind || damaged > 0 || Find<SnapshotChunk>(frame) is not { OffsetBytes: > 0 } chunk)
+                return true;
             damaged++;
             byte[] data = chunk.Data.ToArray();
             data[^1] ^= 0x40;
@@ -206,7 +210,8 @@ public class SnapshotTransferTests
         ReplicaStatus before = follower.Status;
         Term term = before.Term;
         ReplicaId leader = cluster.ReplicaOn(cluster.Leader()).Id;
-        follower.Deliver(leader, new SnapshotChunk(term, new EntryId(term, new LogIndex(before.Applied.Value - 10)), 0, 100, 0, new byte[100]));
+        follower.Deliver(leader, new SnapshotChunk(term, new EntryId(term, new LogIndex(before.Applied.Value - 10)), 0,
+            100, 0, new byte[100]));
         cluster.RunFor(Seconds(1));
         Assert.Null(follower.StopReason);
         Assert.True(follower.Status.Applied >= before.Applied);
@@ -220,7 +225,8 @@ public class SnapshotTransferTests
         CountParts(cluster, behind);
         NodeName leader = cluster.Leader();
         // Reading takes its time, so that it is under way when the replica is opened again.
-        cluster.Disks[leader].Latency = operation => operation.Kind == DiskOperationKind.Read && operation.Path.StartsWith("snapshots", StringComparison.Ordinal)
+        cluster.Disks[leader].Latency = operation => operation.Kind == DiskOperationKind.Read
+            && operation.Path.StartsWith("snapshots", StringComparison.Ordinal)
             ? new ValueTask(Task.Delay(TimeSpan.FromMilliseconds(20), cluster.Time)) : ValueTask.CompletedTask;
         cluster.Network.Heal();
         cluster.RunUntil(() => PartsSent >= 3, Seconds(30), "some parts were sent");
@@ -247,7 +253,8 @@ public class SnapshotTransferTests
         Client = new KvClientOptions { Timeout = Seconds(20) },
     });
 
-    /// <summary>A cluster with some 20 KB of state, of which one follower has seen nothing and can learn nothing but by a snapshot.</summary>
+    /// <summary>A cluster with some 20 KB of state, of which one follower has seen nothing and can learn nothing but by
+    /// a snapshot.</summary>
     private static (StoreCluster Cluster, KvClient Client, NodeName Behind) CutOff(ulong seed)
     {
         StoreCluster cluster = Start(seed);
@@ -278,14 +285,16 @@ public class SnapshotTransferTests
     }
 
     private static void CatchUp(StoreCluster cluster, NodeName behind) => cluster.RunUntil(
-        () => cluster.LeaderOf(First) is { } leader && cluster.Nodes.TryGetValue(behind, out StoreNode? node) && node.Formed.IsCompletedSuccessfully
+        () => cluster.LeaderOf(First) is { } leader && cluster.Nodes.TryGetValue(behind, out StoreNode? node)
+        && node.Formed.IsCompletedSuccessfully
             && node.Find(First)?.Status.Applied is { } applied && applied == cluster.ReplicaOn(leader).Status.Commit,
         Seconds(60), $"{behind} has caught up");
 
     private static void RequireEqual(StoreCluster cluster, KvClient client)
     {
         cluster.Network.Faults = new NetworkFaults();
-        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes.TryGetValue(n, out StoreNode? node) && node.Formed.IsCompletedSuccessfully && node.Find(First) is not null),
+        cluster.RunUntil(() => cluster.Names.All(n => cluster.Nodes.TryGetValue(n, out StoreNode? node)
+            && node.Formed.IsCompletedSuccessfully && node.Find(First) is not null),
             Seconds(30), "all nodes are up");
         cluster.Put(client, "last", "one");
         cluster.WaitForEqualReplicas();

@@ -15,12 +15,14 @@ public class RangeMapTests
     public void Finds_what_looking_at_every_group_finds(int seed)
     {
         var random = new Random(seed);
-        byte[][] splits = [.. Enumerable.Range(0, random.Next(12)).Select(_ => Bytes.RandomKey(random)).DistinctBy(Convert.ToHexString).Order(NaiveByteOrder.Instance)];
+        byte[][] splits = [.. Enumerable.Range(0, random.Next(12)).Select(_ => Bytes.RandomKey(random))
+            .DistinctBy(Convert.ToHexString).Order(NaiveByteOrder.Instance)];
         GroupDescriptor[] groups = [.. FormationPlan.Create(Nodes, splits, new StoreLimits()).Groups];
         random.Shuffle(groups);
         var map = new RangeMap(groups);
         Assert.Equal(splits.Length + 1, map.Groups.Count);
-        byte[][] keys = [.. splits, .. splits.Select(s => (byte[])[.. s, 0]), .. Enumerable.Range(0, 200).Select(_ => Bytes.RandomKey(random))];
+        byte[][] keys = [.. splits, .. splits.Select(s => (byte[])[.. s, 0]), .. Enumerable.Range(0, 200)
+            .Select(_ => Bytes.RandomKey(random))];
         foreach (byte[] key in keys)
         {
             GroupDescriptor owner = Assert.Single(groups, group => group.Contains(key));
@@ -42,7 +44,8 @@ public class RangeMapTests
         Assert.Throws<InvariantViolationException>(() => new RangeMap(groups[1..]));
         Assert.Throws<InvariantViolationException>(() => new RangeMap(groups[..2]));
         Assert.Throws<InvariantViolationException>(() => new RangeMap([groups[0], groups[2]]));
-        Assert.Throws<InvariantViolationException>(() => new RangeMap([groups[0], groups[1] with { End = [21] }, groups[2]]));
+        Assert.Throws<InvariantViolationException>(() =>
+            new RangeMap([groups[0], groups[1] with { End = [21] }, groups[2]]));
     }
 
     [Theory]
@@ -58,7 +61,8 @@ public class RangeMapTests
         Assert.Equal(groups - 1, keys.Count);
         int Place(byte[] key) => (key[0] - 0x21) * 94 + (key.Length > 1 ? key[1] - 0x21 : 0);
         int[] places = [0, .. keys.Select(Place), 94 * 94];
-        for (int i = 1; i < places.Length; i++) Assert.InRange(places[i] - places[i - 1], 8836 / groups, 8836 / groups + 1);
+        for (int i = 1; i < places.Length; i++)
+            Assert.InRange(places[i] - places[i - 1], 8836 / groups, 8836 / groups + 1);
         for (int i = 1; i < keys.Count; i++) Assert.True(NaiveByteOrder.Instance.Compare(keys[i - 1], keys[i]) < 0);
         Assert.All(keys, key => Assert.All(key, b => Assert.InRange(b, (byte)0x21, (byte)0x7e)));
         Assert.Equal(groups, FormationPlan.Create(Nodes, keys, new StoreLimits()).Groups.Count);
@@ -83,7 +87,8 @@ public class RangeMapTests
         FormationPlan plan = FormationPlan.Create(Nodes, keys, new StoreLimits());
         Assert.Equal(plan.Encode(), FormationPlan.Create([.. Nodes.Reverse()], keys, new StoreLimits()).Encode());
         Assert.All(plan.Groups, group => Assert.Equal(3, group.Replicas.Select(r => r.Node).Distinct().Count()));
-        foreach (NodeName node in Nodes) Assert.Equal(6, plan.Groups.Count(group => group.Replicas.Any(r => r.Node == node)));
+        foreach (NodeName node in Nodes)
+            Assert.Equal(6, plan.Groups.Count(group => group.Replicas.Any(r => r.Node == node)));
     }
 
     [Fact]

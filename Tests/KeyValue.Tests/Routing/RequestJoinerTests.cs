@@ -17,7 +17,8 @@ public sealed class RequestJoinerTests
         RequestJoiner joiner = NewJoiner();
         Task<GroupReply> first = Start(joiner, Reads("a"));
         _scheduler.RunUntilIdle();
-        Task<GroupReply>[] later = [Start(joiner, Reads("b", "c")), Start(joiner, Reads("d")), Start(joiner, Reads("e", "f", "g"))];
+        Task<GroupReply>[] later =
+            [Start(joiner, Reads("b", "c")), Start(joiner, Reads("d")), Start(joiner, Reads("e", "f", "g"))];
         _scheduler.RunUntilIdle();
         Assert.Equal([1], _target.Counts);
 
@@ -115,7 +116,8 @@ public sealed class RequestJoinerTests
         RequestJoiner joiner = NewJoiner();
         _ = Start(joiner, Write("a"), RequestKind.Write);
         _scheduler.RunUntilIdle();
-        Task<GroupReply>[] joined = [Start(joiner, Write("b"), RequestKind.Write), Start(joiner, Write("c"), RequestKind.Write)];
+        Task<GroupReply>[] joined =
+            [Start(joiner, Write("b"), RequestKind.Write), Start(joiner, Write("c"), RequestKind.Write)];
         Complete();
         Complete(GroupReply.Of(status, new NodeName("node-2"), reason));
         Assert.All(joined, reply =>
@@ -135,9 +137,11 @@ public sealed class RequestJoinerTests
         Assert.All(joined, reply => Assert.Equal(GroupReplyStatus.Unknown, ReplyOf(reply).Status));
     }
 
-    private RequestJoiner NewJoiner(RequestJoinerOptions? options = null) => new(_target, options ?? new RequestJoinerOptions(), _scheduler);
+    private RequestJoiner NewJoiner(RequestJoinerOptions? options = null) =>
+        new(_target, options ?? new RequestJoinerOptions(), _scheduler);
 
-    private Task<GroupReply> Start(RequestJoiner joiner, byte[] batch, RequestKind kind = RequestKind.LinearizableRead, GroupId? group = null) =>
+    private Task<GroupReply> Start(RequestJoiner joiner, byte[] batch, RequestKind kind = RequestKind.LinearizableRead,
+        GroupId? group = null) =>
         _scheduler.Start(() => joiner.ExecuteAsync(group ?? Group, new GroupRequest(kind, batch)));
 
     private static GroupReply ReplyOf(Task<GroupReply> call)
@@ -189,7 +193,9 @@ public sealed class RequestJoinerTests
 
         public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
         {
-            Counts.Add(request.Kind == RequestKind.Write ? new CommandBatchReader(request.Batch.Span).Count : new ReadBatchReader(request.Batch.Span).Count);
+            Counts.Add(request.Kind == RequestKind.Write
+                ? new CommandBatchReader(request.Batch.Span).Count
+                : new ReadBatchReader(request.Batch.Span).Count);
             var reply = new TaskCompletionSource<GroupReply>(TaskCreationOptions.RunContinuationsAsynchronously);
             _calls.Enqueue((request, reply));
             return reply.Task;
@@ -198,7 +204,9 @@ public sealed class RequestJoinerTests
         public void Complete(GroupReply? reply)
         {
             (GroupRequest request, TaskCompletionSource<GroupReply> call) = _calls.Dequeue();
-            call.SetResult(reply ?? new GroupReply(GroupReplyStatus.Answered, request.Kind == RequestKind.Write ? Acknowledge(request.Batch.Span) : Answer(request.Batch.Span)));
+            call.SetResult(reply ?? new GroupReply(GroupReplyStatus.Answered, request.Kind == RequestKind.Write
+                ? Acknowledge(request.Batch.Span)
+                : Answer(request.Batch.Span)));
         }
 
         public static byte[] Answer(ReadOnlySpan<byte> batch)

@@ -61,7 +61,8 @@ public sealed class KeptAnswerTests
     [Fact]
     public void Answers_of_one_entry_have_a_bound_and_a_retry_gets_what_had_no_room()
     {
-        var limits = new StoreLimits { MaxKeyBytes = 8, MaxValueBytes = 100, MaxBatchBytes = 300, SessionAnswerBytes = 10_000 };
+        var limits =
+            new StoreLimits { MaxKeyBytes = 8, MaxValueBytes = 100, MaxBatchBytes = 300, SessionAnswerBytes = 10_000 };
         var group = new TestGroup(limits);
         SessionId session = group.Open();
         group.Write(session, 1, 1, Operation.Put(ColumnFamily.Default, "k"u8, new byte[100]));

@@ -8,7 +8,8 @@ public sealed class SessionTests
 {
     private static readonly byte[] AppendX = Operation.Append(ColumnFamily.Default, "k"u8, "x"u8);
 
-    private readonly TestGroup _group = new(new StoreLimits { SessionWindow = 40, SessionTimeoutMilliseconds = 10_000 });
+    private readonly TestGroup _group =
+        new(new StoreLimits { SessionWindow = 40, SessionTimeoutMilliseconds = 10_000 });
 
     [Fact]
     public void The_group_assigns_ids_that_are_never_used_again()
@@ -35,7 +36,8 @@ public sealed class SessionTests
         var batch = new CommandBatchWriter();
         batch.Add(session, 1, 1, AppendX);
         batch.Add(session, 1, 1, AppendX);
-        Assert.Equal([AnswerStatus.Ok, AnswerStatus.Ok], Answer.All(_group.Apply(batch.ToArray())).Select(a => a.Status));
+        Assert.Equal([AnswerStatus.Ok, AnswerStatus.Ok], Answer.All(_group.Apply(batch.ToArray()))
+            .Select(a => a.Status));
         Assert.Equal("x", _group.Get("k").Value);
     }
 

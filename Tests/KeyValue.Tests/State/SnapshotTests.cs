@@ -147,7 +147,9 @@ public sealed class SnapshotTests
         {
             byte[] corrupt = (byte[])content.Clone();
             // The head and the sessions come first: they get half of the damage.
-            corrupt[random.Next(2) == 0 ? random.Next(200) : random.Next(corrupt.Length)] ^= (byte)(1 << random.Next(8));
+            corrupt[random.Next(2) == 0
+                ? random.Next(200)
+                : random.Next(corrupt.Length)] ^= (byte)(1 << random.Next(8));
             if (random.Next(4) == 0) corrupt = corrupt[..random.Next(corrupt.Length)];
             try
             {
@@ -169,7 +171,8 @@ public sealed class SnapshotTests
             Assert.Throws<InvalidDataException>(() => Decode(content[..length], 1000));
         Assert.Throws<InvalidDataException>(() => Decode([.. content, 0], 1000));
         var other = new GroupStateDecoder(Limits with { SessionWindow = 51 });
-        Assert.Contains("other limits", Assert.Throws<InvalidDataException>(() => other.Add(content)).Message, StringComparison.Ordinal);
+        Assert.Contains("other limits", Assert.Throws<InvalidDataException>(() => other.Add(content)).Message,
+            StringComparison.Ordinal);
     }
 
     private static byte[] Encode(GroupStateSnapshot snapshot, int pieceBytes)
@@ -186,7 +189,8 @@ public sealed class SnapshotTests
     private static GroupState Decode(byte[] content, int pieceBytes)
     {
         // Bytes 12 and on hold the descriptor; the limits in the head are those the decoder is given.
-        var decoder = new GroupStateDecoder(content.AsSpan().IndexOf(Limits.Encode()) >= 0 ? Limits : new StoreLimits());
+        var decoder =
+            new GroupStateDecoder(content.AsSpan().IndexOf(Limits.Encode()) >= 0 ? Limits : new StoreLimits());
         for (int at = 0; at < content.Length; at += pieceBytes)
             decoder.Add(content.AsSpan(at, Math.Min(pieceBytes, content.Length - at)));
         return decoder.Complete();
@@ -210,12 +214,14 @@ public sealed class SnapshotTests
             int wanted = (int)group.State.LastApplied.Index.Value;
             batch.Reset();
             if (random.Next(50) == 0) batch.AddUnsessioned(Operation.OpenSession(random.Next(1, 100_000)));
-            if (random.Next(20) == 0) batch.AddUnsessioned(Operation.AdvanceTime(group.State.GroupTimeMilliseconds + random.Next(3000)));
+            if (random.Next(20) == 0)
+                batch.AddUnsessioned(Operation.AdvanceTime(group.State.GroupTimeMilliseconds + random.Next(3000)));
             for (int command = random.Next(4); command > 0; command--)
             {
                 byte[] key = Bytes.RandomKey(random);
                 var family = (ColumnFamily)random.Next(3);
-                batch.Add(new SessionId((ulong)random.Next(1, 12)), (ulong)(wanted + random.Next(40)), (ulong)(wanted - random.Next(5)), random.Next(4) switch
+                batch.Add(new SessionId((ulong)random.Next(1, 12)), (ulong)(wanted + random.Next(40)),
+                    (ulong)(wanted - random.Next(5)), random.Next(4) switch
                 {
                     0 => Operation.Delete(family, key),
                     1 => Operation.CompareAndSet(family, key, Bytes.Random(random, 2), null),

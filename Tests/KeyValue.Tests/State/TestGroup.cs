@@ -17,7 +17,8 @@ internal sealed class TestGroup(GroupState state)
 
     public GroupState State { get; } = state;
 
-    public static GroupDescriptor DescriptorOf(string start, string end) => new(new GroupId(7), Bytes.Of(start), Bytes.Of(end), 3, 4,
+    public static GroupDescriptor DescriptorOf(string start, string end) =>
+        new(new GroupId(7), Bytes.Of(start), Bytes.Of(end), 3, 4,
     [
         new ReplicaPlacement(new ReplicaId(1), new NodeName("node-1")),
         new ReplicaPlacement(new ReplicaId(2), new NodeName("nœud-2")),

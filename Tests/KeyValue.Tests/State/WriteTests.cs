@@ -95,7 +95,8 @@ public sealed class WriteTests
     {
         byte[][] operations =
         [
-            Operation.Put(ColumnFamily.Default, Bytes.Of(key), []), Operation.Append(ColumnFamily.Lock, Bytes.Of(key), []),
+            Operation.Put(ColumnFamily.Default, Bytes.Of(key), []),
+                Operation.Append(ColumnFamily.Lock, Bytes.Of(key), []),
             Operation.Delete(ColumnFamily.Default, Bytes.Of(key)),
             Operation.CompareAndSet(ColumnFamily.Write, Bytes.Of(key), null, null),
         ];
@@ -138,7 +139,8 @@ public sealed class WriteTests
         foreach (byte[] broken in new byte[][] { batch[..^1], [.. batch, 0], [], [9, .. batch[1..]] })
             Assert.Equal(AnswerStatus.Malformed, Assert.Single(Answer.All(_group.Apply(broken))).Status);
         Assert.Equal(0, _group.State.KeyCount);
-        Assert.Equal([AnswerStatus.Ok, AnswerStatus.Ok], Answer.All(_group.Apply(batch)).Select(answer => answer.Status));
+        Assert.Equal([AnswerStatus.Ok, AnswerStatus.Ok], Answer.All(_group.Apply(batch))
+            .Select(answer => answer.Status));
     }
 
     [Fact]

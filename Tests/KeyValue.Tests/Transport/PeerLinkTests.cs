@@ -8,7 +8,8 @@ namespace Orleans.Raft.KeyValue.Tests.Transport;
 /// <summary>One frame on its way, the rest gathers, and a bound.</summary>
 public class PeerLinkTests
 {
-    private static readonly FrameHeader Header = new(new ClusterId(new Guid(1, 0, 0, new byte[8])), new StoreId(new Guid(2, 0, 0, new byte[8])), new StoreId(new Guid(3, 0, 0, new byte[8])));
+    private static readonly FrameHeader Header = new(new ClusterId(new Guid(1, 0, 0, new byte[8])),
+        new StoreId(new Guid(2, 0, 0, new byte[8])), new StoreId(new Guid(3, 0, 0, new byte[8])));
 
     private readonly DeterministicScheduler _scheduler = new();
     private readonly HeldNetwork _network = new();
@@ -103,7 +104,8 @@ public class PeerLinkTests
 
     private void Send(PeerLink link, ulong round) => _scheduler.Run(() =>
     {
-        link.Append(new MessageAddress(new GroupId(1), new ReplicaId(1), new ReplicaId(2)), new Heartbeat(new Term(1), LogIndex.Zero, round));
+        link.Append(new MessageAddress(new GroupId(1), new ReplicaId(1), new ReplicaId(2)),
+            new Heartbeat(new Term(1), LogIndex.Zero, round));
         link.Flush();
         return Task.CompletedTask;
     });
@@ -142,10 +144,12 @@ public class PeerLinkTests
         {
             Assert.Null(_sending);
             InFlight = frame;
-            Assert.Equal(FrameStatus.Ok, FrameReader.TryOpen(frame.Span, out FrameHeader header, out FrameReader reader));
+            Assert.Equal(FrameStatus.Ok,
+                FrameReader.TryOpen(frame.Span, out FrameHeader header, out FrameReader reader));
             Assert.Equal(Header, header);
             var rounds = new List<ulong>();
-            while (reader.TryReadNext(out _, out RaftMessage? message, out _)) rounds.Add(Assert.IsType<Heartbeat>(message).Round);
+            while (reader.TryReadNext(out _, out RaftMessage? message, out _))
+                rounds.Add(Assert.IsType<Heartbeat>(message).Round);
             Frames.Add(string.Join(',', rounds));
             if (CompletesAtOnce) return ValueTask.CompletedTask;
             _sending = new TaskCompletionSource();

@@ -18,7 +18,8 @@ public sealed class CodecTests
             var written = new List<(MessageAddress Address, RaftMessage Message)>();
             for (int kind = 0; kind < RandomMessages.Kinds; kind++)
             {
-                (MessageAddress Address, RaftMessage Message) next = (RandomMessages.Address(ref random), RandomMessages.Next(ref random, kind));
+                (MessageAddress Address, RaftMessage Message) next =
+                    (RandomMessages.Address(ref random), RandomMessages.Next(ref random, kind));
                 writer.Append(next.Address, next.Message);
                 written.Add(next);
             }
@@ -30,7 +31,8 @@ public sealed class CodecTests
             Assert.Equal(Header, header);
             foreach ((MessageAddress address, RaftMessage message) in written)
             {
-                Assert.True(reader.TryReadNext(out MessageAddress readAddress, out RaftMessage? read, out FrameStatus status));
+                Assert.True(
+                    reader.TryReadNext(out MessageAddress readAddress, out RaftMessage? read, out FrameStatus status));
                 Assert.Equal(FrameStatus.Ok, status);
                 Assert.Equal(address, readAddress);
                 RandomMessages.AssertSame(message, read!, seed);
@@ -55,11 +57,13 @@ public sealed class CodecTests
         writer.Append(new MessageAddress(new GroupId(300), R(1), R(2)), Append(7, Id(6, 127), 128, 6, 7));
         writer.Append(new MessageAddress(new GroupId(1), R(2), R(1)), new SnapshotChunkReply(T(7), Id(6, 9), -1));
         Assert.Equal(
-            "4F52465201" + "33221100554477668899AABBCCDDEEFF" + "11111111222233334444555555555555" + "66666666777788889999AAAAAAAAAAAA",
+            "4F52465201" + "33221100554477668899AABBCCDDEEFF" + "11111111222233334444555555555555"
+            + "66666666777788889999AAAAAAAAAAAA",
             Convert.ToHexString(writer.Written.Span[..53]));
         Assert.Equal(
             "0501AC0201020706" + "7F8001" + "02" + "0002053132384036" + "0102053132394037",
-            Convert.ToHexString(writer.Written.Span.Slice(FrameFormat.HeaderBytes + FrameFormat.MessageHeaderBytes, 28)));
+            Convert.ToHexString(
+            writer.Written.Span.Slice(FrameFormat.HeaderBytes + FrameFormat.MessageHeaderBytes, 28)));
         Assert.Equal("0F0101020107060901", Convert.ToHexString(writer.Written.Span[^9..]));
     }
 
@@ -137,7 +141,8 @@ public sealed class CodecTests
         // AppendEntries with a count of 2^62, and with a payload length of 2^62.
         byte[] huge = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
         byte[] head = [5, 1, 1, 1, 2, 7, 0, 0, 0];
-        byte[][] bodies = [[.. head, .. huge, 0, 2, 1, 7], [.. head, 1, 0, 2, .. huge, 7, 7, 7], [14, 1, 1, 1, 2, 7, 1, 1, 0, 2, 0, 0, 0, 0, .. huge]];
+        byte[][] bodies = [[.. head, .. huge, 0, 2, 1, 7], [.. head, 1, 0, 2, .. huge, 7, 7, 7],
+            [14, 1, 1, 1, 2, 7, 1, 1, 0, 2, 0, 0, 0, 0, .. huge]];
         foreach (byte[] body in bodies)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
@@ -169,7 +174,8 @@ public sealed class CodecTests
         Assert.Throws<InvalidOperationException>(() => writer.Append(default, new TimeoutNow(T(1))));
         writer.Begin(Header);
         Assert.Throws<ArgumentException>(() => writer.Append(default, new Strange(T(1))));
-        Assert.Throws<ArgumentException>(() => writer.Append(default, new AppendEntries(T(1), Id(1, 1), Entries(5, 1), I(0))));
+        Assert.Throws<ArgumentException>(() =>
+            writer.Append(default, new AppendEntries(T(1), Id(1, 1), Entries(5, 1), I(0))));
         Assert.Equal((0, FrameFormat.HeaderBytes), (writer.MessageCount, writer.Length));
     }
 
@@ -178,7 +184,8 @@ public sealed class CodecTests
     {
         const int Count = 1_000;
         const int PayloadBytes = 256;
-        LogEntry[] entries = [.. Enumerable.Range(1, Count).Select(i => new LogEntry(T(1), I((ulong)i), EntryKind.Command, new byte[PayloadBytes]))];
+        LogEntry[] entries = [.. Enumerable.Range(1, Count)
+            .Select(i => new LogEntry(T(1), I((ulong)i), EntryKind.Command, new byte[PayloadBytes]))];
         var append = new AppendEntries(T(1), EntryId.Zero, entries, I(0));
         var writer = new FrameWriter();
         Write();
@@ -217,7 +224,8 @@ public sealed class CodecTests
         writer.Append(new MessageAddress(new GroupId(5), R(1), R(2)), new Heartbeat(T(9), I(1_000_000), 77));
         Assert.InRange(writer.Length - FrameFormat.HeaderBytes, 1, 22);
         writer.Begin(Header);
-        writer.Append(new MessageAddress(new GroupId(5), R(1), R(2)), new AppendEntries(T(9), Id(9, 1_000), Entries(1_000, [.. Enumerable.Repeat(9ul, 100)]), I(0)));
+        writer.Append(new MessageAddress(new GroupId(5), R(1), R(2)),
+            new AppendEntries(T(9), Id(9, 1_000), Entries(1_000, [.. Enumerable.Repeat(9ul, 100)]), I(0)));
         int payloads = Entries(1_000, [.. Enumerable.Repeat(9ul, 100)]).Sum(entry => entry.Payload.Length);
         Assert.InRange(writer.Length - payloads, 1, FrameFormat.HeaderBytes + 30 + 300);
     }

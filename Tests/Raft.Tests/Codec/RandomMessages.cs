@@ -6,7 +6,8 @@ internal static class RandomMessages
     public const int Kinds = 15;
 
     public static MessageAddress Address(ref SplitMix64 random) =>
-        new(new GroupId((uint)Number(ref random)), new ReplicaId(Number(ref random)), new ReplicaId(Number(ref random)));
+        new(new GroupId((uint)Number(ref random)), new ReplicaId(Number(ref random)),
+            new ReplicaId(Number(ref random)));
 
     public static RaftMessage Next(ref SplitMix64 random, int kind)
     {
@@ -26,7 +27,8 @@ internal static class RandomMessages
             10 => new ReadIndexRequest(term, Number(ref random), Number(ref random)),
             11 => new ReadIndexReply(term, Number(ref random), Number(ref random), Index(ref random)),
             12 => new InstallSnapshot(term, EntryId(ref random)),
-            13 => new SnapshotChunk(term, EntryId(ref random), (long)random.NextBelow(1 << 20), long.MaxValue - 5, (uint)random.Next(), Payload(ref random)),
+            13 => new SnapshotChunk(term, EntryId(ref random), (long)random.NextBelow(1 << 20), long.MaxValue - 5,
+                (uint)random.Next(), Payload(ref random)),
             _ => new SnapshotChunkReply(term, EntryId(ref random), (long)random.NextBelow(1_000) - 1),
         };
     }
@@ -51,7 +53,8 @@ internal static class RandomMessages
                 {
                     LogEntry one = left.Entries.Span[i];
                     LogEntry other = right.Entries.Span[i];
-                    Assert.True(one.Id == other.Id && one.Kind == other.Kind && one.Payload.Span.SequenceEqual(other.Payload.Span), $"seed {seed}: {one} became {other}");
+                    Assert.True(one.Id == other.Id && one.Kind == other.Kind
+                        && one.Payload.Span.SequenceEqual(other.Payload.Span), $"seed {seed}: {one} became {other}");
                 }
 
                 break;
@@ -73,7 +76,8 @@ internal static class RandomMessages
         for (int i = 0; i < entries.Length; i++)
         {
             EntryKind kind = random.NextBelow(4) == 0 ? EntryKind.NoOp : EntryKind.Command;
-            entries[i] = new LogEntry(new Term(last.Term.Value + random.NextBelow(300)), last.Index.Next(), kind, kind == EntryKind.NoOp ? default : Payload(ref random));
+            entries[i] = new LogEntry(new Term(last.Term.Value + random.NextBelow(300)), last.Index.Next(), kind,
+                kind == EntryKind.NoOp ? default : Payload(ref random));
             last = entries[i].Id;
         }
 

@@ -145,7 +145,8 @@ public sealed class ElectionTests
         int collisions = 0;
         for (ulong seed = 0; seed < 500; seed++)
         {
-            int[] waits = [.. Enumerable.Range(1, 5).Select(id => MillisecondsUntilCampaign(new Lone(seed: (seed * 10) + (ulong)id), T(1)))];
+            int[] waits = [.. Enumerable.Range(1, 5)
+                .Select(id => MillisecondsUntilCampaign(new Lone(seed: (seed * 10) + (ulong)id), T(1)))];
             if (waits.Count(wait => wait == waits.Min()) > 1) collisions++;
         }
 
@@ -174,7 +175,8 @@ public sealed class ElectionTests
         Lone lone = In(role);
         // A leader lets go only for a transfer; the others hear of no leader.
         bool isTransfer = role == Role.Leader;
-        List<RaftMessage> sent = lone.Step(2, new RequestVote(lone.Node.Term.Next(), Id(9, 9) with { Term = lone.Node.Term }, isTransfer));
+        List<RaftMessage> sent =
+            lone.Step(2, new RequestVote(lone.Node.Term.Next(), Id(9, 9) with { Term = lone.Node.Term }, isTransfer));
         Assert.Contains(new RequestVoteReply(lone.Node.Term, true), sent);
         Assert.Equal(Role.Follower, lone.Node.Role);
         Assert.Equal(R(2), lone.Replica.Disk.HardState.VotedFor);

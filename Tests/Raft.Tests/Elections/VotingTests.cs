@@ -33,7 +33,8 @@ public sealed class VotingTests
         var lone = new Lone(disk: TestDisk.With(3, ReplicaId.None, 0, 1, 2, 2));
         lone.BecomePreCandidate();
         Assert.All(lone.Sent(), message => Assert.Equal(new PreVote(T(4), Id(2, 3)), message));
-        Assert.All(lone.Step(2, new PreVoteReply(T(4), true)), message => Assert.Equal(new RequestVote(T(4), Id(2, 3), false), message));
+        Assert.All(lone.Step(2, new PreVoteReply(T(4), true)), message =>
+            Assert.Equal(new RequestVote(T(4), Id(2, 3), false), message));
     }
 
     [Theory]
@@ -62,7 +63,9 @@ public sealed class VotingTests
     [Fact]
     public void Candidate_with_an_older_log_loses()
     {
-        var cluster = new Cluster(3, disk: id => id == 1 ? TestDisk.With(2, ReplicaId.None, 0, 1) : TestDisk.With(2, ReplicaId.None, 0, 1, 2));
+        var cluster = new Cluster(3, disk: id => id == 1
+            ? TestDisk.With(2, ReplicaId.None, 0, 1)
+            : TestDisk.With(2, ReplicaId.None, 0, 1, 2));
         cluster.Campaign(1);
         Assert.False(cluster[1].IsLeader);
         cluster.Elect(2);
@@ -129,7 +132,8 @@ public sealed class VotingTests
 
     [Fact]
     public void New_replica_votes_at_once() =>
-        Assert.Equal([new RequestVoteReply(T(1), true)], new Lone().Step(2, new RequestVote(T(1), EntryId.Zero, false)));
+        Assert.Equal([new RequestVoteReply(T(1), true)], new Lone()
+            .Step(2, new RequestVote(T(1), EntryId.Zero, false)));
 
     [Fact]
     public void Own_campaign_waits_an_election_timeout_after_the_leader_was_heard()
@@ -208,7 +212,9 @@ public sealed class VotingTests
     [Fact]
     public void Pre_candidates_do_not_block_each_other_when_the_higher_term_has_the_older_log()
     {
-        var cluster = new Cluster(2, disk: id => id == 1 ? TestDisk.With(5, ReplicaId.None, 0, 1, 5) : TestDisk.With(10, ReplicaId.None, 0, 1));
+        var cluster = new Cluster(2, disk: id => id == 1
+            ? TestDisk.With(5, ReplicaId.None, 0, 1, 5)
+            : TestDisk.With(10, ReplicaId.None, 0, 1));
         cluster.ElectAny();
         Assert.True(cluster[1].IsLeader);
     }
@@ -298,7 +304,8 @@ public sealed class VotingTests
     {
         var lone = new Lone(disk: TestDisk.With(3, ReplicaId.None, 0, log));
         lone.Wait(ElectionTimeout);
-        Assert.Equal([new RequestVoteReply(T(4), granted)], lone.Step(2, new RequestVote(T(4), Id(term, index), false)));
+        Assert.Equal([new RequestVoteReply(T(4), granted)],
+            lone.Step(2, new RequestVote(T(4), Id(term, index), false)));
     }
 
     private sealed record Unheard(Term Term) : RaftMessage(Term);

@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Core.Tests;
 
 /// <summary>
-/// Checks the safety properties of Raft figure 3 and every durability promise, after each turn of each replica and on each
-/// message that leaves one.
+/// Checks the safety properties of Raft figure 3 and every durability promise, after each turn of each replica and on
+/// each message that leaves one.
 /// </summary>
 internal sealed class Checker
 {
@@ -42,23 +42,27 @@ internal sealed class Checker
         switch (sent.Message)
         {
             case RequestVote:
-                Assert.True(disk.Term == term && disk.VotedFor == replica.Id, $"{replica.Id} asks for votes in {term}; durable is {disk}");
+                Assert.True(disk.Term == term && disk.VotedFor == replica.Id,
+                    $"{replica.Id} asks for votes in {term}; durable is {disk}");
                 RecordVote(replica.Id, term, replica.Id);
                 break;
             case RequestVoteReply { Granted: true }:
-                Assert.True(disk.Term == term && disk.VotedFor == sent.To, $"{replica.Id} votes for {sent.To} in {term}; durable is {disk}");
+                Assert.True(disk.Term == term && disk.VotedFor == sent.To,
+                    $"{replica.Id} votes for {sent.To} in {term}; durable is {disk}");
                 RecordVote(replica.Id, term, sent.To);
                 break;
             case AppendEntriesReply reply:
                 Assert.True(disk.Term == term, $"{replica.Id} acknowledges in {term}; durable is {disk}");
-                Assert.True(replica.Disk.LastIndex >= reply.MatchIndex, $"{replica.Id} acknowledges {reply.MatchIndex}; durable is {replica.Disk.LastIndex}");
+                Assert.True(replica.Disk.LastIndex >= reply.MatchIndex,
+                    $"{replica.Id} acknowledges {reply.MatchIndex}; durable is {replica.Disk.LastIndex}");
                 CheckDiskAgrees(replica, reply.MatchIndex);
                 break;
             case HeartbeatReply or AppendEntriesRejection:
                 Assert.True(disk.Term == term, $"{replica.Id} sends {sent.Message}; durable is {disk}");
                 break;
             case AppendEntries or Heartbeat or TimeoutNow:
-                Assert.True(disk.Term == term && disk.VotedFor == replica.Id, $"{replica.Id} leads {term}; durable is {disk}");
+                Assert.True(disk.Term == term && disk.VotedFor == replica.Id,
+                    $"{replica.Id} leads {term}; durable is {disk}");
                 break;
         }
     }
@@ -70,7 +74,8 @@ internal sealed class Checker
             Term before = replica.Node.Log.TermAt(entry.Index.Previous());
             if (_entries.TryAdd(entry.Id, (before, entry))) continue;
             (Term Before, LogEntry Entry) known = _entries[entry.Id];
-            Assert.True(known.Before == before && Same(known.Entry, entry), $"log matching: {replica.Id} has {entry} after {before}, another {known}");
+            Assert.True(known.Before == before && Same(known.Entry, entry),
+                $"log matching: {replica.Id} has {entry} after {before}, another {known}");
         }
     }
 
@@ -89,8 +94,10 @@ internal sealed class Checker
         Assert.True(node.CommitIndex >= commit, $"{replica.Id} went from commit {commit} to {node.CommitIndex}");
         Assert.True(node.LastApplied <= node.CommitIndex && node.CommitIndex <= node.LastEntry.Index);
         CheckDiskAgrees(replica, LogIndex.Min(node.DurableIndex, replica.Disk.LastIndex));
-        Assert.True(node.DurableIndex <= replica.Disk.LastIndex, $"{replica.Id} takes {node.DurableIndex} as durable; {replica.Disk.LastIndex} is");
-        for (LogIndex index = LogIndex.Max(commit.Next(), node.FirstKept); index <= node.CommitIndex; index = index.Next())
+        Assert.True(node.DurableIndex <= replica.Disk.LastIndex,
+            $"{replica.Id} takes {node.DurableIndex} as durable; {replica.Disk.LastIndex} is");
+        for (LogIndex index = LogIndex.Max(commit.Next(), node.FirstKept); index <= node.CommitIndex; index =
+            index.Next())
             RecordCommitted(replica.Id, node.Log[index], All);
         _seen[replica.Id] = (node, node.Term, node.CommitIndex);
         if (node.Role == Role.Leader) CheckLeader(replica);
@@ -101,7 +108,8 @@ internal sealed class Checker
     {
         RaftNode node = replica.Node;
         if (_leaders.TryAdd(node.Term, replica.Id)) CheckLeaderCompleteness(node);
-        Assert.True(_leaders[node.Term] == replica.Id, $"{node.Term} has leaders {_leaders[node.Term]} and {replica.Id}");
+        Assert.True(_leaders[node.Term] == replica.Id,
+            $"{node.Term} has leaders {_leaders[node.Term]} and {replica.Id}");
     }
 
     private void CheckLeaderCompleteness(RaftNode node)
@@ -116,7 +124,8 @@ internal sealed class Checker
     // With a lease nobody else may lead a later term, and nothing may be committed that the lease holder does not know.
     private void CheckLease(Replica replica)
     {
-        Assert.True(_newestLeaderTerm == replica.Node.Term, $"{replica.Id} has a lease in {replica.Node.Term}; {_newestLeaderTerm} has a leader");
+        Assert.True(_newestLeaderTerm == replica.Node.Term,
+            $"{replica.Id} has a lease in {replica.Node.Term}; {_newestLeaderTerm} has a leader");
         Assert.True(replica.Node.CommitIndex.Value >= _lastCommitted.Index.Value);
     }
 
@@ -131,14 +140,16 @@ internal sealed class Checker
         _committed.Add(entry.Index, entry);
         if (entry.Index > _lastCommitted.Index) _lastCommitted = entry.Id;
         if (holders is null || Voters == 0) return;
-        int count = holders().Count(other => other.Disk.TermAt(entry.Index) == entry.Term || other.Disk.Snapshot.Index > entry.Index);
+        int count = holders()
+            .Count(other => other.Disk.TermAt(entry.Index) == entry.Term || other.Disk.Snapshot.Index > entry.Index);
         Assert.True(count > Voters / 2, $"{id} committed {entry}, durable on {count} of {Voters}");
     }
 
     private void RecordVote(ReplicaId voter, Term term, ReplicaId candidate)
     {
         _votes.TryAdd((voter, term), candidate);
-        Assert.True(_votes[(voter, term)] == candidate, $"{voter} voted in {term} for {_votes[(voter, term)]} and {candidate}");
+        Assert.True(_votes[(voter, term)] == candidate,
+            $"{voter} voted in {term} for {_votes[(voter, term)]} and {candidate}");
     }
 
     private static void CheckDiskAgrees(Replica replica, LogIndex upTo)

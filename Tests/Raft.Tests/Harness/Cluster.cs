@@ -1,20 +1,23 @@
 namespace Orleans.Raft.Core.Tests;
 
-/// <summary>A group of real replicas on a network that the test drives. Nothing moves unless the test says so.</summary>
+/// <summary>A group of real replicas on a network that the test drives. Nothing moves unless the test says
+/// so.</summary>
 internal sealed class Cluster
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(10);
     private readonly List<Replica> _replicas = [];
     private readonly HashSet<(ReplicaId, ReplicaId)> _cut = [];
 
-    public Cluster(int size, ulong seed = 1, Func<RaftOptions, RaftOptions>? change = null, Func<ulong, TestDisk>? disk = null)
+    public Cluster(int size, ulong seed = 1, Func<RaftOptions, RaftOptions>? change = null, Func<ulong,
+        TestDisk>? disk = null)
     {
         Checker.All = () => _replicas;
         Checker.Voters = size;
         for (ulong id = 1; id <= (ulong)size; id++)
         {
             RaftOptions options = Make.Options(id, size, seed * 100);
-            var replica = new Replica(change?.Invoke(options) ?? options, disk?.Invoke(id) ?? new TestDisk(), Checker, Now);
+            var replica =
+                new Replica(change?.Invoke(options) ?? options, disk?.Invoke(id) ?? new TestDisk(), Checker, Now);
             _replicas.Add(replica);
             replica.Turn(Now);
         }
@@ -140,7 +143,8 @@ internal sealed class Cluster
 
     public void Run(double electionTimeouts) => Run(Make.ElectionTimeout * electionTimeouts);
 
-    /// <summary>Makes one replica campaign while the others' timers stand still, long after they heard a leader.</summary>
+    /// <summary>Makes one replica campaign while the others' timers stand still, long after they heard a
+    /// leader.</summary>
     public void Campaign(ulong id)
     {
         Now += 2 * Make.ElectionTimeout;

@@ -111,7 +111,8 @@ internal sealed class Lone
     /// <summary>All others acknowledge everything the leader has.</summary>
     public Lone AcknowledgeAll()
     {
-        foreach (ulong other in Others) Replica.Step(other, new AppendEntriesReply(Node.Term, Node.LastEntry.Index), Now);
+        foreach (ulong other in Others)
+            Replica.Step(other, new AppendEntriesReply(Node.Term, Node.LastEntry.Index), Now);
         return this;
     }
 }

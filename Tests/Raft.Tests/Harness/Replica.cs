@@ -163,7 +163,8 @@ internal sealed class Replica
         if (ready.Write is not { } write) return;
         if (write.Snapshot is { } snapshot) _logEndOnDisk = snapshot.Index;
         if (!write.Entries.IsEmpty) _logEndOnDisk = write.Entries.Span[^1].Index;
-        Assert.True(write.HardState is null || write.HardState.Value.Commit <= _logEndOnDisk, $"{write} after a log that ends at {_logEndOnDisk}");
+        Assert.True(write.HardState is null || write.HardState.Value.Commit <= _logEndOnDisk,
+            $"{write} after a log that ends at {_logEndOnDisk}");
         _checker.Writes(this, write);
         _writes.Enqueue(write);
     }

@@ -45,7 +45,8 @@ internal sealed class TestDisk
 
         foreach (LogEntry entry in write.Entries.Span)
         {
-            Assert.True(entry.Index > Snapshot.Index && entry.Index <= LastIndex.Next(), $"{entry} leaves a gap after {LastIndex}");
+            Assert.True(entry.Index > Snapshot.Index && entry.Index <= LastIndex.Next(),
+                $"{entry} leaves a gap after {LastIndex}");
             _entries.RemoveRange((int)(entry.Index - Snapshot.Index) - 1, (int)(LastIndex.Next() - entry.Index));
             _entries.Add(entry);
         }

@@ -20,7 +20,8 @@ public sealed class RaftLogTests
                     case < 5:
                         if (random.NextBelow(5) == 0) term++;
                         LogEntry[] added = [.. Enumerable.Range(1, 1 + (int)random.NextBelow(300)).Select(i =>
-                            new LogEntry(T(term), log.LastIndex + (ulong)i, EntryKind.Command, new byte[random.NextBelow(20)]))];
+                            new LogEntry(T(term), log.LastIndex + (ulong)i, EntryKind.Command,
+                                new byte[random.NextBelow(20)]))];
                         log.AppendRange(added);
                         model.Entries.AddRange(added);
                         break;
@@ -43,7 +44,8 @@ public sealed class RaftLogTests
                         break;
                     default:
                         if (model.Entries.Count == 0) break;
-                        ReadOnlyMemory<LogEntry> slice = log.Slice(model.Entries[(int)random.NextBelow((ulong)model.Entries.Count)].Index, log.LastIndex, 2_000);
+                        ReadOnlyMemory<LogEntry> slice = log.Slice(model.Entries[(int)random.NextBelow(
+                            (ulong)model.Entries.Count)].Index, log.LastIndex, 2_000);
                         handedOut.Add((slice, slice.ToArray()));
                         break;
                 }
@@ -109,7 +111,8 @@ public sealed class RaftLogTests
 
         public void Check(RaftLog log, ref SplitMix64 random, ulong seed)
         {
-            Assert.True(log.Last == Last && log.Compacted == Compacted, $"seed {seed}: {log.Compacted}..{log.Last}, expected {Compacted}..{Last}");
+            Assert.True(log.Last == Last && log.Compacted == Compacted,
+                $"seed {seed}: {log.Compacted}..{log.Last}, expected {Compacted}..{Last}");
             Assert.Equal(Entries.Sum(entry => (long)entry.Payload.Length), log.Bytes);
             Assert.Equal(Compacted.Term, log.TermAt(Compacted.Index));
             Assert.False(log.TryTermAt(Last.Index.Next(), out _));
@@ -119,9 +122,11 @@ public sealed class RaftLogTests
             Assert.True(log[entry.Index] == entry, $"seed {seed}: {log[entry.Index]}, expected {entry}");
             LogIndex firstOfTerm = Entries.First(other => other.Term == entry.Term).Index;
             Assert.Equal(firstOfTerm, log.FirstOfTermAt(entry.Index));
-            LogIndex? atMost = Entries.Where(other => other.Term <= entry.Term).Select(other => (LogIndex?)other.Index).LastOrDefault();
+            LogIndex? atMost = Entries.Where(other => other.Term <= entry.Term).Select(other => (LogIndex?)other.Index)
+                .LastOrDefault();
             Assert.Equal(atMost, log.LastAtMost(entry.Term, log.LastIndex));
-            Assert.True(log.Range(entry.Index, log.LastIndex).Span.SequenceEqual(Entries.ToArray().AsSpan(position)), $"seed {seed}");
+            Assert.True(log.Range(entry.Index, log.LastIndex).Span.SequenceEqual(Entries.ToArray().AsSpan(position)),
+                $"seed {seed}");
         }
     }
 }

@@ -168,7 +168,8 @@ public sealed class AsynchronousPersistenceTests
         Assert.Empty(lone.Step(2, new Heartbeat(T(3), I(0), 7)));
         Assert.Empty(lone.Step(2, new Heartbeat(T(3), I(0), 8)));
         Assert.Empty(lone.Step(2, Append(3, Id(2, 5), 0)));
-        Assert.Equal([new HeartbeatReply(T(3), 8, I(0)), new AppendEntriesRejection(T(3), I(5), T(0), I(1))], lone.PersistAll());
+        Assert.Equal([new HeartbeatReply(T(3), 8, I(0)), new AppendEntriesRejection(T(3), I(5), T(0), I(1))],
+            lone.PersistAll());
     }
 
     [Fact]
@@ -255,7 +256,8 @@ public sealed class AsynchronousPersistenceTests
         Assert.Equal(I(2), write.HardState!.Value.Commit);
 
         // Committed while the entry is not handed out yet: the term's write goes without it.
-        RaftNode node = new(Options(1, 3), new RaftState(new HardState(T(1), ReplicaId.None, I(0)), EntryId.Zero, Entries(0, 1)), TimeSpan.Zero);
+        RaftNode node = new(Options(1, 3),
+            new RaftState(new HardState(T(1), ReplicaId.None, I(0)), EntryId.Zero, Entries(0, 1)), TimeSpan.Zero);
         node.Step(R(2), new InstallSnapshot(T(1), Id(1, 5)), TimeSpan.Zero);
         node.Step(R(2), Append(1, Id(1, 5), 7, 1, 1), TimeSpan.Zero);
         PersistRequest first = node.TakeReady().Write!;
@@ -342,7 +344,8 @@ public sealed class AsynchronousPersistenceTests
     public void Wrong_options_are_all_named()
     {
         RaftOptions options = Options(1, 3) with { MaxAppendBytes = 0, Id = R(7) };
-        string message = Assert.Throws<ArgumentException>(() => new RaftNode(options, RaftState.Empty, TimeSpan.Zero)).Message;
+        string message =
+            Assert.Throws<ArgumentException>(() => new RaftNode(options, RaftState.Empty, TimeSpan.Zero)).Message;
         Assert.Contains("MaxAppendBytes", message, StringComparison.Ordinal);
         Assert.Contains("Voters", message, StringComparison.Ordinal);
     }

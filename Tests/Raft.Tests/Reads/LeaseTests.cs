@@ -171,6 +171,7 @@ public sealed class LeaseTests
     {
         lone.Tick(HeartbeatInterval);
         ulong round = lone.Sent().OfType<Heartbeat>().Select(heartbeat => heartbeat.Round).DefaultIfEmpty().Max();
-        if (round > 0) lone.Replica.Step(2, new HeartbeatReply(lone.Node.Term, round, lone.Node.LastEntry.Index), lone.Now);
+        if (round > 0)
+            lone.Replica.Step(2, new HeartbeatReply(lone.Node.Term, round, lone.Node.LastEntry.Index), lone.Now);
     }
 }

@@ -16,6 +16,7 @@ public sealed class AllocationTests
         const double PerTurn = 3_000;
         double bound = (Logs * place * 1.35) + (PerTurn / batch);
         Assert.True(result.Entries >= 50_000);
-        Assert.True(result.BytesPerEntry < bound, $"{result.BytesPerEntry:F1} bytes per entry, expected below {bound:F1}");
+        Assert.True(result.BytesPerEntry < bound,
+            $"{result.BytesPerEntry:F1} bytes per entry, expected below {bound:F1}");
     }
 }

@@ -52,7 +52,8 @@ public sealed class Figure7Tests
     public void Back_off_needs_one_rejection_per_term_not_per_entry()
     {
         ulong[] leaderLog = [.. Enumerable.Repeat(1ul, 100), .. Enumerable.Repeat(5ul, 100)];
-        ulong[] followerLog = [.. Enumerable.Repeat(1ul, 100), .. Enumerable.Repeat(2ul, 150), .. Enumerable.Repeat(3ul, 150)];
+        ulong[] followerLog =
+            [.. Enumerable.Repeat(1ul, 100), .. Enumerable.Repeat(2ul, 150), .. Enumerable.Repeat(3ul, 150)];
         int rejections = 0;
         var cluster = new Cluster(3, disk: id => TestDisk.With(6, ReplicaId.None, 0, id == 2 ? followerLog : leaderLog))
         {

@@ -25,7 +25,8 @@ public sealed class Figure8Tests
         ulong t2Index = 2;
         foreach (ulong to in new ulong[] { 2, 3 })
         {
-            cluster[to].Step(1, new AppendEntries(T(4), Id(1, 1), cluster[1].Node.Log.Range(I(t2Index), I(t2Index)), I(1)), cluster.Now);
+            cluster[to].Step(1, new AppendEntries(T(4), Id(1, 1), cluster[1].Node.Log.Range(I(t2Index), I(t2Index)),
+                I(1)), cluster.Now);
             RaftMessage answer = cluster[to].Sent.Last(sent => sent.To == R(1)).Message;
             cluster[1].Step(to, answer, cluster.Now);
         }
@@ -64,8 +65,8 @@ public sealed class Figure8Tests
         Assert.Contains("safe", Cluster.Commands(cluster[5]));
     }
 
-    // Makes a replica leader of exactly this term by the given votes, whatever the network would do; its messages stay unsent
-    // where the network is cut.
+    // Makes a replica leader of exactly this term by the given votes, whatever the network would do; its messages stay
+    // unsent where the network is cut.
     private static void Force(Cluster cluster, ulong id, ulong term, ulong[] voters)
     {
         Replica candidate = cluster[id];
@@ -74,7 +75,8 @@ public sealed class Figure8Tests
         {
             cluster.Now += 3 * ElectionTimeout;
             candidate.Tick(cluster.Now);
-            for (ulong from = 1; from <= (ulong)cluster.Replicas.Count && candidate.Node.Role == Role.PreCandidate; from++)
+            for (ulong from = 1; from <= (ulong)cluster.Replicas.Count
+                && candidate.Node.Role == Role.PreCandidate; from++)
                 candidate.Step(from, new PreVoteReply(candidate.Node.Term.Next(), true), cluster.Now);
         }
 

@@ -47,7 +47,8 @@ public sealed class FollowerTests
     [InlineData(1, 2, false, 2, 2)]
     [InlineData(3, 3, false, 0, 3)]
     [InlineData(3, 9, false, 0, 3)]
-    public void Follower_checks_the_previous_entry(ulong term, ulong index, bool accepted, ulong conflictTerm, ulong conflictFirst)
+    public void Follower_checks_the_previous_entry(ulong term, ulong index, bool accepted, ulong conflictTerm,
+        ulong conflictFirst)
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 0, 1, 2));
         RaftMessage answer = Assert.Single(lone.Step(2, Append(4, Id(term, index), 0)));
@@ -64,7 +65,8 @@ public sealed class FollowerTests
     [InlineData(0, 0, new ulong[] { 1 }, new ulong[] { 1, 2 })]
     [InlineData(0, 0, new ulong[] { 3 }, new ulong[] { 3 })]
     [InlineData(0, 0, new ulong[] { 1, 2, 2 }, new ulong[] { 1, 2, 2 })]
-    public void Follower_appends_and_replaces_only_conflicting_entries(ulong term, ulong index, ulong[] sent, ulong[] log)
+    public void Follower_appends_and_replaces_only_conflicting_entries(ulong term, ulong index, ulong[] sent,
+        ulong[] log)
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 0, 1, 2));
         lone.Step(2, Append(4, Id(term, index), 0, sent));
@@ -113,7 +115,8 @@ public sealed class FollowerTests
     [Fact]
     public void Contradicting_a_committed_entry_is_an_invariant_violation()
     {
-        foreach (AppendEntries append in new[] { Append(9, Id(1, 1), 0, 3), Append(9, Id(3, 2), 0), Append(9, Id(1, 2), 0) })
+        foreach (AppendEntries append in new[] { Append(9, Id(1, 1), 0, 3), Append(9, Id(3, 2), 0),
+            Append(9, Id(1, 2), 0) })
         {
             var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 2, 1, 2, 2));
             Assert.Throws<InvariantViolationException>(() => lone.Step(2, append));

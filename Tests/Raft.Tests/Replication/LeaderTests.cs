@@ -10,7 +10,8 @@ public sealed class LeaderTests
         Lone lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 0, 1, 1)).BecomeLeader();
         AppendEntries append = Assert.IsType<AppendEntries>(lone.SentTo(2)[^1]);
         Assert.Equal(Id(1, 2), append.Previous);
-        Assert.Equal((EntryKind.NoOp, Id(2, 3), 0), (append.Entries.Span[0].Kind, append.Entries.Span[0].Id, append.Entries.Span[0].Payload.Length));
+        Assert.Equal((EntryKind.NoOp, Id(2, 3), 0),
+            (append.Entries.Span[0].Kind, append.Entries.Span[0].Id, append.Entries.Span[0].Payload.Length));
     }
 
     [Fact]
@@ -188,7 +189,8 @@ public sealed class LeaderTests
     [Fact]
     public void Window_bounds_the_appends_in_flight()
     {
-        Lone lone = new Lone(change: options => options with { MaxInFlightAppends = 3 }).BecomeLeader().AcknowledgeAll();
+        Lone lone = new Lone(change: options => options with { MaxInFlightAppends = 3 }).BecomeLeader()
+            .AcknowledgeAll();
         for (int i = 0; i < 10; i++) lone.Propose("x");
         Assert.Equal(3, lone.Node.GetProgress(R(2))!.Value.InFlightAppends);
         List<RaftMessage> sent = lone.Step(2, new AppendEntriesReply(T(1), I(2)));
@@ -199,7 +201,8 @@ public sealed class LeaderTests
     [Fact]
     public void Window_bounds_the_bytes_in_flight_and_a_large_entry_travels_alone()
     {
-        Lone lone = new Lone(change: options => options with { MaxInFlightBytes = 100, MaxAppendBytes = 60 }).BecomeLeader().AcknowledgeAll();
+        Lone lone = new Lone(change: options => options with { MaxInFlightBytes = 100, MaxAppendBytes = 60 })
+            .BecomeLeader().AcknowledgeAll();
         foreach (int size in new[] { 40, 40, 40, 500, 10 }) lone.Node.Propose(new byte[size], lone.Now, out _);
         lone.Turn();
         Assert.Equal([40, 40], Sizes(lone));
@@ -215,7 +218,8 @@ public sealed class LeaderTests
     [Fact]
     public void Leader_answers_busy_beyond_the_uncommitted_bound_and_recovers()
     {
-        Lone lone = new Lone(change: options => options with { MaxUncommittedBytes = 100 }).BecomeLeader().AcknowledgeAll();
+        Lone lone = new Lone(change: options => options with { MaxUncommittedBytes = 100 }).BecomeLeader()
+            .AcknowledgeAll();
         Assert.Equal(ProposeOutcome.Appended, lone.Node.Propose(new byte[300], lone.Now, out _));
         Assert.Equal(ProposeOutcome.Busy, lone.Node.Propose(new byte[1], lone.Now, out EntryId id));
         Assert.Equal(EntryId.Zero, id);
@@ -229,7 +233,8 @@ public sealed class LeaderTests
     [Fact]
     public void New_leader_counts_the_uncommitted_entries_it_inherits()
     {
-        Lone lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 1, 1, 1, 1), change: options => options with { MaxUncommittedBytes = 10 }).BecomeLeader();
+        Lone lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 1, 1, 1, 1), change: options =>
+            options with { MaxUncommittedBytes = 10 }).BecomeLeader();
         Assert.Equal(ProposeOutcome.Appended, lone.Propose("1234"));
         Assert.Equal(ProposeOutcome.Busy, lone.Propose("1"));
         lone.AcknowledgeAll();
@@ -255,5 +260,6 @@ public sealed class LeaderTests
     }
 
     private static int[] Sizes(Lone lone) =>
-        [.. lone.SentTo(2).OfType<AppendEntries>().SelectMany(append => append.Entries.ToArray()).Select(entry => entry.Payload.Length)];
+        [.. lone.SentTo(2).OfType<AppendEntries>().SelectMany(append => append.Entries.ToArray())
+            .Select(entry => entry.Payload.Length)];
 }

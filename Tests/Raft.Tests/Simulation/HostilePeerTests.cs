@@ -37,12 +37,14 @@ public sealed class HostilePeerTests
             catch (InvariantViolationException broken)
             {
                 Assert.True(broken.Message.Contains("two leaders", StringComparison.Ordinal)
-                    || broken.Message.Contains("committed", StringComparison.Ordinal), $"seed {seed}: {broken.Message}");
+                    || broken.Message.Contains("committed", StringComparison.Ordinal),
+                    $"seed {seed}: {broken.Message}");
                 stopped++;
             }
         }
 
-        Assert.True(taken > 50_000 && stopped > 100 && led > 1_000, $"{taken} taken, {stopped} stopped, {led} turns as leader");
+        Assert.True(taken > 50_000 && stopped > 100 && led > 1_000,
+            $"{taken} taken, {stopped} stopped, {led} turns as leader");
     }
 
     // Small numbers near the replica's own, so that most messages reach the inner code.
@@ -61,13 +63,17 @@ public sealed class HostilePeerTests
             2 => new PreVoteReply(term, false),
             3 => new RequestVote(term, near, random.NextBelow(2) == 0),
             4 or 5 => new RequestVoteReply(term, random.NextBelow(4) != 0),
-            6 => new AppendEntries(term, near, Entries(near.Index.Value, [.. Enumerable.Repeat(term.Value, (int)random.NextBelow(4))]), index),
+            6 => new AppendEntries(term, near,
+                Entries(near.Index.Value, [.. Enumerable.Repeat(term.Value, (int)random.NextBelow(4))]), index),
             7 or 8 => new AppendEntriesReply(term, index),
-            9 => new AppendEntriesRejection(term, index, new Term(random.NextBelow(term.Value + 2)), new LogIndex(random.NextBelow(last + 5))),
+            9 => new AppendEntriesRejection(term, index, new Term(random.NextBelow(term.Value + 2)),
+                new LogIndex(random.NextBelow(last + 5))),
             10 => new Heartbeat(term, index, random.NextBelow(5)),
             11 => new HeartbeatReply(term, random.NextBelow(9), index),
             12 => random.NextBelow(2) == 0 ? new TimeoutNow(term) : new InstallSnapshot(term, near),
-            _ => random.NextBelow(2) == 0 ? new ReadIndexRequest(term, 1, 1) : new ReadIndexReply(term, random.NextBelow(3), 1, index),
+            _ => random.NextBelow(2) == 0
+                ? new ReadIndexRequest(term, 1, 1)
+                : new ReadIndexReply(term, random.NextBelow(3), 1, index),
         };
     }
 }

@@ -120,7 +120,8 @@ public sealed class MitLabTests
         cluster.Commit("106");
         cluster.Run(2);
         cluster.Commit("107");
-        Assert.All(cluster.Replicas, replica => Assert.Equal(["101", "102", "103", "104", "105", "106", "107"], Cluster.Commands(replica)));
+        Assert.All(cluster.Replicas, replica =>
+            Assert.Equal(["101", "102", "103", "104", "105", "106", "107"], Cluster.Commands(replica)));
     }
 
     [Fact]
@@ -152,7 +153,8 @@ public sealed class MitLabTests
         leader.Turn(cluster.Now);
         cluster.DeliverAll();
         cluster.Run(HeartbeatInterval);
-        Assert.All(cluster.Replicas, replica => Assert.Equal(["100", "101", "102", "103", "104"], Cluster.Commands(replica)));
+        Assert.All(cluster.Replicas, replica =>
+            Assert.Equal(["100", "101", "102", "103", "104"], Cluster.Commands(replica)));
     }
 
     [Fact]
@@ -177,7 +179,8 @@ public sealed class MitLabTests
         cluster.Run(3);
         cluster.Commit("105b");
         cluster.Run(1);
-        Assert.All(cluster.Replicas, replica => Assert.Equal(["101", "103b", "104b", "105b"], Cluster.Commands(replica)));
+        Assert.All(cluster.Replicas, replica =>
+            Assert.Equal(["101", "103b", "104b", "105b"], Cluster.Commands(replica)));
     }
 
     [Fact]

@@ -28,7 +28,8 @@ public sealed class MitPersistenceTests
         cluster.Restart(follower);
         cluster.Run(2);
         cluster.Commit("16");
-        Assert.All(cluster.Replicas, replica => Assert.Equal(["11", "12", "13", "14", "15", "16"], Cluster.Commands(replica)));
+        Assert.All(cluster.Replicas, replica =>
+            Assert.Equal(["11", "12", "13", "14", "15", "16"], Cluster.Commands(replica)));
     }
 
     [Fact]
@@ -142,12 +143,14 @@ public sealed class MitPersistenceTests
                     foreach (Replica other in cluster.Replicas) replica.Node.ReportSnapshotEnded(other.Id, cluster.Now);
                 }
 
-                Assert.All(cluster.Replicas, replica => Assert.True(replica.Node.LogBytes < 400, $"seed {seed}: {replica.Node.LogBytes}"));
+                Assert.All(cluster.Replicas, replica =>
+                    Assert.True(replica.Node.LogBytes < 400, $"seed {seed}: {replica.Node.LogBytes}"));
             }
 
             cluster.Lose = (_, _, _) => false;
             cluster.Run(6);
-            Assert.All(cluster.Replicas, replica => Assert.Equal(cluster.Leader.Node.LastApplied, replica.Node.LastApplied));
+            Assert.All(cluster.Replicas, replica =>
+                Assert.Equal(cluster.Leader.Node.LastApplied, replica.Node.LastApplied));
             Assert.True(cluster.Leader.Node.LastApplied >= I(50), $"seed {seed}: {cluster.Leader.Node.LastApplied}");
         }
     }
@@ -180,7 +183,8 @@ public sealed class MitPersistenceTests
         return new Cluster(size, seed) { Lose = (_, _, _) => random.NextBelow(1_000) < loss * 1_000 };
     }
 
-    // Proposes, cuts off and restarts at random; returns how many commands committed, after checking that everyone agrees.
+    // Proposes, cuts off and restarts at random; returns how many commands committed, after checking that everyone
+    // agrees.
     private static int Churn(Cluster cluster, ulong seed, int rounds, bool crashes)
     {
         var random = new SplitMix64(seed);
@@ -197,7 +201,8 @@ public sealed class MitPersistenceTests
             if (!crashes) continue;
             ulong victim = random.NextBelow(size) + 1;
             if (!cluster[victim].IsUp) cluster.Restart(victim);
-            else if (random.NextBelow(3) != 0 && cluster.Replicas.Count(replica => !replica.IsUp) < 2) cluster.Crash(victim);
+            else if (random.NextBelow(3) != 0 && cluster.Replicas.Count(replica => !replica.IsUp) < 2)
+                cluster.Crash(victim);
         }
 
         cluster.Lose = (_, _, _) => false;

@@ -1,8 +1,9 @@
 namespace Orleans.Raft.Core.Tests;
 
 /// <summary>
-/// One seeded run of a cluster under loss, repetition, reordering, partitions, crashes, slow disks, compaction, transfers and
-/// reads. The checker looks at every turn; this class checks reads and that the cluster recovers in the end.
+/// One seeded run of a cluster under loss, repetition, reordering, partitions, crashes, slow disks, compaction,
+/// transfers and reads. The checker looks at every turn; this class checks reads and that the cluster recovers in the
+/// end.
 /// </summary>
 internal sealed class RandomRun
 {
@@ -133,7 +134,8 @@ internal sealed class RandomRun
         if (leader is null) return;
         for (int count = Below(4); count >= 0; count--)
         {
-            if (leader.Node.Propose(Bytes($"command {_proposed}"), _cluster.Now, out _) == ProposeOutcome.Appended) _proposed++;
+            if (leader.Node.Propose(Bytes($"command {_proposed}"), _cluster.Now, out _) == ProposeOutcome.Appended)
+                _proposed++;
         }
 
         leader.Turn(_cluster.Now);
@@ -154,12 +156,15 @@ internal sealed class RandomRun
         {
             foreach (ReadReady read in replica.ReadsReady)
             {
-                Assert.True(_readFloors.Remove((replica.Id, read.RequestId), out LogIndex floor), $"{replica.Id} answered {read} twice");
-                Assert.True(read.Index >= floor, $"{replica.Id} reads at {read.Index}; {floor} was committed when the read began");
+                Assert.True(_readFloors.Remove((replica.Id, read.RequestId), out LogIndex floor),
+                    $"{replica.Id} answered {read} twice");
+                Assert.True(read.Index >= floor,
+                    $"{replica.Id} reads at {read.Index}; {floor} was committed when the read began");
                 Reads++;
             }
 
-            foreach (ulong failed in replica.ReadsFailed) Assert.True(_readFloors.Remove((replica.Id, failed)), $"{failed} failed twice");
+            foreach (ulong failed in replica.ReadsFailed)
+                Assert.True(_readFloors.Remove((replica.Id, failed)), $"{failed} failed twice");
             replica.ReadsReady.Clear();
             replica.ReadsFailed.Clear();
         }
@@ -184,7 +189,8 @@ internal sealed class RandomRun
         // A recorded snapshot follows the writes before it, as in the shared log.
         if (!replica.IsUp) return;
         replica.Apply();
-        if (replica.Writes.Count > 0 || LogIndex.Min(replica.Node.LastApplied, replica.Node.DurableIndex) <= replica.Node.Compacted.Index) return;
+        if (replica.Writes.Count > 0 || LogIndex.Min(replica.Node.LastApplied,
+            replica.Node.DurableIndex) <= replica.Node.Compacted.Index) return;
         replica.TakeSnapshot();
         Snapshots++;
     }
@@ -204,7 +210,8 @@ internal sealed class RandomRun
         // Of the writes under way a prefix reaches the disk.
         for (int count = Below(3); count > 0 && replica.Writes.Count > 0; count--) replica.WriteWithoutTelling();
         _cluster.Crash(replica.Id.Value);
-        foreach ((ReplicaId, ulong) key in _readFloors.Keys.Where(key => key.Item1 == replica.Id).ToArray()) _readFloors.Remove(key);
+        foreach ((ReplicaId, ulong) key in _readFloors.Keys.Where(key => key.Item1 == replica.Id).ToArray())
+            _readFloors.Remove(key);
     }
 
     private void FailSnapshotOrRestart(Replica replica)
@@ -243,7 +250,8 @@ internal sealed class RandomRun
         _cluster.Run(4);
         foreach (Replica replica in _cluster.Replicas)
         {
-            Assert.True(replica.Node.CommitIndex >= last.Index && replica.Node.LastApplied >= last.Index, $"{replica.Id} is at {replica.Node.CommitIndex}; {last} was proposed");
+            Assert.True(replica.Node.CommitIndex >= last.Index && replica.Node.LastApplied >= last.Index,
+                $"{replica.Id} is at {replica.Node.CommitIndex}; {last} was proposed");
             Assert.Equal(leader.Node.LastEntry, replica.Node.LastEntry);
         }
     }

@@ -23,8 +23,11 @@ public sealed class RandomRunTests
             transfers += run.Transfers;
         }
 
-        string did = $"{committed} commits, {elections} elections, {crashes} crashes, {reads} reads, {leases} leases, {snapshots} snapshots, {transfers} transfers";
-        Assert.True(committed > 5_000 && elections > 150 && crashes > 300 && reads > 500 && leases > 50 && snapshots > 300 && transfers > 100, did);
+        string did =
+            $"{committed} commits, {elections} elections, {crashes} crashes, {reads} reads, {leases} leases, "
+            + $"{snapshots} snapshots, {transfers} transfers";
+        Assert.True(committed > 5_000 && elections > 150 && crashes > 300 && reads > 500 && leases > 50
+            && snapshots > 300 && transfers > 100, did);
     }
 
     private static RandomRun RunSeed(ulong seed)

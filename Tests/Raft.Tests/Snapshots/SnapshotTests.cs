@@ -7,7 +7,8 @@ public sealed class SnapshotTests
     public void Replica_restarts_with_its_term_vote_log_and_commit()
     {
         var lone = new Lone(disk: TestDisk.With(3, R(2), 1, 1, 2));
-        Assert.Equal((T(3), I(1), Id(2, 2), I(2)), (lone.Node.Term, lone.Node.CommitIndex, lone.Node.LastEntry, lone.Node.DurableIndex));
+        Assert.Equal((T(3), I(1), Id(2, 2), I(2)),
+            (lone.Node.Term, lone.Node.CommitIndex, lone.Node.LastEntry, lone.Node.DurableIndex));
         Assert.Equal(I(1), lone.Node.LastApplied);
         lone.Wait(ElectionTimeout);
         Assert.Equal([new RequestVoteReply(T(3), false)], lone.Step(3, new RequestVote(T(3), Id(2, 2), false)));
@@ -21,7 +22,8 @@ public sealed class SnapshotTests
         lone.Replica.TakeSnapshot();
         lone.Replica.Crash();
         lone.Replica.Restart(lone.Now);
-        Assert.Equal((Id(1, 3), I(4), I(3), Id(1, 4)), (lone.Node.Compacted, lone.Node.FirstKept, lone.Node.LastApplied, lone.Node.LastEntry));
+        Assert.Equal((Id(1, 3), I(4), I(3), Id(1, 4)),
+            (lone.Node.Compacted, lone.Node.FirstKept, lone.Node.LastApplied, lone.Node.LastEntry));
         Assert.Equal([new AppendEntriesReply(T(1), I(5))], lone.Step(2, Append(1, Id(1, 4), 0, 1)));
     }
 
@@ -31,9 +33,11 @@ public sealed class SnapshotTests
         var lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 1, 1, 1, 1));
         lone.Replica.PersistsAtOnce = false;
         Assert.Empty(lone.Step(2, new InstallSnapshot(T(2), Id(2, 7))));
-        Assert.Equal((Id(2, 7), I(7), I(7), Id(2, 7)), (lone.Node.Compacted, lone.Node.CommitIndex, lone.Node.LastApplied, lone.Node.LastEntry));
+        Assert.Equal((Id(2, 7), I(7), I(7), Id(2, 7)),
+            (lone.Node.Compacted, lone.Node.CommitIndex, lone.Node.LastApplied, lone.Node.LastEntry));
         PersistRequest write = Assert.Single(lone.Replica.Writes);
-        Assert.Equal((Id(2, 7), new HardState(T(2), ReplicaId.None, I(7)), 0), (write.Snapshot, write.HardState, write.Entries.Length));
+        Assert.Equal((Id(2, 7), new HardState(T(2), ReplicaId.None, I(7)), 0),
+            (write.Snapshot, write.HardState, write.Entries.Length));
         Assert.Equal([new AppendEntriesReply(T(2), I(7))], lone.PersistOne());
         Assert.Equal([new AppendEntriesReply(T(2), I(8))], Persist(lone, Append(2, Id(2, 7), 0, 2)));
     }
@@ -43,7 +47,8 @@ public sealed class SnapshotTests
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 3, 1, 1, 2, 2));
         Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(1, 2))));
-        Assert.Equal((Id(2, 4), I(3), EntryId.Zero), (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
+        Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
+            (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
 
     [Fact]
@@ -51,7 +56,8 @@ public sealed class SnapshotTests
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 1, 1, 1, 2, 2));
         Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(2, 3))));
-        Assert.Equal((Id(2, 4), I(3), EntryId.Zero), (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
+        Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
+            (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
 
     [Fact]

@@ -14,7 +14,8 @@ public sealed record CoreThroughputResult(long Entries, TimeSpan Elapsed, long A
     public double BytesPerEntry => (double)AllocatedBytes / Entries;
 }
 
-/// <summary>Measures the consensus core alone: replicas in memory on one thread, whose writes complete at once.</summary>
+/// <summary>Measures the consensus core alone: replicas in memory on one thread, whose writes complete at
+/// once.</summary>
 public sealed class CoreThroughput
 {
     private const int ArrayHeaderBytes = 24;
@@ -29,7 +30,8 @@ public sealed class CoreThroughput
         _nodes =
         [
             .. voters.Select(id => new RaftNode(
-                new RaftOptions { Id = id, Voters = voters, Seed = id.Value, BootNonce = id.Value }, RaftState.Empty, _now)),
+                new RaftOptions { Id = id, Voters = voters, Seed = id.Value, BootNonce = id.Value }, RaftState.Empty,
+                _now)),
         ];
     }
 
@@ -101,7 +103,8 @@ public sealed class CoreThroughput
 
         foreach (RaftNode node in _nodes)
         {
-            if (node.LastApplied < index) throw new InvalidOperationException($"{node.Id} applied {node.LastApplied} of {index}");
+            if (node.LastApplied < index)
+                throw new InvalidOperationException($"{node.Id} applied {node.LastApplied} of {index}");
         }
     }
 
