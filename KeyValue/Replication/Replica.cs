@@ -62,6 +62,9 @@ public sealed partial class Replica : IPersistenceObserver
 
     public ReplicaId Id => _node.Id;
 
+    /// <summary>For checks; to be touched only while no turn runs.</summary>
+    internal RaftNode Core => _node;
+
     /// <summary>See <see cref="IReplicaStorage.Incarnation"/>.</summary>
     public ulong Incarnation => _storage.Incarnation;
 

@@ -80,6 +80,8 @@ public sealed partial class RaftNode
 
     internal RaftLog Log => _log;
 
+    internal ReplicaId VotedFor => _votedFor;
+
     /// <summary>Lets time pass. Any period will do: the node compares <paramref name="now"/>, it never counts
     /// ticks.</summary>
     public void Tick(TimeSpan now)

@@ -1,36 +1,71 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
 using Orleans.Raft.Simulator;
 
 var seed = new Option<ulong>("--seed") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
-var seeds =
-    new Option<int>("--seeds") { Description = "How many seeds, one after the other.", DefaultValueFactory = _ => 1 };
-var nodes = new Option<int>("--nodes") { DefaultValueFactory = _ => 3 };
-var groups = new Option<int>("--groups") { DefaultValueFactory = _ => 2 };
-var seconds = new Option<double>("--seconds") { Description = "Simulated seconds of load and faults.",
-    DefaultValueFactory = _ => 15 };
-var root = new RootCommand("Runs the real store in virtual time under faults drawn from a seed. Exit 1 on any "
-    + "violation.") { seed, seeds, nodes, groups, seconds };
+var seeds = new Option<int>("--seeds") { Description = "How many seeds.", DefaultValueFactory = _ => 1 };
+var minutes = new Option<double?>("--minutes") { Description = "Go on to further seeds for so long instead." };
+var nodes = new Option<int>("--nodes") { Description = "Nodes.", DefaultValueFactory = _ => 5 };
+var groups = new Option<int>("--groups") { Description = "Groups.", DefaultValueFactory = _ => 4 };
+var seconds = new Option<double>("--seconds")
+{
+    Description = "Simulated seconds of load and faults.",
+    DefaultValueFactory = _ => 60,
+};
+var faults = new Option<string>("--faults")
+{
+    Description = $"The kinds of faults that may occur, with commas: {string.Join(", ", FaultSchedule.Names.Keys.Order())}; or none.",
+    DefaultValueFactory = _ => "all",
+};
+var keep = new Option<string?>("--keep")
+{
+    Description = "The numbers of the faults that occur, with commas, or none; the others of the seed are left out.",
+};
+var verbose = new Option<bool>("--verbose") { Description = "Print every event. One seed at a time." };
+var root = new RootCommand("Runs the real store in virtual time under faults drawn from a seed, and checks it after "
+    + "every step. Exit 1 on any failure.")
+{
+    seed, seeds, minutes, nodes, groups, seconds, faults, keep, verbose,
+};
 
 root.SetAction(parsed =>
 {
-    bool failed = false;
-    for (int i = 0; i < parsed.GetValue(seeds); i++)
+    var options = new SimulationOptions
     {
-        SimulationResult result = Simulation.Run(new SimulationOptions
-        {
-            Seed = parsed.GetValue(seed) + (ulong)i,
-            Nodes = parsed.GetValue(nodes),
-            Groups = parsed.GetValue(groups),
-            Duration = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
-        });
-        Console.WriteLine(result);
-        foreach (string violation in result.Violations) Console.WriteLine($"  {violation}");
-        if (result.Violations.Count > 0)
-            Console.WriteLine($"  replay: dotnet run --project Tests/Simulator -c Release -- --seed {result.Seed} "
-                + $"--nodes {parsed.GetValue(nodes)} --groups {parsed.GetValue(groups)} --seconds "
-                + $"{parsed.GetValue(seconds)}");
-        failed |= result.Violations.Count > 0;
-    }
-    return failed ? 1 : 0;
+        Nodes = parsed.GetValue(nodes),
+        Groups = parsed.GetValue(groups),
+        Duration = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
+        Faults = ParseFaults(parsed.GetValue(faults)!),
+        Keep = parsed.GetValue(keep) is { } numbers ? ParseNumbers(numbers) : null,
+    };
+    TimeSpan? limit = parsed.GetValue(minutes) is { } m ? TimeSpan.FromMinutes(m) : null;
+    return new SimulationRun(options, parsed.GetValue(verbose), Console.Out)
+        .Run(parsed.GetValue(seed), parsed.GetValue(seeds), limit) ? 0 : 1;
 });
-return root.Parse(args).Invoke();
+try
+{
+    return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (FormatException problem)
+{
+    Console.Error.WriteLine(problem.Message);
+    return 2;
+}
+
+static IReadOnlyList<FaultKind> ParseFaults(string list)
+{
+    if (list == "all") return Enum.GetValues<FaultKind>();
+    if (list == "none") return [];
+    return [.. list.Split(',', StringSplitOptions.TrimEntries).Select(name =>
+        FaultSchedule.Names.TryGetValue(name, out FaultKind kind) ? kind
+        : throw new FormatException($"There is no fault '{name}'; there are "
+            + $"{string.Join(", ", FaultSchedule.Names.Keys.Order())}."))];
+}
+
+static IReadOnlySet<int> ParseNumbers(string list)
+{
+    if (list == "none") return new HashSet<int>();
+    return list.Split(',', StringSplitOptions.TrimEntries).Select(text => int.TryParse(text, out int number) ? number
+        : throw new FormatException($"--keep takes numbers with commas, not '{text}'.")).ToHashSet();
+}

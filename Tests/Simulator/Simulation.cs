@@ -1,32 +1,40 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Linearizability;
 using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Simulator;
 
 /// <summary>
-/// The real store on one thread in virtual time, under lost, doubled and reordered frames, isolations, and crashes that
-/// lose what was not flushed; a seed decides everything. Checked after every step: one leader per term, terms and
-/// commits never go back. At the end: heal, converge, all replicas equal, every acknowledged write there.
+/// The real store on one thread in virtual time, under faults that a seed decides, with clients whose history is
+/// checked for linearizability. The invariants of <see cref="InvariantChecker"/> are checked after every step. At the
+/// end all is healed: the store must converge, all replicas must be equal, and every acknowledged write be there.
 /// </summary>
 public sealed class Simulation
 {
-    private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(10);
+    private const double CallsPerSecond = 150;
+    private const int CallersPerProcess = 2;
+
+    private static readonly TimeSpan ConvergenceLimit = TimeSpan.FromSeconds(30);
 
     private readonly SimulationOptions _options;
+    private readonly FaultSchedule _schedule;
     private readonly Random _random;
     private readonly StoreCluster _cluster;
     private readonly SimulationTrace _trace;
+    private readonly InvariantChecker _invariants;
+    private readonly FaultInjector _faults;
+    private readonly History _history = new();
     private readonly List<string> _violations = [];
-    private readonly SortedDictionary<(GroupId Group, Term Term), NodeName> _leaders = [];
-    private readonly Dictionary<Replica, (Term Term, LogIndex Commit)> _progress = [];
-    private int _crashes;
-    private int _isolations;
+    private ClientProcess[] _processes = [];
+    private SimulatedClient[] _clients = [];
+    private string? _picture;
 
-    private Simulation(SimulationOptions options)
+    private Simulation(SimulationOptions options, Action<string>? listener)
     {
         _options = options;
-        _random = new Random((int)(options.Seed ^ 0x51a7));
+        _schedule = FaultSchedule.Draw(options);
+        _random = new Random(unchecked((int)(options.Seed ^ 0x51a7)));
         _cluster = new StoreCluster(new StoreClusterOptions
         {
             Seed = options.Seed,
@@ -34,166 +42,181 @@ public sealed class Simulation
             Groups = options.Groups,
             RandomOrder = true,
             LogSegmentBytes = 64 << 10,
-            Replica = new ReplicaOptions { SnapshotLogBytes = 4 << 10, SnapshotChunkBytes = 1 << 10 },
+            Replica = new ReplicaOptions
+            {
+                SnapshotLogBytes = 4 << 10 << _random.Next(4),
+                SnapshotChunkBytes = 1 << 10 << _random.Next(4),
+            },
             Client = new KvClientOptions { Timeout = TimeSpan.FromSeconds(3) },
         });
-        _trace = new SimulationTrace(_cluster.Time);
+        _trace = new SimulationTrace(_cluster.Time, listener);
+        _invariants = new InvariantChecker(_cluster, _trace, NoteViolation);
         _cluster.Network.Observed = _trace.NoteFrame;
+        _cluster.Network.Sent = (from, _, frame) => _invariants.NoteSent(from, frame);
+        _cluster.Network.Faults = new NetworkFaults
+        {
+            Loss = _random.NextDouble() * 0.02,
+            Duplication = _random.NextDouble() * 0.02,
+            Delay = (TimeSpan.FromMilliseconds(0.2), TimeSpan.FromMilliseconds(_random.Next(1, 15))),
+        };
+        _cluster.ClientLoss = _random.NextDouble() * 0.01;
+        _faults = new FaultInjector(_cluster, _schedule, _trace, KillClient, NoteViolation);
     }
 
-    public static SimulationResult Run(SimulationOptions options)
+    /// <param name="listener">Hears of every event as it happens.</param>
+    public static SimulationResult Run(SimulationOptions options, Action<string>? listener = null)
     {
-        var simulation = new Simulation(options);
+        var simulation = new Simulation(options, listener);
         try
         {
-            return simulation.Run();
+            simulation.Run();
         }
         catch (Exception failure)
             when (failure is TimeoutException or InvariantViolationException or InvalidOperationException)
         {
-            simulation._violations.Add(failure.ToString());
-            return simulation.Report([]);
+            simulation.NoteViolation(failure.ToString());
         }
+        return simulation.Report();
     }
 
-    private SimulationResult Run()
-    {
-        SetUp();
-        ClientModel[] clients = [.. Enumerable.Range(0, _options.Clients)
-            .Select(i => new ClientModel(i, _cluster.CreateClient(), new Random((int)_options.Seed * 31 + i), _trace))];
-        TimeSpan end = _cluster.Time.Now + _options.Duration;
-        Running<bool>[] running = [.. clients.Select(client => _cluster.Begin(async () =>
-        {
-            await client.RunAsync(() => _cluster.Time.Now >= end, _violations);
-            return true;
-        }))];
-
-        TimeSpan nextFault = _cluster.Time.Now + TimeSpan.FromMilliseconds(_random.Next(200, 1500));
-        while (_cluster.Time.Now < end && _violations.Count == 0)
-        {
-            _cluster.RunFor(Step);
-            CheckInvariants();
-            if (_cluster.Time.Now < nextFault) continue;
-            MakeFault();
-            nextFault = _cluster.Time.Now + TimeSpan.FromMilliseconds(_random.Next(100, 1500));
-        }
-        HealAll();
-        _cluster.RunUntil(() => running.All(r => r.HasEnded) || _violations.Count > 0, TimeSpan.FromSeconds(60),
-            "all clients ended");
-        foreach (Running<bool> client in running.Where(r => r.Failure is not null))
-            _violations.Add($"a client failed: {client.Failure}");
-        if (_violations.Count == 0) CheckEnd(clients);
-        return Report(clients);
-    }
-
-    private void SetUp()
+    private void Run()
     {
         foreach (NodeName name in _cluster.Names) _cluster.StartNode(name);
-        _cluster.RunUntil(_cluster.AllGroupsHaveLeaders, TimeSpan.FromSeconds(30), "every group has a leader");
-        _cluster.Network.Faults = new NetworkFaults
-        {
-            Loss = _random.NextDouble() * 0.05,
-            Duplication = _random.NextDouble() * 0.05,
-            Delay = (TimeSpan.FromMilliseconds(0.2), TimeSpan.FromMilliseconds(_random.Next(1, 30))),
-        };
-        _cluster.ClientLoss = _random.NextDouble() * 0.03;
+        RunUntil(_cluster.AllGroupsHaveLeaders, TimeSpan.FromSeconds(60), "every group has a leader");
+        if (_violations.Count > 0) return;
+        TimeSpan end = _cluster.Time.Now + _options.Duration;
+        _faults.Begin(_cluster.Time.Now);
+        List<Running<bool>> running = StartClients(end);
+        while (_cluster.Time.Now < end && _violations.Count == 0) Step(end);
+        _faults.HealAll();
+        RunUntil(() => running.All(client => client.HasEnded), TimeSpan.FromSeconds(60), "all clients ended");
+        foreach (Running<bool> client in running.Where(client => client.Failure is not null))
+            NoteViolation($"a client failed: {client.Failure}");
+        if (_violations.Count == 0) CheckEnd();
+        if (_violations.Count == 0) CheckHistory();
     }
 
-    private void MakeFault()
+    /// <summary>Lets happen what is due next, and checks everything.</summary>
+    private void Step(TimeSpan end)
     {
-        NodeName[] up = [.. _cluster.Nodes.Keys];
-        NodeName[] down = [.. _cluster.Names.Except(up)];
-        int choice = _random.Next(10);
-        if (choice < 5 && up.Length > 0)
-        {
-            NodeName victim = up[_random.Next(up.Length)];
-            CrashLoss loss = (CrashLoss)_random.Next(3);
-            _trace.Note($"crash {victim} losing {loss}");
-            _cluster.CrashNode(victim, loss);
-            _crashes++;
-        }
-        if (down.Length > 0 && choice is not (0 or 1)) Restart(down[_random.Next(down.Length)]);
-        if (choice == 6)
-        {
-            NodeName victim = _cluster.Names[_random.Next(_cluster.Names.Count)];
-            _trace.Note($"isolate {victim}");
-            _cluster.Network.Isolate(victim, _cluster.Names);
-            _isolations++;
-        }
-        if (choice is 7 or 8)
-        {
-            _trace.Note("heal");
-            _cluster.Network.Heal();
-        }
+        TimeSpan next = _cluster.Time.Now + (_cluster.Time.UntilNextTimer ?? TimeSpan.FromMilliseconds(10));
+        if (_faults.Next < next) next = _faults.Next.Value;
+        if (next > end) next = end;
+        _cluster.RunFor(next > _cluster.Time.Now ? next - _cluster.Time.Now : TimeSpan.Zero);
+        _faults.Step();
+        _invariants.Check();
     }
 
-    private void Restart(NodeName name)
+    private void RunUntil(Func<bool> condition, TimeSpan limit, string what)
     {
-        _trace.Note($"start {name}");
-        _cluster.StartNode(name);
-    }
-
-    private void HealAll()
-    {
-        _cluster.Network.Heal();
-        _cluster.Network.Faults = new NetworkFaults();
-        _cluster.ClientLoss = 0;
-        foreach (NodeName down in _cluster.Names.Except(_cluster.Nodes.Keys).ToArray()) Restart(down);
-    }
-
-    private void CheckInvariants()
-    {
-        foreach ((NodeName name, Exception failure) in _cluster.StartFailure)
-            _violations.Add($"{name} could not start: {failure}");
-        foreach (StoreNode node in _cluster.Nodes.Values)
+        TimeSpan end = _cluster.Time.Now + limit;
+        while (!condition() && _violations.Count == 0)
         {
-            foreach (Replica replica in node.Replicas)
+            if (_cluster.Time.Now >= end)
             {
-                ReplicaStatus status = replica.Status;
-                if (status.Role == "failed") _violations.Add($"{node.Name} {replica.Group} failed: {status.Reason}");
-                if (_progress.TryGetValue(replica, out (Term Term, LogIndex Commit) before)
-                    && (status.Term < before.Term || status.Commit < before.Commit))
-                    _violations.Add($"{node.Name} {replica.Group} went back from {before.Term} {before.Commit} to "
-                        + $"{status.Term} {status.Commit}");
-                _progress[replica] = (status.Term, status.Commit);
-                if (status.Role != "leader") continue;
-                if (_leaders.TryGetValue((replica.Group, status.Term), out NodeName other) && other != node.Name)
-                    _violations.Add($"{other} and {node.Name} both led {replica.Group} in {status.Term}");
-                _leaders[(replica.Group, status.Term)] = node.Name;
+                NoteViolation($"after {limit.TotalSeconds:F0} simulated seconds it still does not hold that {what}");
+                return;
             }
+            Step(end);
         }
     }
 
-    private void CheckEnd(ClientModel[] clients)
+    private List<Running<bool>> StartClients(TimeSpan end)
     {
-        _cluster.RunUntil(() => _cluster.Nodes.Count == _options.Nodes && _cluster.AllGroupsHaveLeaders(),
-            TimeSpan.FromSeconds(30), "all nodes are up and all groups led");
-        foreach (ClientModel client in clients) _cluster.Run(() => client.CheckAllAsync(_violations));
-        foreach (GroupId group in _cluster.Nodes.Values.First().Formation.Groups.Select(g => g.Group))
-            CompareReplicas(group);
-        CheckInvariants();
+        StoreNode node = _cluster.Nodes.Values.First();
+        var workload = new Workload(node.Ranges, node.Formation.Groups);
+        var pacer = new Pacer(_cluster.Time, CallsPerSecond, new Random(_random.Next()));
+        _processes = [.. Enumerable.Range(0, (_options.Clients + CallersPerProcess - 1) / CallersPerProcess)
+            .Select(_ => new ClientProcess(() => _cluster.CreateClient()))];
+        _clients = [.. Enumerable.Range(0, _options.Clients).Select(i => new SimulatedClient(i,
+            _processes[i / CallersPerProcess], workload, _history, _cluster.Time, new Random(_random.Next()), _trace)
+            { UsesLeases = _schedule.AllowsLeases })];
+        return [.. _clients.Select(client => _cluster.Begin(async () =>
+        {
+            await client.RunAsync(() => _cluster.Time.Now >= end, pacer);
+            return true;
+        }))];
+    }
+
+    private void KillClient(Random random)
+    {
+        ClientProcess process = _processes[random.Next(_processes.Length)];
+        _ = _cluster.Begin(async () =>
+        {
+            await process.DieAsync();
+            return true;
+        });
+    }
+
+    private void CheckEnd()
+    {
+        RunUntil(() => _faults.HasEnded && _cluster.AllGroupsHaveLeaders(), ConvergenceLimit,
+            "all nodes with a disk are up and all groups led");
+        _trace.Note("the last reads begin");
+        foreach (SimulatedClient client in _clients)
+        {
+            if (_violations.Count > 0) return;
+            Running<bool> reading = _cluster.Begin(async () =>
+            {
+                await client.ReadAllAsync(NoteViolation);
+                return true;
+            });
+            RunUntil(() => reading.HasEnded, ConvergenceLimit, "the last reads ended");
+            if (reading.Failure is { } failure) NoteViolation($"the last reads failed: {failure}");
+        }
+        for (uint group = 1; group <= _options.Groups && _violations.Count == 0; group++)
+            CompareReplicas(new GroupId(group));
     }
 
     private void CompareReplicas(GroupId group)
     {
-        Replica[] replicas = [.. _cluster.Nodes.Values.Select(n => n.Find(group)).OfType<Replica>()];
-        StateDigest?[] digests = [];
+        Replica[] replicas = [.. _cluster.Nodes.Values.Select(node => node.Find(group)).OfType<Replica>()];
         // Time goes on while digests are taken, and entries with it: only digests of one index compare.
-        for (int attempt = 0; attempt < 20; attempt++)
+        for (int attempt = 0; attempt < 20 && _violations.Count == 0; attempt++)
         {
-            _cluster.RunUntil(() => replicas.Select(r => r.Status.Applied).Distinct().Count() == 1,
-                TimeSpan.FromSeconds(30), $"all replicas of {group} applied the same index");
-            digests = [.. replicas.Select(replica => _cluster.Run(replica.DigestAsync))];
-            if (digests.Select(d => d?.LastApplied).Distinct().Count() == 1) break;
+            RunUntil(() => replicas.Select(replica => replica.Status.Applied).Distinct().Count() == 1,
+                ConvergenceLimit, $"all replicas of {group} applied the same index");
+            Running<StateDigest?>[] digests = [.. replicas.Select(replica => _cluster.Begin(replica.DigestAsync))];
+            RunUntil(() => digests.All(digest => digest.HasEnded), ConvergenceLimit, $"{group} was compared");
+            StateDigest?[] found = [.. digests.Select(digest => digest.Result)];
+            if (found.Select(digest => digest?.LastApplied).Distinct().Count() > 1) continue;
+            if (found.Distinct().Count() > 1) NoteViolation($"replicas of {group} differ: {string.Join(", ", found)}");
+            return;
         }
-        if (digests.Distinct().Count() != 1)
-            _violations.Add($"replicas of {group} differ: {string.Join(", ", digests)}");
+        NoteViolation($"the replicas of {group} never had applied the same index when they were compared");
     }
 
-    private SimulationResult Report(ClientModel[] clients) => new(_options.Seed, _trace.Hash, _cluster.Time.Now,
-        _cluster.Nodes.Values.SelectMany(n => n.Replicas).GroupBy(r => r.Group)
-        .Sum(g => (long)g.Max(r => r.Status.Commit.Value)),
-        _leaders.Count, _crashes, _isolations, _cluster.Network.Dropped, _cluster.Network.Delivered,
-        clients.Sum(c => c.Acknowledged), clients.Sum(c => c.Unknown), clients.Sum(c => c.ReadsChecked),
-        _violations.Count == 0 ? [] : [.. _violations.Take(10), "last events:", .. _trace.Last]);
+    private void CheckHistory()
+    {
+        LinearizabilityResult result = LinearizabilityChecker.Check(_history.Entries());
+        if (result.IsLinearizable) return;
+        NoteViolation(result.Explain()!);
+        _picture = HistoryPicture.Draw(result);
+    }
+
+    private void NoteViolation(string what)
+    {
+        if (_violations.Count >= 10) return;
+        _violations.Add(what);
+        _trace.Note($"VIOLATION: {what}");
+    }
+
+    private SimulationResult Report() => new()
+    {
+        Options = _options,
+        Schedule = _schedule,
+        TraceHash = _trace.Hash,
+        Simulated = _cluster.Time.Now,
+        Commits = _invariants.Commits,
+        Elections = _invariants.Elections,
+        Faults = _faults.Counts,
+        FramesDelivered = _cluster.Network.Delivered,
+        FramesDropped = _cluster.Network.Dropped,
+        WritesAcknowledged = _clients.Sum(client => client.WritesAcknowledged),
+        OutcomesUnknown = _clients.Sum(client => client.OutcomesUnknown),
+        Reads = _clients.Sum(client => client.Reads),
+        Violations = _violations,
+        LastEvents = _trace.Last,
+        Picture = _picture,
+    };
 }

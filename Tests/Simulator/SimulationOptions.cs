@@ -5,28 +5,31 @@ public sealed record SimulationOptions
 {
     public ulong Seed { get; init; } = 1;
 
-    public int Nodes { get; init; } = 3;
+    public int Nodes { get; init; } = 5;
 
-    public int Groups { get; init; } = 2;
+    public int Groups { get; init; } = 4;
 
-    public int Clients { get; init; } = 4;
+    public int Clients { get; init; } = 8;
 
     /// <summary>How long faults and load go on, in simulated time.</summary>
-    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(15);
-}
+    public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(60);
 
-/// <summary>What a simulation did and found.</summary>
-/// <param name="TraceHash">Of every frame delivered and every answer, with its time: equal for equal seeds.</param>
-/// <param name="Violations">What must never happen, and did.</param>
-public sealed record SimulationResult(ulong Seed, ulong TraceHash, TimeSpan Simulated, long Commits, int Elections,
-    int Crashes, int Isolations,
-    long FramesDropped, long FramesDelivered, long WritesAcknowledged, long WritesUnknown, long ReadsChecked,
-    IReadOnlyList<string> Violations)
-{
-    public override string ToString() =>
-        $"seed {Seed} trace {TraceHash:x16} simulated {Simulated.TotalSeconds:F1} s commits {Commits} elections "
-        + $"{Elections} "
-        + $"crashes {Crashes} isolations {Isolations} dropped {FramesDropped} delivered {FramesDelivered} "
-        + $"acknowledged {WritesAcknowledged} unknown {WritesUnknown} reads {ReadsChecked} "
-        + $"{(Violations.Count == 0 ? "ok" : "FAILED")}";
+    /// <summary>The kinds of faults that may occur. Default all.</summary>
+    public IReadOnlyList<FaultKind> Faults { get; init; } = Enum.GetValues<FaultKind>();
+
+    /// <summary>The numbers of the faults that occur, the others of the schedule are left out; null: all.</summary>
+    public IReadOnlySet<int>? Keep { get; init; }
+
+    /// <summary>The arguments that repeat this run.</summary>
+    public string Arguments
+    {
+        get
+        {
+            string arguments = $"--seed {Seed} --nodes {Nodes} --groups {Groups} --seconds {Duration.TotalSeconds:R}";
+            if (Faults.Count < Enum.GetValues<FaultKind>().Length)
+                arguments += $" --faults {string.Join(',', Faults.Select(FaultSchedule.NameOf))}";
+            return Keep is null ? arguments : $"{arguments} --keep {(Keep.Count == 0 ? "none"
+                : string.Join(',', Keep.Order()))}";
+        }
+    }
 }

@@ -1,0 +1,188 @@
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Linearizability;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>
+/// One caller after whose calls the history is written: some on keys that all share, checked for linearizability, and
+/// some that put keys of its own once, each of which must be there at the end if it was acknowledged.
+/// </summary>
+internal sealed class SimulatedClient(int number, ClientProcess process, Workload workload, History history,
+    VirtualTime time, Random random, SimulationTrace trace)
+{
+    private readonly List<(string Key, string Value, bool Acknowledged)> _own = [];
+    private readonly Dictionary<string, string?> _lastRead = [];
+    private int _lastValue;
+
+    /// <summary>Whether some reads trust the leader's lease.</summary>
+    public required bool UsesLeases { get; init; }
+
+    public long WritesAcknowledged { get; private set; }
+
+    public long OutcomesUnknown { get; private set; }
+
+    public long Reads { get; private set; }
+
+    private long Now => time.Now.Ticks;
+
+    public async Task RunAsync(Func<bool> stop, Pacer pacer)
+    {
+        while (true)
+        {
+            await pacer.WaitForTurnAsync();
+            if (stop()) return;
+            int choice = random.Next(100);
+            if (choice < 20) await PutOwnAsync();
+            else if (choice < 94) await CallAsync(NextOperation(choice));
+            else await ReadStaleAsync();
+        }
+    }
+
+    /// <summary>Reads all shared keys once more, and every own key that was ever put.</summary>
+    public async Task ReadAllAsync(Action<string> violated)
+    {
+        foreach (string key in workload.SharedKeys)
+            await CallAsync(Operation.Get(workload.GroupOf(key), key), Consistency.Linearizable);
+        Dictionary<string, string> found = [];
+        for (int i = 0; i < workload.Prefixes.Count; i++)
+        {
+            string start = Workload.Text(workload.Prefixes[i]) + $"own-{number}-";
+            await foreach (KeyValueEntry row in process.Client.ScanAsync(Workload.Bytes(start), Workload.Bytes(start + ":")))
+                found.Add(Workload.Text(row.Key), Workload.Text(row.Value));
+        }
+        foreach ((string key, string value, bool acknowledged) in _own)
+        {
+            Reads++;
+            if (!found.Remove(key, out string? present) ? acknowledged : present != value)
+                violated($"client {number}: {key} holds {present ?? "nothing"}, but {value} was put"
+                    + (acknowledged ? " and acknowledged" : ""));
+        }
+        foreach (string key in found.Keys) violated($"client {number}: {key} is there, but was never put");
+    }
+
+    private async Task PutOwnAsync()
+    {
+        string value = Workload.ValueOf(number, ++_lastValue, random);
+        string key = workload.OwnKey(number, _lastValue);
+        bool acknowledged = false;
+        try
+        {
+            await process.Client.PutAsync(Workload.Bytes(key), Workload.Bytes(value));
+            acknowledged = true;
+            WritesAcknowledged++;
+        }
+        catch (OutcomeUnknownException)
+        {
+            OutcomesUnknown++;
+        }
+        catch (UnavailableException)
+        {
+            return;
+        }
+        _own.Add((key, value, acknowledged));
+    }
+
+    private Operation NextOperation(int choice)
+    {
+        string key = workload.SharedKeys[random.Next(workload.SharedKeys.Count)];
+        string group = workload.GroupOf(key);
+        switch (choice)
+        {
+            case < 44: return Operation.Put(group, key, NextValue());
+            case < 53: return Operation.Append(group, key, NextValue());
+            case < 57: return Operation.Delete(group, key);
+            case < 66:
+                // Mostly what was last seen there, so that some succeed.
+                string? expected = random.Next(10) == 0 ? null : _lastRead.GetValueOrDefault(key);
+                return Operation.CompareAndSet(group, key, expected, random.Next(8) == 0 ? null : NextValue());
+            case < 88: return Operation.Get(group, key);
+            default: return Operation.Scan(group, key[..^1], key[..^1] + "z", random.Next(3), random.Next(2) == 0);
+        }
+    }
+
+    private string NextValue() => Workload.ValueOf(number, ++_lastValue, random);
+
+    private async Task CallAsync(Operation operation, Consistency? consistency = null)
+    {
+        Consistency used = consistency
+            ?? (UsesLeases && random.Next(3) == 0 ? Consistency.Lease : Consistency.Linearizable);
+        int id = history.Invoke(number, operation, Now);
+        try
+        {
+            Answer answer = await ExecuteAsync(operation, used);
+            history.Complete(id, answer, Now);
+            if (operation.Kind is OperationKind.Get or OperationKind.Scan) Reads++;
+            else WritesAcknowledged++;
+            trace.NoteAnswer(number, id, 0);
+        }
+        catch (OutcomeUnknownException)
+        {
+            history.Unknown(id);
+            OutcomesUnknown++;
+            trace.NoteAnswer(number, id, 1);
+        }
+        catch (UnavailableException)
+        {
+            history.Refuse(id);
+            trace.NoteAnswer(number, id, 2);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The client process died before anything was sent.
+            history.Refuse(id);
+        }
+    }
+
+    private async Task<Answer> ExecuteAsync(Operation operation, Consistency consistency)
+    {
+        KvClient client = process.Client;
+        byte[] key = Workload.Bytes(operation.Key);
+        switch (operation.Kind)
+        {
+            case OperationKind.Put:
+                await client.PutAsync(key, Workload.Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Append:
+                await client.AppendAsync(key, Workload.Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Delete:
+                await client.DeleteAsync(key);
+                return Answer.Done;
+            case OperationKind.CompareAndSet:
+                CompareAndSetResult result = await client.CompareAndSetAsync(
+                    key, Optional(operation.Expected), Optional(operation.Value));
+                return result.Applied ? Answer.Done : Answer.Mismatch(Text(result.Current));
+            case OperationKind.Get:
+                string? value = Text(await client.GetAsync(key, new ReadOptions(Consistency: consistency)));
+                _lastRead[operation.Key] = value;
+                return Answer.Found(value);
+            default:
+                var rows = new List<KeyValuePair<string, string>>();
+                await foreach (KeyValueEntry row in client.ScanAsync(key, Workload.Bytes(operation.End),
+                    new ScanOptions(Consistency: consistency, Limit: operation.Limit, Reverse: operation.Reverse)))
+                    rows.Add(new(Workload.Text(row.Key), Workload.Text(row.Value)));
+                return Answer.Scanned(rows);
+        }
+    }
+
+    /// <summary>May be old, so nothing can be said about it, but that it is answered or refused.</summary>
+    private async Task ReadStaleAsync()
+    {
+        string key = workload.SharedKeys[random.Next(workload.SharedKeys.Count)];
+        try
+        {
+            _lastRead[key] = Text(await process.Client.GetAsync(
+                Workload.Bytes(key), new ReadOptions(Consistency: Consistency.Stale)));
+        }
+        catch (Exception refused) when (refused is UnavailableException or ObjectDisposedException)
+        {
+            trace.NoteAnswer(number, 0, 2);
+        }
+    }
+
+    private static ReadOnlyMemory<byte>? Optional(string? text) =>
+        text is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(Workload.Bytes(text));
+
+    private static string? Text(ReadOnlyMemory<byte>? bytes) => bytes is { } some ? Workload.Text(some) : null;
+}

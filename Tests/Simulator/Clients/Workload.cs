@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>What clients do: keys that all of them fight over, and keys that only one of them ever writes, once.</summary>
+internal sealed class Workload
+{
+    public const int SharedKeyCount = 5;
+
+    private const int LongValueBytes = 1500;
+
+    private readonly RangeMap _ranges;
+    private readonly byte[][] _prefixes;
+
+    public Workload(RangeMap ranges, IReadOnlyList<GroupDescriptor> groups)
+    {
+        _ranges = ranges;
+        // A group's first key; the first group has none, and text keys begin at "!".
+        _prefixes = [.. groups.Select(group => group.Start.Length == 0 ? "!"u8.ToArray() : group.Start)];
+        SharedKeys = [.. Enumerable.Range(0, SharedKeyCount)
+            .Select(i => Text(_prefixes[i % _prefixes.Length]) + "k" + (char)('a' + i))];
+    }
+
+    /// <summary>Spread over the groups.</summary>
+    public IReadOnlyList<string> SharedKeys { get; }
+
+    public IReadOnlyList<byte[]> Prefixes => _prefixes;
+
+    public string GroupOf(string key) => _ranges.Find(Bytes(key)).Group.ToString();
+
+    /// <summary>A key that nobody else writes.</summary>
+    public string OwnKey(int client, int number) => string.Create(CultureInfo.InvariantCulture,
+        $"{Text(_prefixes[number % _prefixes.Length])}own-{client}-{number}");
+
+    /// <summary>A value that is never written twice; now and then a long one, so that logs and snapshots grow.</summary>
+    public static string ValueOf(int client, int number, Random random)
+    {
+        string value = string.Create(CultureInfo.InvariantCulture, $"{client}.{number};");
+        return random.Next(20) == 0 ? value.PadRight(random.Next(value.Length, LongValueBytes), '.') : value;
+    }
+
+    public static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+
+    public static string Text(ReadOnlyMemory<byte> bytes) => Encoding.Latin1.GetString(bytes.Span);
+}

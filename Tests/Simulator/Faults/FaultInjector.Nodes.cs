@@ -1,0 +1,196 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Simulator;
+
+/// <content>Faults of processes, disks and clocks.</content>
+internal sealed partial class FaultInjector
+{
+    private bool CrashOne(Fault fault, Random random, CrashLoss loss)
+    {
+        if (PickUp(random) is not { } victim) return false;
+        Note(fault, $"{victim} dies and loses {Describe(loss)}");
+        _cluster.CrashNode(victim, loss);
+        After(fault, () => StartIfDown(victim));
+        return true;
+    }
+
+    private bool CrashAll(Fault fault, Random random)
+    {
+        CrashLoss loss = random.Next(2) == 0 ? CrashLoss.Everything : CrashLoss.Random;
+        Note(fault, $"all nodes die and lose {Describe(loss)}");
+        foreach (NodeName name in _cluster.Names)
+        {
+            if (name == Lost) continue;
+            _cluster.CrashNode(name, loss);
+            In(fault.Lasting + TimeSpan.FromMilliseconds(random.Next(800)), () => StartIfDown(name));
+        }
+        return true;
+    }
+
+    private bool LoseDisk(Fault fault, Random random)
+    {
+        if (Lost is not null || PickUp(random) is not { } victim) return false;
+        Note(fault, $"{victim} dies and loses its disk");
+        _cluster.CrashNode(victim);
+        _cluster.Disks[victim].Wipe();
+        MarkLost(victim, fault);
+        return true;
+    }
+
+    private bool RotDisk(Fault fault, Random random)
+    {
+        if (Lost is not null || PickUp(random) is not { } victim) return false;
+        _cluster.CrashNode(victim, CrashLoss.Nothing);
+        if (_cluster.Disks[victim].RotDurable(random) is not { } where)
+        {
+            After(fault, () => StartIfDown(victim));
+            return false;
+        }
+        Note(fault, $"{victim} dies and its disk rots: {where}");
+        MarkLost(victim, fault);
+        return true;
+    }
+
+    private void MarkLost(NodeName victim, Fault fault)
+    {
+        Lost = victim;
+        LostBy = fault.Kind;
+        _awaited.Add(victim);
+        After(fault, () => StartIfDown(victim));
+    }
+
+    private bool Pause(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim || _cluster.IsPaused(victim)) return false;
+        Note(fault, $"{victim} stands still for {fault.Lasting.TotalMilliseconds:F0} ms");
+        _cluster.Pause(victim);
+        After(fault, () => Resume(victim));
+        return true;
+    }
+
+    private void Resume(NodeName name)
+    {
+        if (!_cluster.IsPaused(name)) return;
+        _trace.Note($"{name} goes on");
+        _cluster.Resume(name);
+    }
+
+    private bool SlowDisk(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim) return false;
+        TimeSpan most = TimeSpan.FromMilliseconds(random.Next(5, 150));
+        Note(fault, $"{victim}'s disk takes up to {most.TotalMilliseconds:F0} ms");
+        _cluster.Disks[victim].SlowDown(_cluster.Time, TimeSpan.FromMilliseconds(1), most);
+        After(fault, () => _cluster.Disks[victim].Latency = null);
+        return true;
+    }
+
+    private bool HangDisk(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim) return false;
+        Note(fault, $"{victim}'s disk hangs for {fault.Lasting.TotalMilliseconds:F0} ms");
+        _cluster.Disks[victim].HangFlushes();
+        After(fault, () => _cluster.Disks[victim].ReleaseFlushes());
+        return true;
+    }
+
+    private bool FailFlush(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim) return false;
+        Note(fault, $"the next flush of {victim}'s log fails");
+        _cluster.Disks[victim].FailNext(DiskOperationKind.Flush, "log");
+        return true;
+    }
+
+    private bool FillDisk(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim) return false;
+        long free = random.Next(0, 100 << 10);
+        Note(fault, $"{victim}'s disk has only {free} bytes left");
+        _cluster.Disks[victim].FreeBytes = free;
+        After(fault, () =>
+        {
+            _cluster.Disks[victim].FreeBytes = null;
+            if (_cluster.StartFailure.Remove(victim)) StartIfDown(victim);
+        });
+        return true;
+    }
+
+    /// <summary>Whether a node could not start because its disk was full: it will, once there is room.</summary>
+    private bool IsForWantOfSpace(NodeName name, Exception failure) => _cluster.Disks[name].FreeBytes is not null
+        && failure is DiskException { Failure: DiskFailure.Full };
+
+    private bool Drift(Fault fault, Random random)
+    {
+        NodeName victim = _cluster.Names[random.Next(_cluster.Names.Count)];
+        double rate = 0.96 + 0.08 * random.NextDouble();
+        Note(fault, $"{victim}'s clock runs {rate:F3} times as fast");
+        _cluster.ClockOf(victim).Rate = rate;
+        After(fault, () => _cluster.ClockOf(victim).Rate = 1);
+        return true;
+    }
+
+    private bool Jump(Fault fault, Random random)
+    {
+        NodeName victim = _cluster.Names[random.Next(_cluster.Names.Count)];
+        TimeSpan by = TimeSpan.FromMilliseconds(random.Next(50, 5000));
+        TimeSpan wallClock = TimeSpan.FromSeconds(random.Next(-100_000, 100_000));
+        Note(fault, $"{victim}'s clock jumps ahead by {by.TotalMilliseconds:F0} ms, its wall clock by "
+            + $"{wallClock.TotalSeconds:F0} s");
+        _cluster.ClockOf(victim).Jump(by);
+        _cluster.ClockOf(victim).ShiftWallClock(wallClock);
+        return true;
+    }
+
+    private bool OpenAgain(Fault fault, Random random)
+    {
+        if (PickUp(random) is not { } victim || _cluster.IsPaused(victim)) return false;
+        IReadOnlyList<Replica> replicas = _cluster.Nodes[victim].Replicas;
+        if (replicas.Count == 0) return false;
+        GroupId group = replicas[random.Next(replicas.Count)].Group;
+        Note(fault, $"a second instance of {group} opens on {victim}");
+        _cluster.OpenSecondInstance(victim, group);
+        return true;
+    }
+
+    private bool Transfer(Fault fault, Random random)
+    {
+        GroupId group = new((uint)random.Next(_cluster.GroupCount) + 1);
+        if (_cluster.LeaderOf(group) is not { } leader) return false;
+        NodeName[] others = [.. _cluster.Nodes.Values.Where(node => node.Name != leader && node.Find(group) is not null)
+            .Select(node => node.Name)];
+        if (others.Length == 0) return false;
+        NodeName to = others[random.Next(others.Length)];
+        Note(fault, $"{leader} hands {group} to {to}");
+        _cluster.TransferLeadership(group, to);
+        return true;
+    }
+
+    private bool KillClient(Fault fault, Random random)
+    {
+        Note(fault, "a client dies");
+        _killClient(random);
+        return true;
+    }
+
+    private void RestoreNode(NodeName name)
+    {
+        Resume(name);
+        SimulatedDisk disk = _cluster.Disks[name];
+        disk.Latency = null;
+        disk.FreeBytes = null;
+        disk.ReleaseFlushes();
+        _cluster.ClockOf(name).Rate = 1;
+        if (name != Lost) _cluster.StartFailure.Remove(name);
+    }
+
+    private static string Describe(CrashLoss loss) => loss switch
+    {
+        CrashLoss.Nothing => "nothing",
+        CrashLoss.Everything => "all that was not flushed",
+        _ => "any part of what was not flushed",
+    };
+}

@@ -1,0 +1,185 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>Lets the faults of a schedule happen to a cluster, undoes them in time, and starts nodes again.</summary>
+internal sealed partial class FaultInjector
+{
+    private readonly StoreCluster _cluster;
+    private readonly SimulationTrace _trace;
+    private readonly Action<Random> _killClient;
+    private readonly Action<string> _violated;
+    private readonly Queue<Fault> _coming;
+    private readonly PriorityQueue<Action, (TimeSpan At, int Number)> _ends = new();
+    private readonly SortedDictionary<FaultKind, int> _counts = [];
+    private readonly SortedSet<NodeName> _awaited = [];
+    private readonly NetworkFaults _calmNetwork;
+    private readonly double _calmClientLoss;
+    private TimeSpan _start = TimeSpan.MaxValue / 2;
+    private int _ending;
+
+    public FaultInjector(StoreCluster cluster, FaultSchedule schedule, SimulationTrace trace,
+        Action<Random> killClient, Action<string> violated)
+    {
+        _cluster = cluster;
+        _trace = trace;
+        _killClient = killClient;
+        _violated = violated;
+        _coming = new Queue<Fault>(schedule.Faults);
+        _calmNetwork = cluster.Network.Faults;
+        _calmClientLoss = cluster.ClientLoss;
+    }
+
+    /// <summary>How often each kind really happened.</summary>
+    public IReadOnlyDictionary<FaultKind, int> Counts => _counts;
+
+    /// <summary>The node whose disk is gone for good; at most one a run.</summary>
+    public NodeName? Lost { get; private set; }
+
+    /// <summary>Why the lost node must not start, and the error that says so.</summary>
+    public FaultKind LostBy { get; private set; }
+
+    /// <summary>All that was to happen and end has, and all nodes with a disk are up.</summary>
+    public bool HasEnded => _coming.Count == 0 && _ends.Count == 0
+        && _cluster.Names.All(name => name == Lost ? _cluster.StartFailure.ContainsKey(name) : _cluster.Nodes.ContainsKey(name));
+
+    /// <summary>Faults are counted from here on.</summary>
+    public void Begin(TimeSpan start) => _start = start;
+
+    /// <summary>When something is to begin or end; null if nothing is.</summary>
+    public TimeSpan? Next
+    {
+        get
+        {
+            TimeSpan? begin = _coming.TryPeek(out Fault? fault) ? _start + fault.At : null;
+            TimeSpan? end = _ends.TryPeek(out _, out (TimeSpan At, int Number) at) ? at.At : null;
+            return begin is null || end < begin ? end : begin;
+        }
+    }
+
+    /// <summary>Does what is due.</summary>
+    public void Step()
+    {
+        while (_ends.TryPeek(out Action? end, out (TimeSpan At, int Number) at) && at.At <= _cluster.Time.Now)
+        {
+            _ends.Dequeue();
+            end();
+        }
+        while (_coming.TryPeek(out Fault? fault) && _start + fault.At <= _cluster.Time.Now)
+        {
+            _coming.Dequeue();
+            Begin(fault);
+        }
+        RestartFailedNodes();
+        CheckRefusal();
+    }
+
+    /// <summary>Undoes everything at once; no further fault begins.</summary>
+    public void HealAll()
+    {
+        _trace.Note("all faults end");
+        _coming.Clear();
+        while (_ends.TryDequeue(out Action? end, out _)) end();
+        foreach (NodeName name in _cluster.Names) RestoreNode(name);
+        _cluster.Network.Heal();
+        _cluster.Network.Faults = new NetworkFaults();
+        _cluster.ClientLoss = 0;
+        foreach (NodeName name in _cluster.Names) StartIfDown(name);
+    }
+
+    private void Begin(Fault fault)
+    {
+        var random = new Random(fault.Seed);
+        if (!TryBegin(fault, random)) return;
+        _counts[fault.Kind] = _counts.GetValueOrDefault(fault.Kind) + 1;
+    }
+
+    private bool TryBegin(Fault fault, Random random) => fault.Kind switch
+    {
+        FaultKind.Crash => CrashOne(fault, random, CrashLoss.Nothing),
+        FaultKind.PowerLoss => CrashOne(fault, random, CrashLoss.Everything),
+        FaultKind.TornWrite => CrashOne(fault, random, CrashLoss.Random),
+        FaultKind.PowerLossOfAll => CrashAll(fault, random),
+        FaultKind.LostDisk => LoseDisk(fault, random),
+        FaultKind.Rot => RotDisk(fault, random),
+        FaultKind.Pause => Pause(fault, random),
+        FaultKind.Isolation => Isolate(fault, random),
+        FaultKind.Partition => Partition(fault, random),
+        FaultKind.OneWayCut => CutOneWay(fault, random),
+        FaultKind.Swizzle => Swizzle(fault, random),
+        FaultKind.SlowLink => SlowLink(fault, random),
+        FaultKind.Loss or FaultKind.Duplication or FaultKind.LongTail => WorsenNetwork(fault, random),
+        FaultKind.SlowDisk => SlowDisk(fault, random),
+        FaultKind.HungDisk => HangDisk(fault, random),
+        FaultKind.FailedFlush => FailFlush(fault, random),
+        FaultKind.FullDisk => FillDisk(fault, random),
+        FaultKind.ClockDrift => Drift(fault, random),
+        FaultKind.ClockJump => Jump(fault, random),
+        FaultKind.SecondInstance => OpenAgain(fault, random),
+        FaultKind.Transfer => Transfer(fault, random),
+        FaultKind.ClientDeath => KillClient(fault, random),
+        _ => throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, "an unknown kind of fault"),
+    };
+
+    private void Note(Fault fault, string what) =>
+        _trace.Note($"fault {fault.Number} {FaultSchedule.NameOf(fault.Kind)}: {what}");
+
+    private void After(Fault fault, Action end) => In(fault.Lasting, end);
+
+    private void In(TimeSpan time, Action end) => _ends.Enqueue(end, (_cluster.Time.Now + time, ++_ending));
+
+    /// <summary>One of the nodes that are up and have a disk; null if there is none.</summary>
+    private NodeName? PickUp(Random random)
+    {
+        NodeName[] up = [.. _cluster.Nodes.Keys.Where(name => name != Lost)];
+        return up.Length == 0 ? null : up[random.Next(up.Length)];
+    }
+
+    private NodeName[] Shuffled(Random random)
+    {
+        NodeName[] names = [.. _cluster.Names];
+        random.Shuffle(names);
+        return names;
+    }
+
+    private void StartIfDown(NodeName name)
+    {
+        if (_cluster.Nodes.ContainsKey(name) || _cluster.StartFailure.ContainsKey(name)) return;
+        _trace.Note($"{name} starts");
+        _cluster.StartNode(name);
+    }
+
+    /// <summary>A node whose storage failed can do no more than be started again.</summary>
+    private void RestartFailedNodes()
+    {
+        foreach ((NodeName name, StoreNode node) in _cluster.Nodes.ToArray())
+        {
+            if (node.Storage.Status.Failure is not { } failure || !_awaited.Add(name)) continue;
+            _trace.Note($"{name} stopped: {failure.Message}");
+            In(TimeSpan.FromMilliseconds(500), () =>
+            {
+                _awaited.Remove(name);
+                if (!_cluster.Nodes.TryGetValue(name, out StoreNode? present) || present != node) return;
+                _cluster.CrashNode(name, CrashLoss.Random);
+                StartIfDown(name);
+            });
+        }
+    }
+
+    /// <summary>A node may fail to start for one reason only: its disk is not what it was.</summary>
+    private void CheckRefusal()
+    {
+        foreach ((NodeName name, Exception failure) in _cluster.StartFailure.ToArray())
+        {
+            if (name == Lost)
+            {
+                if (_awaited.Remove(name)) _trace.Note($"{name} refuses to start: {failure.Message}");
+                continue;
+            }
+            if (IsForWantOfSpace(name, failure)) continue;
+            _violated($"{name} could not start: {failure}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+namespace Orleans.Raft.Simulator;
+
+/// <summary>What can go wrong in a simulation. On the command line: <c>power-loss</c> for <see cref="PowerLoss"/>, and
+/// so on.</summary>
+public enum FaultKind
+{
+    /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later.</summary>
+    Crash,
+
+    /// <summary>A node's machine loses power and with it all that was not flushed. It starts again later.</summary>
+    PowerLoss,
+
+    /// <summary>As <see cref="PowerLoss"/>, but any part of what was not flushed survives: batches are torn.</summary>
+    TornWrite,
+
+    /// <summary>All nodes lose power at once.</summary>
+    PowerLossOfAll,
+
+    /// <summary>A node dies and comes back with an empty disk: it must refuse to start. At most one node a run loses
+    /// its disk or has it rot: a group of three survives one.</summary>
+    LostDisk,
+
+    /// <summary>A bit of a node's log flips before the last batch while the node is down: it must refuse to
+    /// start.</summary>
+    Rot,
+
+    /// <summary>A node's process stands still, mostly for longer than an election timeout.</summary>
+    Pause,
+
+    /// <summary>A node hears nobody and nobody hears it.</summary>
+    Isolation,
+
+    /// <summary>The nodes fall into two halves.</summary>
+    Partition,
+
+    /// <summary>One node no longer hears another, which still hears it.</summary>
+    OneWayCut,
+
+    /// <summary>Nodes are cut off one after the other and come back in another order.</summary>
+    Swizzle,
+
+    /// <summary>All frames from one node to another take long.</summary>
+    SlowLink,
+
+    /// <summary>Many frames, and requests of clients, are lost.</summary>
+    Loss,
+
+    /// <summary>Many frames arrive twice.</summary>
+    Duplication,
+
+    /// <summary>Some frames take so long that many later ones overtake them.</summary>
+    LongTail,
+
+    /// <summary>A node's disk takes long for every write and flush.</summary>
+    SlowDisk,
+
+    /// <summary>A node's disk does not answer flushes for a while.</summary>
+    HungDisk,
+
+    /// <summary>A node's disk fails a flush: the node must stop. It starts again later.</summary>
+    FailedFlush,
+
+    /// <summary>A node's disk has no room for a while.</summary>
+    FullDisk,
+
+    /// <summary>A node's clock runs faster or slower, within the margin that leases allow for.</summary>
+    ClockDrift,
+
+    /// <summary>A node's monotonic clock jumps ahead, its wall clock anywhere. Leases do not hold then and are not
+    /// used.</summary>
+    ClockJump,
+
+    /// <summary>A live replica is opened a second time on its node; the first goes on until it notices.</summary>
+    SecondInstance,
+
+    /// <summary>Leadership is handed to another replica.</summary>
+    Transfer,
+
+    /// <summary>A client dies in the middle of its calls; another takes its place.</summary>
+    ClientDeath,
+}

@@ -1,0 +1,86 @@
+using System.Collections.Frozen;
+using System.Text;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>One fault to come. Whom it hits it decides by its own seed, among those it can hit then: leaving out
+/// another fault changes as little as possible.</summary>
+/// <param name="Number">Counts from 1 within the schedule.</param>
+/// <param name="Lasting">After which it is undone.</param>
+public sealed record Fault(int Number, FaultKind Kind, TimeSpan At, TimeSpan Lasting, int Seed);
+
+/// <summary>How vicious a run is.</summary>
+public enum FaultMix
+{
+    Calm,
+    Rough,
+    Vicious,
+}
+
+/// <summary>All faults of a run, drawn from its seed.</summary>
+public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults)
+{
+    public static readonly FrozenDictionary<string, FaultKind> Names =
+        Enum.GetValues<FaultKind>().ToFrozenDictionary(NameOf, kind => kind);
+
+    /// <summary>Whether leases hold: not where clocks jump.</summary>
+    public bool AllowsLeases => Faults.All(fault => fault.Kind != FaultKind.ClockJump);
+
+    public static FaultSchedule Draw(SimulationOptions options)
+    {
+        var random = new Random(unchecked((int)(options.Seed * 0x9e3779b1)));
+        FaultMix mix = (FaultMix)random.Next(3);
+        FaultKind[] kinds = [.. options.Faults];
+        random.Shuffle(kinds);
+        // Some runs see few kinds often, others all of them.
+        int few = Math.Min(kinds.Length, mix switch { FaultMix.Calm => 6, FaultMix.Rough => 9, _ => kinds.Length });
+        kinds = [.. kinds.Take(random.Next(few, kinds.Length + 1))];
+
+        var faults = new List<Fault>();
+        bool hasLostDisk = false;
+        TimeSpan at = Between(random, 0.3, 1.5);
+        while (at < options.Duration && kinds.Length > 0)
+        {
+            // Each kind once before any comes again.
+            FaultKind kind = faults.Count < kinds.Length ? kinds[faults.Count] : kinds[random.Next(kinds.Length)];
+            bool losesDisk = kind is FaultKind.LostDisk or FaultKind.Rot;
+            if (losesDisk && hasLostDisk) kind = FaultKind.Crash;
+            hasLostDisk |= losesDisk;
+            faults.Add(new Fault(faults.Count + 1, kind, at, LastingOf(kind, random), random.Next()));
+            at += mix switch
+            {
+                FaultMix.Calm => Between(random, 2, 8),
+                FaultMix.Rough => Between(random, 0.8, 4),
+                _ => Between(random, 0.1, 2.2),
+            };
+        }
+        if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
+        return new FaultSchedule(mix, faults);
+    }
+
+    /// <summary><c>PowerLoss</c> is <c>power-loss</c>.</summary>
+    public static string NameOf(FaultKind kind)
+    {
+        var name = new StringBuilder();
+        foreach (char letter in kind.ToString())
+        {
+            if (char.IsUpper(letter) && name.Length > 0) name.Append('-');
+            name.Append(char.ToLowerInvariant(letter));
+        }
+        return name.ToString();
+    }
+
+    private static TimeSpan LastingOf(FaultKind kind, Random random) => kind switch
+    {
+        FaultKind.Crash or FaultKind.PowerLoss or FaultKind.TornWrite or FaultKind.PowerLossOfAll
+            or FaultKind.LostDisk or FaultKind.Rot or FaultKind.FailedFlush => Between(random, 0.05, 2.5),
+        FaultKind.Pause => random.Next(4) == 0 ? Between(random, 0.05, 0.4) : Between(random, 0.6, 4),
+        FaultKind.HungDisk => random.Next(3) == 0 ? Between(random, 2.1, 4) : Between(random, 0.2, 2),
+        FaultKind.SecondInstance or FaultKind.Transfer or FaultKind.ClientDeath => TimeSpan.Zero,
+        FaultKind.ClockDrift => Between(random, 5, 30),
+        _ => Between(random, 0.3, 5),
+    };
+
+    private static TimeSpan Between(Random random, double least, double most) =>
+        TimeSpan.FromSeconds(least + (most - least) * random.NextDouble());
+}

@@ -1,0 +1,29 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>An entry as it was when first seen committed.</summary>
+/// <param name="CommittedIn">The term of the replica that was first seen to have committed it.</param>
+internal readonly record struct CommittedEntry(Term Term, uint Checksum, Term CommittedIn);
+
+/// <summary>All that was ever seen of one group.</summary>
+internal sealed class GroupRecord(GroupId group)
+{
+    public GroupId Group => group;
+
+    /// <summary>The committed entries, by index less one.</summary>
+    public List<CommittedEntry> Committed { get; } = [];
+
+    /// <summary>What every entry that any replica ever had looked like, and the term of the entry before it.</summary>
+    public Dictionary<EntryId, (Term Before, uint Checksum)> Entries { get; } = [];
+
+    public SortedDictionary<Term, NodeName> Leaders { get; } = [];
+
+    public SortedDictionary<NodeName, ReplicaRecord> Replicas { get; } = [];
+
+    public ReplicaRecord Of(NodeName node)
+    {
+        if (!Replicas.TryGetValue(node, out ReplicaRecord? record)) Replicas[node] = record = new ReplicaRecord();
+        return record;
+    }
+}

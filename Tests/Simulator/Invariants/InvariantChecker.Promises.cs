@@ -1,0 +1,75 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Simulator;
+
+/// <content>What replicas promise each other, and whether they remember it after a restart.</content>
+internal sealed partial class InvariantChecker
+{
+    /// <summary>Takes note of the promises in a frame at the moment it leaves its node.</summary>
+    public void NoteSent(NodeName from, ReadOnlyMemory<byte> frame)
+    {
+        if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return;
+        while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out _))
+        {
+            ReplicaRecord record = Of(address.Group).Of(from);
+            switch (message)
+            {
+                case RequestVote request: NoteVote(address, from, record, request.Term, address.From); break;
+                case RequestVoteReply { Granted: true } reply:
+                    NoteVote(address, from, record, reply.Term, address.To);
+                    break;
+                case AppendEntriesReply reply: NoteAcknowledgement(address, from, record, reply); break;
+                default: break; // Promises nothing that must outlive a crash.
+            }
+        }
+    }
+
+    /// <summary>Raft §5.2: one vote in a term.</summary>
+    private void NoteVote(MessageAddress address, NodeName node, ReplicaRecord record, Term term, ReplicaId candidate)
+    {
+        if (record.Votes.TryGetValue(term, out ReplicaId other) && other != candidate)
+            violated($"{node} {address.Group} voted in {term} for {other} and for {candidate}");
+        record.Votes[term] = candidate;
+        if (term > record.PromisedTerm) record.PromisedTerm = term;
+    }
+
+    private void NoteAcknowledgement(
+        MessageAddress address, NodeName node, ReplicaRecord record, AppendEntriesReply reply)
+    {
+        if (reply.Term > record.PromisedTerm) record.PromisedTerm = reply.Term;
+        bool isNewer = reply.Term > record.AcknowledgedIn
+            || (reply.Term == record.AcknowledgedIn && reply.MatchIndex > record.Acknowledged.Index);
+        if (!isNewer || !cluster.Nodes.TryGetValue(node, out StoreNode? store)
+            || store.Find(address.Group) is not { } replica
+            || !replica.Core.Log.TryTermAt(reply.MatchIndex, out Term term)) return;
+        record.AcknowledgedIn = reply.Term;
+        record.Acknowledged = new EntryId(term, reply.MatchIndex);
+    }
+
+    /// <summary>A new life must remember what earlier ones promised. Raft figure 2.</summary>
+    private void BeginLife(GroupRecord group, ReplicaRecord record, NodeName node, Replica replica)
+    {
+        RaftNode core = replica.Core;
+        if (core.Term < record.PromisedTerm)
+            violated($"{node} {group.Group} came back in {core.Term}, but had promised something in "
+                + $"{record.PromisedTerm}");
+        if (record.Votes.TryGetValue(core.Term, out ReplicaId vote) && core.VotedFor != vote)
+            violated($"{node} {group.Group} came back with a vote for {core.VotedFor} in {core.Term}, but had voted for "
+                + $"{vote}");
+        EntryId acknowledged = record.Acknowledged;
+        int index = (int)acknowledged.Index.Value;
+        bool mustHave = core.Term == record.AcknowledgedIn
+            || (index > 0 && index <= group.Committed.Count && group.Committed[index - 1].Term == acknowledged.Term);
+        bool has = acknowledged.Index <= core.Log.Compacted.Index
+            || (core.Log.TryTermAt(acknowledged.Index, out Term term) && term == acknowledged.Term);
+        if (mustHave && !has)
+            violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had acknowledged "
+                + $"{acknowledged} in {record.AcknowledgedIn}");
+        record.Life = replica;
+        record.Term = Term.Zero;
+        record.Commit = LogIndex.Zero;
+        record.Role = Role.Follower;
+        record.Last = EntryId.Zero;
+    }
+}

@@ -1,0 +1,136 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>
+/// Holds every replica, after every step, against what was seen of its group before: one leader per term; terms and
+/// commits that never go back; logs that agree in an entry agree before it; committed entries that never change and are
+/// in every later leader's log; votes and acknowledgements that outlive every crash.
+/// </summary>
+internal sealed partial class InvariantChecker(
+    StoreCluster cluster, SimulationTrace trace, Action<string> violated)
+{
+    private readonly SortedDictionary<GroupId, GroupRecord> _groups = [];
+
+    /// <summary>Of all groups.</summary>
+    public long Commits => _groups.Values.Sum(group => (long)group.Committed.Count);
+
+    public int Elections => _groups.Values.Sum(group => group.Leaders.Count);
+
+    public void Check()
+    {
+        foreach (StoreNode node in cluster.Nodes.Values)
+            foreach (Replica replica in node.Replicas) Check(node.Name, replica);
+    }
+
+    private GroupRecord Of(GroupId group)
+    {
+        if (!_groups.TryGetValue(group, out GroupRecord? record)) _groups[group] = record = new GroupRecord(group);
+        return record;
+    }
+
+    private void Check(NodeName node, Replica replica)
+    {
+        GroupRecord group = Of(replica.Group);
+        ReplicaRecord record = group.Of(node);
+        RaftNode core = replica.Core;
+        if (record.Life != replica) BeginLife(group, record, node, replica);
+        if (replica.StopReason is not null) CheckStop(node, replica);
+        if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
+            && core.LastEntry == record.Last) return;
+
+        // Terms first: they are part of what makes the other changes right.
+        if (core.Term < record.Term) violated($"{node} {group.Group} went back from {record.Term} to {core.Term}");
+        if (core.CommitIndex < record.Commit)
+            violated($"{node} {group.Group}'s commit went back from {record.Commit} to {core.CommitIndex}");
+        if (core.LastEntry != record.Last) NoteLog(group, record, node, core);
+        if (core.CommitIndex > record.Commit) NoteCommits(group, record, node, core);
+        if (core.Role == Role.Leader && (record.Role != Role.Leader || core.Term != record.Term))
+            NoteLeader(group, node, core);
+        record.Term = core.Term;
+        record.Commit = core.CommitIndex;
+        record.Role = core.Role;
+        record.Last = core.LastEntry;
+    }
+
+    /// <summary>A replica stops when it is fenced or its node or disk failed, and for no other reason.</summary>
+    private void CheckStop(NodeName node, Replica replica)
+    {
+        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Status.Failure is null)
+            violated($"{node} {replica.Group} failed: {replica.StopReason}");
+    }
+
+    /// <summary>Raft §5.3: what a new entry follows is the same in every log that has it.</summary>
+    private void NoteLog(GroupRecord group, ReplicaRecord record, NodeName node, RaftNode core)
+    {
+        RaftLog log = core.Log;
+        List<Term> seen = record.Log;
+        ulong last = log.LastIndex.Value;
+        while ((ulong)seen.Count <= last) seen.Add(Term.Zero);
+        for (ulong index = last; index > log.Compacted.Index.Value; index--)
+        {
+            ref readonly LogEntry entry = ref log[new LogIndex(index)];
+            // From here on down the log is as it was seen before.
+            if (index <= record.Last.Index.Value && seen[(int)index] == entry.Term) break;
+            seen[(int)index] = entry.Term;
+            log.TryTermAt(entry.Index.Previous(), out Term before);
+            uint checksum = ChecksumOf(entry);
+            if (!group.Entries.TryAdd(entry.Id, (before, checksum))
+                && group.Entries[entry.Id] is var known && (known.Checksum != checksum || known.Before != before))
+                violated($"{node} {group.Group} has another {entry.Id} than was seen before: after {before} with "
+                    + $"checksum {checksum:x8}, was after {known.Before} with {known.Checksum:x8}");
+        }
+        if (log.Compacted.Index.Value is > 0 and var compacted && compacted < (ulong)seen.Count)
+            seen[(int)compacted] = log.Compacted.Term;
+    }
+
+    /// <summary>Raft §5.4.3: nobody commits another entry at an index.</summary>
+    private void NoteCommits(GroupRecord group, ReplicaRecord record, NodeName node, RaftNode core)
+    {
+        for (ulong index = record.Commit.Value + 1; index <= core.CommitIndex.Value; index++)
+        {
+            if (!core.Log.TryTermAt(new LogIndex(index), out Term term)) continue;
+            if (!group.Entries.TryGetValue(new EntryId(term, new LogIndex(index)), out (Term Before, uint Checksum) entry))
+            {
+                // A snapshot's last entry, which this replica never had: others must have committed it.
+                if (index > (ulong)group.Committed.Count)
+                    violated($"{node} {group.Group} has a snapshot of {index} that nobody was seen to commit");
+                continue;
+            }
+            if (index <= (ulong)group.Committed.Count)
+            {
+                CommittedEntry known = group.Committed[(int)index - 1];
+                if (known.Term != term || known.Checksum != entry.Checksum)
+                    violated($"{node} {group.Group} committed i{index}@{term} where i{index}@{known.Term} is committed");
+                continue;
+            }
+            if (index != (ulong)group.Committed.Count + 1)
+                violated($"{node} {group.Group} committed i{index}, and only {group.Committed.Count} before it were "
+                    + "seen");
+            group.Committed.Add(new CommittedEntry(term, entry.Checksum, core.Term));
+        }
+    }
+
+    /// <summary>Raft §5.2 and §5.4: one leader in a term, and it has all that was committed in terms before.</summary>
+    private void NoteLeader(GroupRecord group, NodeName node, RaftNode core)
+    {
+        trace.Note($"{node} leads {group.Group} in {core.Term}");
+        if (group.Leaders.TryGetValue(core.Term, out NodeName other) && other != node)
+            violated($"{other} and {node} both led {group.Group} in {core.Term}");
+        group.Leaders[core.Term] = node;
+        for (int i = group.Committed.Count - 1; i >= 0; i--)
+        {
+            if (group.Committed[i].CommittedIn >= core.Term) continue;
+            var id = new EntryId(group.Committed[i].Term, new LogIndex((ulong)i + 1));
+            bool isThere = id.Index < core.Log.Compacted.Index
+                || (core.Log.TryTermAt(id.Index, out Term term) && term == id.Term);
+            if (!isThere) violated($"{node} leads {group.Group} in {core.Term} without the committed {id}");
+            // Logs that agree here agree before.
+            break;
+        }
+    }
+
+    private static uint ChecksumOf(in LogEntry entry) => Crc32C.Compute(entry.Payload.Span) ^ ((uint)entry.Kind << 24);
+}

@@ -1,0 +1,34 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>What was seen of a replica in its present life, and what it promised in any.</summary>
+internal sealed class ReplicaRecord
+{
+    /// <summary>The present life; null before the first.</summary>
+    public Replica? Life { get; set; }
+
+    public Term Term { get; set; }
+
+    public LogIndex Commit { get; set; }
+
+    public Role Role { get; set; }
+
+    public EntryId Last { get; set; }
+
+    /// <summary>The terms of its log's entries as last seen, by index; only those after the first one seen in this life
+    /// mean anything.</summary>
+    public List<Term> Log { get; } = [];
+
+    /// <summary>For whom it voted, by term, as its messages said.</summary>
+    public Dictionary<Term, ReplicaId> Votes { get; } = [];
+
+    /// <summary>The newest term that any of its promises was made in.</summary>
+    public Term PromisedTerm { get; set; }
+
+    /// <summary>The last entry it acknowledged to the leader of <see cref="AcknowledgedIn"/>.</summary>
+    public EntryId Acknowledged { get; set; }
+
+    public Term AcknowledgedIn { get; set; }
+}

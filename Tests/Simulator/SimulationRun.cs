@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>Runs many seeds, as many at a time as there are processors, and reports each in order.</summary>
+public sealed class SimulationRun(SimulationOptions options, bool isVerbose, TextWriter output)
+{
+    private const int ShrinkingRuns = 40;
+
+    private readonly Lock _lock = new();
+    private readonly SortedDictionary<FaultKind, int> _faults = [];
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
+    private int _run;
+    private int _failed;
+
+    /// <summary>False if any run failed.</summary>
+    /// <param name="limit">Goes on to further seeds for so long, whatever their number.</param>
+    public bool Run(ulong firstSeed, int seeds, TimeSpan? limit)
+    {
+        long next = -1;
+        int workers = isVerbose ? 1 : Environment.ProcessorCount;
+        Thread[] threads = [.. Enumerable.Range(0, workers).Select(_ => new Thread(() =>
+        {
+            while (true)
+            {
+                long number = Interlocked.Increment(ref next);
+                if (limit is { } time ? _watch.Elapsed >= time : number >= seeds) return;
+                Report(Simulation.Run(options with { Seed = firstSeed + (ulong)number },
+                    isVerbose ? output.WriteLine : null));
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+        Summarize();
+        return _failed == 0;
+    }
+
+    private void Report(SimulationResult result)
+    {
+        lock (_lock)
+        {
+            _run++;
+            foreach ((FaultKind kind, int count) in result.Faults)
+                _faults[kind] = _faults.GetValueOrDefault(kind) + count;
+            output.WriteLine(result);
+            if (result.IsOk) return;
+            _failed++;
+        }
+        string failure = Describe(result.Violations.Count > 0 ? Shrinker.Shrink(result, ShrinkingRuns) : result, result);
+        lock (_lock) output.WriteLine(failure);
+    }
+
+    /// <summary>All that is needed to understand a failed run and to repeat it.</summary>
+    public static string Describe(SimulationResult shrunk, SimulationResult failed)
+    {
+        var text = new StringWriter(CultureInfo.InvariantCulture);
+        text.WriteLine($"  commit: {Commit}");
+        text.WriteLine($"  replay: dotnet run --project Tests/Simulator -c Release -- {failed.Options.Arguments}");
+        if (shrunk.Options.Keep is not null)
+        {
+            text.WriteLine($"  shrunk: dotnet run --project Tests/Simulator -c Release -- {shrunk.Options.Arguments}");
+            text.WriteLine($"  {shrunk.Schedule.Faults.Count} of {failed.Schedule.Faults.Count} faults are enough:");
+        }
+        text.WriteLine("  last events:");
+        foreach (string line in shrunk.LastEvents) text.WriteLine($"    {line}");
+        foreach (string violation in shrunk.Violations) text.WriteLine($"  violation: {violation}");
+        if (shrunk.Picture is { } picture)
+        {
+            string path = Path.Combine(Path.GetTempPath(), $"simulator-seed-{failed.Options.Seed}.html");
+            File.WriteAllText(path, picture);
+            text.WriteLine($"  picture of the history: {path}");
+        }
+        return text.ToString();
+    }
+
+    private void Summarize()
+    {
+        if (_run < 2) return;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{_run} seeds, {_failed} failed, {_watch.Elapsed.TotalSeconds:F1} s; faults: ")
+            + string.Join(", ", _faults.Select(kind => $"{FaultSchedule.NameOf(kind.Key)} {kind.Value}")));
+        FaultKind[] unseen = [.. options.Faults.Except(_faults.Keys)];
+        if (unseen.Length > 0 && options.Keep is null)
+            output.WriteLine($"never seen: {string.Join(", ", unseen.Select(FaultSchedule.NameOf))}");
+    }
+
+    private static string Commit => typeof(SimulationRun).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+}
