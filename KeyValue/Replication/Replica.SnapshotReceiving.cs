@@ -26,6 +26,11 @@ public sealed partial class Replica
             EndReceiving(_receiving);
         if (_receiving is null)
         {
+            if (_snapshotFailures > 0 && _host.Now < _snapshotRetryAt)
+            {
+                Acknowledge(from, chunk, -1);
+                return;
+            }
             if (chunk.OffsetBytes != 0)
             {
                 Acknowledge(from, chunk, 0);
@@ -60,6 +65,15 @@ public sealed partial class Replica
             }
             Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), evenIfStopped: true));
         }
+        catch (DiskException e) when (e.Failure is DiskFailure.Full or DiskFailure.InUse)
+        {
+            Post(new ContinuationInput(replica => replica.OnPartNotWritten(receiving, chunk, e.Message),
+                evenIfStopped: true));
+        }
+        catch (DiskException e)
+        {
+            Post(new StorageFailedInput(e));
+        }
 #pragma warning disable CA1031 // Whatever a part does, it must not leave the receiver waiting for ever: it is refused.
         catch (Exception e)
 #pragma warning restore CA1031
@@ -89,6 +103,13 @@ public sealed partial class Replica
         ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
         if (!receiving.IsEnded) Acknowledge(receiving.From, chunk, -1);
         EndReceiving(receiving);
+    }
+
+    /// <summary>The log ends before the snapshot, so this replica falls behind until the disk has room.</summary>
+    private void OnPartNotWritten(SnapshotReceiving receiving, SnapshotChunk chunk, string reason)
+    {
+        NoteSnapshotProblem(receiving.Snapshot, "cannot catch up by a snapshot", reason);
+        OnPartRefused(receiving, chunk, reason);
     }
 
     /// <summary>The file is whole (or not needed): the core decides whether to take it, and answers the

@@ -76,10 +76,15 @@ public sealed partial class Replica
         _takingSnapshot = false;
         // Meanwhile the leader sent a newer one.
         if (_storage.Snapshot is { } newer && newer.Last.Index >= last.Index) return;
+        NoteSnapshotProblem(last, "could write no snapshot, so its log grows", reason);
+    }
+
+    private void NoteSnapshotProblem(EntryId last, string problem, string reason)
+    {
         TimeSpan wait = FirstSnapshotRetry * (1 << Math.Min(_snapshotFailures++, 6));
         _snapshotRetryAt = _host.Now + wait;
-        _snapshotProblem = $"{Group} could write no snapshot, so its log grows: {reason}";
-        ReplicaLog.SnapshotNotWritten(_logger, _host.Name, Group, Id, last, wait, reason);
+        _snapshotProblem = $"{Group} {problem}: {reason}";
+        ReplicaLog.SnapshotNotWritten(_logger, _host.Name, Group, Id, last, problem, wait, reason);
     }
 
     private void ForgetSnapshotProblem()

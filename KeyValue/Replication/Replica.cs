@@ -312,10 +312,10 @@ internal static partial class ReplicaLog
     public static partial void SnapshotEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
         string reason);
 
-    [LoggerMessage(27, LogLevel.Error, "{Node} {Group} {Replica}: no snapshot at {Last}; the log grows until there is "
-        + "one; next try in {Wait}: {Reason}")]
+    [LoggerMessage(27, LogLevel.Error,
+        "{Node} {Group} {Replica}: no snapshot at {Last}: {Problem}; next try in {Wait}: {Reason}")]
     public static partial void SnapshotNotWritten(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
-        EntryId last, TimeSpan wait, string reason);
+        EntryId last, string problem, TimeSpan wait, string reason);
 
     [LoggerMessage(28, LogLevel.Warning,
         "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]

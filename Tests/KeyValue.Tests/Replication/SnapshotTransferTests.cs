@@ -1,4 +1,5 @@
 using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
 using Orleans.Raft.Testing;
 using Xunit;
 using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
@@ -42,6 +43,38 @@ public class SnapshotTransferTests
             Assert.Equal(1, status.Snapshots);
             Assert.True(status.LogBytes <= 6 * (64 << 10), $"{node} keeps {status.LogBytes} bytes of log");
         }
+    }
+
+    [Fact]
+    public void A_follower_without_room_for_a_snapshot_says_so_and_waits_longer_after_every_try()
+    {
+        var (cluster, client, behind) = CutOff(1);
+        var tries = new List<TimeSpan>();
+        cluster.Disks[behind].Observed = operation =>
+        {
+            if (operation.Kind == DiskOperationKind.Create && operation.Path.Contains("snapshots"))
+                tries.Add(cluster.Time.Now);
+        };
+        for (int i = 0; i < 3; i++)
+            cluster.Disks[behind].FailNext(DiskOperationKind.Write, "snapshots", DiskFailure.Full);
+        cluster.Network.Heal();
+        cluster.RunUntil(() => tries.Count == 2, Seconds(30), "it was tried again");
+        Assert.Contains("g1 cannot catch up by a snapshot", cluster.Nodes[behind].GetStatus().Problem);
+        CatchUp(cluster, behind);
+        Assert.True(tries[1] - tries[0] >= Seconds(1) && tries[2] - tries[1] >= Seconds(2)
+            && tries[3] - tries[2] >= Seconds(4), string.Join(", ", tries));
+        Assert.Null(cluster.Nodes[behind].GetStatus().Problem);
+        RequireEqual(cluster, client);
+    }
+
+    [Fact]
+    public void A_failed_flush_of_a_received_snapshot_is_final_for_the_replica()
+    {
+        var (cluster, _, behind) = CutOff(1);
+        cluster.Disks[behind].FailNext(DiskOperationKind.Flush, "snapshots");
+        cluster.Network.Heal();
+        cluster.RunUntil(() => cluster.Nodes[behind].Find(new GroupId(1))!.Status.Role == "failed", Seconds(30),
+            "the replica stopped");
     }
 
     [Theory]
