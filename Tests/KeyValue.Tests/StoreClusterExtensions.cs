@@ -89,5 +89,5 @@ internal static class StoreClusterExtensions
         cluster.Run(async () => await cluster.Nodes[node].Storage.OpenReplicaAsync(First));
 
     public static Replica Reopen(this StoreCluster cluster, NodeName node) =>
-        cluster.Run(() => cluster.Nodes[node].OpenReplicaAsync(First, cluster.Scheduler));
+        cluster.Run(() => cluster.Nodes[node].OpenReplicaAsync(First, cluster.SchedulerOf(node)));
 }

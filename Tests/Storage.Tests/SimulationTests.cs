@@ -181,6 +181,122 @@ public sealed class SimulationTests
         Assert.NotEqual(Order(5), Order(6));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(7)]
+    public void A_paused_lane_keeps_its_tasks_in_order_and_a_discarded_one_loses_them(int? seed)
+    {
+        var scheduler = new DeterministicScheduler(seed);
+        NodeScheduler paused = scheduler.CreateLane(), other = scheduler.CreateLane(), lost = scheduler.CreateLane();
+        var ran = new List<string>();
+        void Queue(NodeScheduler lane, string what) => _ = lane.Start(async () =>
+        {
+            ran.Add(what);
+            await Task.Yield();
+            Assert.Same(lane, TaskScheduler.Current);
+            ran.Add(what + "'");
+        });
+
+        Queue(paused, "p1");
+        Queue(other, "o1");
+        Queue(lost, "l1");
+        paused.Pause();
+        lost.Discard();
+        Queue(paused, "p2");
+        Queue(other, "o2");
+        Queue(lost, "l2");
+        scheduler.RunUntilIdle();
+        Assert.Equal(["o1", "o1'", "o2", "o2'"], ran.Order());
+        ran.Clear();
+        paused.Resume();
+        scheduler.RunUntilIdle();
+        Assert.Equal(["p1", "p1'", "p2", "p2'"], ran.Order());
+        if (seed is null) Assert.Equal(["p1", "p2", "p1'", "p2'"], ran);
+        ran.Clear();
+        Queue(paused, "p3");
+        paused.Pause();
+        paused.Discard();
+        paused.Resume();
+        scheduler.RunUntilIdle();
+        Assert.Empty(ran);
+    }
+
+    [Fact]
+    public void A_nodes_clock_drifts_and_jumps_and_never_goes_back()
+    {
+        var scheduler = new DeterministicScheduler();
+        var time = new VirtualTime(scheduler);
+        NodeScheduler lane = scheduler.CreateLane();
+        var clock = new NodeClock(time, lane);
+        var fired = new List<string>();
+        string Now() => $"{time.Now.TotalSeconds:0.###}/{clock.GetElapsedTime(0).TotalSeconds:0.###}";
+        using ITimer once = clock.CreateTimer(_ => fired.Add($"once {Now()}"), null, TimeSpan.FromSeconds(3),
+            Timeout.InfiniteTimeSpan);
+        using ITimer periodic = clock.CreateTimer(_ =>
+        {
+            Assert.Same(lane, TaskScheduler.Current);
+            fired.Add(Now());
+        }, null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        time.Advance(TimeSpan.FromSeconds(1.5));
+        clock.Rate = 2;
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(["1/1", "1.75/2", "once 2.25/3", "2.25/3"], fired);
+        fired.Clear();
+        clock.Rate = 0.5; // It shows 3.5.
+        time.Advance(TimeSpan.FromSeconds(1.5));
+        Assert.Equal(["3.5/4"], fired);
+        fired.Clear();
+        clock.Jump(TimeSpan.FromSeconds(10)); // From 4.25; what was passed over is not made up for.
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(["4/14.25", "6/15.25"], fired);
+        fired.Clear();
+        Assert.Throws<ArgumentOutOfRangeException>(() => clock.Jump(TimeSpan.FromTicks(-1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => clock.Rate = 0);
+
+        DateTimeOffset wall = clock.GetUtcNow();
+        clock.ShiftWallClock(TimeSpan.FromHours(-1));
+        Assert.Equal(wall - TimeSpan.FromHours(1), clock.GetUtcNow());
+        Assert.Equal(15.25, clock.GetElapsedTime(0).TotalSeconds, 6);
+
+        clock.Rate = 1;
+        lane.Pause();
+        time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Empty(fired);
+        lane.Resume();
+        time.Advance(TimeSpan.Zero);
+        Assert.Single(fired); // However often it was due.
+        periodic.Dispose();
+        time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Single(fired);
+    }
+
+    [Fact]
+    public void A_clock_shows_no_earlier_time_than_before_whatever_is_done_to_it()
+    {
+        var random = new Random(1);
+        var scheduler = new DeterministicScheduler();
+        var time = new VirtualTime(scheduler);
+        var clock = new NodeClock(time, scheduler.CreateLane());
+        int fired = 0;
+        using ITimer timer =
+            clock.CreateTimer(_ => fired++, null, TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(20));
+        long last = 0;
+        for (int i = 0; i < 10_000; i++)
+        {
+            switch (random.Next(6))
+            {
+                case 0: clock.Rate = 0.1 + random.NextDouble() * 3; break;
+                case 1: clock.Jump(TimeSpan.FromTicks(random.Next(1000))); break;
+                case 2: clock.ShiftWallClock(TimeSpan.FromTicks(random.Next(-1000, 1000))); break;
+                default: time.Advance(TimeSpan.FromTicks(random.Next(100_000))); break;
+            }
+            long now = clock.GetTimestamp();
+            Assert.True(now >= last, $"step {i}: {now} after {last}");
+            last = now;
+        }
+        Assert.InRange(fired, last / 200_000 - 1, last / 200_000 + 1);
+    }
+
     [Fact]
     public void Work_that_waits_for_ever_is_reported()
     {

@@ -15,21 +15,47 @@ public sealed record NetworkFaults
     /// <summary>Frames take from the first to the second; so later ones may overtake earlier ones.</summary>
     public (TimeSpan Least, TimeSpan Most) Delay { get; init; } =
         (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(1));
+
+    /// <summary>Of a frame taking longer than <see cref="Delay"/> allows, 0 to 1.</summary>
+    public double LongTail { get; init; }
+
+    /// <summary>How long such a frame may take.</summary>
+    public TimeSpan LongTailMost { get; init; } = TimeSpan.FromSeconds(1);
 }
 
-/// <summary>Carries frames between simulated nodes in virtual time; what it does is drawn from a seed.</summary>
+/// <summary>
+/// Carries frames between simulated nodes in virtual time; what it does is drawn from a seed. A frame under way outlives
+/// its sender, and may reach a later life of its receiver.
+/// </summary>
 public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
 {
+    /// <summary>So many frames wait for a paused node; what comes later is lost.</summary>
+    public const int MaxWaitingFrames = 1000;
+
     private readonly Random _random = new((int)(seed ^ (seed >> 32)));
-    private readonly Dictionary<NodeName, Action<ReadOnlyMemory<byte>>> _receivers = [];
+    private readonly Dictionary<NodeName, Receiver> _receivers = [];
+    private readonly Dictionary<NodeName, Link> _links = [];
     private readonly HashSet<(NodeName From, NodeName To)> _cut = [];
-    private readonly HashSet<ITimer> _underWay = [];
+    private readonly Dictionary<(NodeName From, NodeName To), (TimeSpan Least, TimeSpan Most)> _slow = [];
 
     public NetworkFaults Faults { get; set; } = new();
 
+    /// <summary>How many frames nodes received.</summary>
     public long Delivered { get; private set; }
 
+    /// <summary>How many were lost: by chance, by a cut, or because their receiver was down or paused too
+    /// long.</summary>
     public long Dropped { get; private set; }
+
+    /// <summary>How many were sent twice.</summary>
+    public long Duplicated { get; private set; }
+
+    /// <summary>How many took longer than usual; see <see cref="NetworkFaults.LongTail"/>.</summary>
+    public long Delayed { get; private set; }
+
+    /// <summary>Hears of every frame (from, to, bytes) that a node hands over, before anything can become of it. The
+    /// bytes are good during the call only.</summary>
+    public Action<NodeName, NodeName, ReadOnlyMemory<byte>>? Sent { get; set; }
 
     /// <summary>Hears of every delivery, in order.</summary>
     public Action<NodeName, NodeName, ReadOnlyMemory<byte>>? Observed { get; set; }
@@ -37,14 +63,32 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     /// <summary>Looks at a frame before it is sent; false loses it.</summary>
     public Func<NodeName, NodeName, ReadOnlyMemory<byte>, bool>? Filter { get; set; }
 
-    public INetwork For(NodeName node) => new Link(this, node);
+    /// <summary>The network as one life of a node sees it, until that is detached.</summary>
+    public INetwork For(NodeName node) => _links[node] = new Link(this, node);
 
-    public void Attach(NodeName node, Action<ReadOnlyMemory<byte>> receive) => _receivers[node] = receive;
+    /// <param name="scheduler">Where <paramref name="receive"/> is called.</param>
+    public void Attach(NodeName node, Action<ReadOnlyMemory<byte>> receive, NodeScheduler scheduler) =>
+        _receivers[node] = new Receiver(receive, scheduler);
 
-    public void Detach(NodeName node) => _receivers.Remove(node);
+    /// <summary>The node dies: it neither receives nor sends any more.</summary>
+    public void Detach(NodeName node)
+    {
+        if (_receivers.Remove(node, out Receiver? receiver)) Dropped += receiver.Waiting.Count;
+        if (_links.Remove(node, out Link? link)) link.IsDead = true;
+    }
+
+    /// <summary>Lets the frames that waited for a paused node have it.</summary>
+    public void Release(NodeName node)
+    {
+        if (!_receivers.TryGetValue(node, out Receiver? receiver)) return;
+        while (receiver.Waiting.TryDequeue(out Frame? frame)) frame.HandOver(receiver);
+    }
 
     /// <summary>Cuts one direction.</summary>
     public void Cut(NodeName from, NodeName to) => _cut.Add((from, to));
+
+    /// <summary>Ends the cut of one direction.</summary>
+    public void Mend(NodeName from, NodeName to) => _cut.Remove((from, to));
 
     /// <summary>Cuts a node off, in both directions.</summary>
     public void Isolate(NodeName node, IEnumerable<NodeName> others)
@@ -57,45 +101,103 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
         }
     }
 
-    public void Heal() => _cut.Clear();
+    /// <summary>Frames of one direction take that much longer from now on.</summary>
+    public void Slow(NodeName from, NodeName to, TimeSpan least, TimeSpan most) => _slow[(from, to)] = (least, most);
 
-    private void Send(NodeName from, NodeName to, ReadOnlyMemory<byte> frame)
+    public void Unslow(NodeName from, NodeName to) => _slow.Remove((from, to));
+
+    /// <summary>Ends all cuts, and lets no link be slower than the others any more.</summary>
+    public void Heal()
     {
-        if (_cut.Contains((from, to)) || Filter?.Invoke(from, to, frame) == false || _random.NextDouble() < Faults.Loss)
+        _cut.Clear();
+        _slow.Clear();
+    }
+
+    private void Send(NodeName from, NodeName to, ReadOnlyMemory<byte> bytes)
+    {
+        Sent?.Invoke(from, to, bytes);
+        if (IsCut(from, to) || Filter?.Invoke(from, to, bytes) == false || _random.NextDouble() < Faults.Loss)
         {
             Dropped++;
             return;
         }
-        int copies = _random.NextDouble() < Faults.Duplication ? 2 : 1;
-        for (int i = 0; i < copies; i++) Schedule(from, to, frame.ToArray());
+        byte[] copy = bytes.ToArray();
+        Schedule(new Frame(this, from, to, copy));
+        if (_random.NextDouble() >= Faults.Duplication) return;
+        Duplicated++;
+        Schedule(new Frame(this, from, to, copy));
     }
 
-    private void Schedule(NodeName from, NodeName to, byte[] frame)
+    private void Schedule(Frame frame)
     {
-        (TimeSpan least, TimeSpan most) = Faults.Delay;
-        TimeSpan delay = least + (most - least) * _random.NextDouble();
-        ITimer? timer = null;
-        timer = time.CreateTimer(_ =>
+        TimeSpan delay = Between(Faults.Delay);
+        if (_random.NextDouble() < Faults.LongTail)
         {
-            _underWay.Remove(timer!);
-            timer!.Dispose();
-            if (_cut.Contains((from, to)) || !_receivers.TryGetValue(to, out Action<ReadOnlyMemory<byte>>? receive))
-            {
-                Dropped++;
-                return;
-            }
-            Delivered++;
-            Observed?.Invoke(from, to, frame);
-            receive(frame);
-        }, null, delay, Timeout.InfiniteTimeSpan);
-        _underWay.Add(timer);
+            Delayed++;
+            delay = Between((Faults.Delay.Most, Faults.LongTailMost));
+        }
+        if (_slow.Count > 0 && _slow.TryGetValue((frame.From, frame.To), out (TimeSpan Least, TimeSpan Most) slow))
+            delay += Between(slow);
+        time.Set(frame, time.GetTimestamp() + delay.Ticks);
+    }
+
+    private TimeSpan Between((TimeSpan Least, TimeSpan Most) bounds) =>
+        bounds.Least + (bounds.Most - bounds.Least) * _random.NextDouble();
+
+    private bool IsCut(NodeName from, NodeName to) => _cut.Count > 0 && _cut.Contains((from, to));
+
+    private void Arrive(Frame frame)
+    {
+        if (IsCut(frame.From, frame.To) || !_receivers.TryGetValue(frame.To, out Receiver? receiver)
+            || receiver.Waiting.Count >= MaxWaitingFrames) Dropped++;
+        else if (receiver.Scheduler.IsPaused) receiver.Waiting.Enqueue(frame);
+        else frame.HandOver(receiver);
+    }
+
+    private void Deliver(Frame frame, Receiver receiver)
+    {
+        Delivered++;
+        Observed?.Invoke(frame.From, frame.To, frame.Bytes);
+        receiver.Receive(frame.Bytes);
+    }
+
+    private sealed class Receiver(Action<ReadOnlyMemory<byte>> receive, NodeScheduler scheduler)
+    {
+        public Action<ReadOnlyMemory<byte>> Receive => receive;
+
+        public NodeScheduler Scheduler => scheduler;
+
+        public Queue<Frame> Waiting { get; } = new();
+    }
+
+    private sealed class Frame(SimulatedNetwork network, NodeName from, NodeName to, byte[] bytes) : VirtualEvent
+    {
+        private Receiver? _receiver;
+
+        public NodeName From => from;
+
+        public NodeName To => to;
+
+        public byte[] Bytes => bytes;
+
+        public override void Happen() => network.Arrive(this);
+
+        public void HandOver(Receiver receiver)
+        {
+            _receiver = receiver;
+            receiver.Scheduler.Post(static frame => ((Frame)frame!).Deliver(), this);
+        }
+
+        private void Deliver() => network.Deliver(this, _receiver!);
     }
 
     private sealed class Link(SimulatedNetwork network, NodeName from) : INetwork
     {
+        public bool IsDead { get; set; }
+
         public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame)
         {
-            network.Send(from, to, frame);
+            if (!IsDead) network.Send(from, to, frame);
             return ValueTask.CompletedTask;
         }
     }

@@ -35,14 +35,17 @@ public sealed record StoreClusterOptions
 /// The real store on one thread: simulated disks, a simulated network, virtual time, one scheduler. Nothing happens but
 /// while one of its Run methods runs; the same seed and calls give the same history.
 /// </summary>
-public sealed class StoreCluster : IStoreConnection
+public sealed partial class StoreCluster : IStoreConnection
 {
     private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromMilliseconds(500);
 
     private readonly StoreClusterOptions _options;
     private readonly Random _random;
-    private readonly HashSet<NodeName> _starting = [];
+    private readonly Dictionary<NodeName, NodeClock> _clocks;
+
+    // Of the nodes that are up or starting.
+    private readonly Dictionary<NodeName, NodeLife> _lives = [];
     private LeaderRouter? _router;
     private StoreRoutes? _routes;
 
@@ -55,7 +58,7 @@ public sealed class StoreCluster : IStoreConnection
         Network = new SimulatedNetwork(Time, options.Seed);
         Names = [.. Enumerable.Range(1, options.Nodes).Select(i => new NodeName($"node-{i}"))];
         Disks = Names.ToDictionary(name => name, name => new SimulatedDisk(_random.Next()));
-        _ = Time.CreateTimer(_ => Tick(), null, TickPeriod, TickPeriod);
+        _clocks = Names.ToDictionary(name => name, name => new NodeClock(Time, Scheduler.CreateLane()));
     }
 
     public DeterministicScheduler Scheduler { get; }
@@ -84,24 +87,34 @@ public sealed class StoreCluster : IStoreConnection
         new(this, Time, Scheduler, options ?? _options.Client, (ulong)_random.NextInt64());
 
     /// <summary>Opens a node on its disk and lets it join in the background; <see cref="StartFailure"/> tells if it
-    /// could not.</summary>
+    /// could not. Does nothing if it is up or starting.</summary>
     public void StartNode(NodeName name)
     {
-        if (!Nodes.ContainsKey(name) && _starting.Add(name)) _ = Scheduler.Start(() => StartNodeAsync(name));
+        var life = new NodeLife(name, Scheduler.CreateLane(), _clocks[name]);
+        if (!_lives.TryAdd(name, life)) return;
+        _clocks[name].Lane = life.Lane;
+        StartFailure.Remove(name);
+        _ = life.Lane.Start(() => StartNodeAsync(life));
     }
 
-    /// <summary>Why a node could not start.</summary>
+    /// <summary>Why a node could not start when it was started last.</summary>
     public Dictionary<NodeName, Exception> StartFailure { get; } = [];
 
-    /// <summary>The power fails: the node is gone, and so is what its disk had not flushed.</summary>
+    /// <summary>The power fails: the node is gone, also if it was starting or paused, and so is what its disk had not
+    /// flushed. Does nothing if it is down.</summary>
     public void CrashNode(NodeName name, CrashLoss loss = CrashLoss.Everything)
     {
+        if (!_lives.Remove(name, out NodeLife? life)) return;
+        // First its ways out: nothing of what the node does while it dies may reach its disk or another node.
         Network.Detach(name);
-        if (!Nodes.Remove(name, out StoreNode? node)) return;
-        // The disk first: nothing of what the node does while it dies may reach it.
         Disks[name].Crash(loss);
-        _ = Scheduler.Start(node.CrashAsync);
-        Scheduler.RunUntilIdle();
+        life.StopTicking();
+        if (Nodes.Remove(name, out StoreNode? node) && !life.Lane.IsPaused)
+        {
+            _ = life.Lane.Start(node.CrashAsync);
+            Scheduler.RunUntilIdle();
+        }
+        else life.Lane.Discard();
     }
 
     public bool AllGroupsHaveLeaders()
@@ -182,12 +195,17 @@ public sealed class StoreCluster : IStoreConnection
         }
         if (!Nodes.TryGetValue(node, out StoreNode? store) || store.Find(group) is not { } replica)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
-        GroupReply reply = await Attempt.WithinAsync(replica.ExecuteAsync(request), AttemptTimeout, Time);
+        // A paused node takes the request when it goes on, and not before.
+        Task<GroupReply> execution = IsPaused(node)
+            ? _lives[node].Lane.Start(() => replica.ExecuteAsync(request))
+            : replica.ExecuteAsync(request);
+        GroupReply reply = await Attempt.WithinAsync(execution, AttemptTimeout, Time);
         return _random.NextDouble() < ClientLoss ? GroupReply.Of(GroupReplyStatus.Unknown) : reply;
     }
 
-    private async Task StartNodeAsync(NodeName name)
+    private async Task StartNodeAsync(NodeLife life)
     {
+        NodeName name = life.Name;
         StoreNode? node = null;
         try
         {
@@ -199,37 +217,29 @@ public sealed class StoreCluster : IStoreConnection
                 Limits = _options.Limits,
                 Replica = _options.Replica,
                 LogSegmentBytes = _options.LogSegmentBytes,
-                Time = Time,
-                Scheduler = Scheduler,
+                Time = life.Clock,
+                Scheduler = life.Lane,
                 Seed = (ulong)_random.NextInt64(),
                 Logger = _options.Logger,
             };
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name],
                 Network.For(name));
             Nodes[name] = node;
-            _starting.Remove(name);
-            Network.Attach(name, frame => node.Receive(frame.Span));
+            Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
+            life.StartTicking(node, TickPeriod);
             await node.Formed;
             _routes ??= new StoreRoutes(node.Ranges, node.Formation.Limits);
             _router ??= new LeaderRouter(node.Formation.Groups);
-            foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, Scheduler);
+            foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            _starting.Remove(name);
             // A node that crashed while it was starting has an excuse.
-            if (node is null || Nodes.GetValueOrDefault(name) == node) StartFailure[name] = failure;
-        }
-    }
-
-    private void Tick()
-    {
-        foreach (StoreNode node in Nodes.Values)
-        {
-            node.Tick();
-            foreach (Replica replica in node.Replicas) replica.Tick();
+            if (_lives.GetValueOrDefault(name) != life) return;
+            StartFailure[name] = failure;
+            if (node is null) _lives.Remove(name);
         }
     }
 }

@@ -6,10 +6,10 @@ namespace Orleans.Raft.Testing;
 /// on.</param>
 public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : TimeProvider
 {
-    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    internal static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Lock _lock = new();
-    private readonly PriorityQueue<(VirtualTimer Timer, long Version), (long Due, long Number)> _due = new();
+    private readonly PriorityQueue<(VirtualEvent Event, long Version), (long Due, long Number)> _due = new(new Order());
     private long _now;
     private long _numbers;
 
@@ -42,7 +42,7 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        var timer = new VirtualTimer(this, callback, state);
+        var timer = new VirtualTimer(this, scheduler, callback, state);
         timer.Change(dueTime, period);
         return timer;
     }
@@ -53,72 +53,101 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
         long end = _now + by.Ticks;
         scheduler?.RunUntilIdle();
-        while (TakeDue(end) is { } timer)
+        while (TakeDue(end) is { } due)
         {
-            if (scheduler is null)
-            {
-                timer.Fire();
-                continue;
-            }
-            _ = Task.Factory.StartNew(timer.Fire, CancellationToken.None, TaskCreationOptions.None, scheduler);
-            scheduler.RunUntilIdle();
+            due.Happen();
+            scheduler?.RunUntilIdle();
         }
         Interlocked.Exchange(ref _now, end);
     }
 
-    private VirtualTimer? TakeDue(long end)
+    /// <summary>Completes when that much time has passed.</summary>
+    internal Task AfterAsync(TimeSpan delay)
+    {
+        var wait = new Wait();
+        Set(wait, _now + delay.Ticks);
+        return wait.Task;
+    }
+
+    /// <summary>Lets an event happen then, and not when it was to happen before.</summary>
+    internal void Set(VirtualEvent what, long dueTicks)
+    {
+        lock (_lock) _due.Enqueue((what, ++what.Version), (dueTicks, ++_numbers));
+    }
+
+    internal void Cancel(VirtualEvent what)
+    {
+        lock (_lock) what.Version++;
+    }
+
+    private VirtualEvent? TakeDue(long end)
     {
         lock (_lock)
         {
             DropStale();
-            if (!_due.TryPeek(out (VirtualTimer Timer, long Version) item, out (long Due, long Number) at)
+            if (!_due.TryPeek(out (VirtualEvent Event, long Version) item, out (long Due, long Number) at)
                 || at.Due > end) return null;
             _due.Dequeue();
+            item.Event.Version++;
             Interlocked.Exchange(ref _now, Math.Max(_now, at.Due));
-            if (item.Timer.Period > 0) Set(item.Timer, at.Due + item.Timer.Period);
-            return item.Timer;
+            return item.Event;
         }
     }
 
     private void DropStale()
     {
-        while (_due.TryPeek(out (VirtualTimer Timer, long Version) item, out _) && item.Timer.Version != item.Version)
+        while (_due.TryPeek(out (VirtualEvent Event, long Version) item, out _) && item.Event.Version != item.Version)
             _due.Dequeue();
     }
 
-    private void Set(VirtualTimer timer, long due) => _due.Enqueue((timer, ++timer.Version), (due, ++_numbers));
+    private sealed class Order : IComparer<(long Due, long Number)>
+    {
+        public int Compare((long Due, long Number) x, (long Due, long Number) y) =>
+            x.Due != y.Due ? x.Due.CompareTo(y.Due) : x.Number.CompareTo(y.Number);
+    }
 
-    private sealed class VirtualTimer(VirtualTime time, TimerCallback callback, object? state) : ITimer
+    private sealed class Wait : VirtualEvent
+    {
+        private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Task => _completion.Task;
+
+        public override void Happen() => _completion.SetResult();
+    }
+
+    private sealed class VirtualTimer(
+        VirtualTime time, DeterministicScheduler? scheduler, TimerCallback callback, object? state) : VirtualEvent, ITimer
     {
         private bool _disposed;
+        private long _due;
 
-        /// <summary>Changes with every setting: an older one in the queue no longer counts.</summary>
-        public long Version { get; set; }
+        // 0: once.
+        private long _periodTicks;
 
-        /// <summary>Ticks; 0: once.</summary>
-        public long Period { get; private set; }
-
-        public void Fire() => callback(state);
+        public override void Happen()
+        {
+            if (_periodTicks > 0) time.Set(this, _due += _periodTicks);
+            if (scheduler is null) callback(state);
+            else
+            {
+                _ = Task.Factory.StartNew(static timer => ((VirtualTimer)timer!).Call(), this, CancellationToken.None,
+                    TaskCreationOptions.None, scheduler);
+            }
+        }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            lock (time._lock)
-            {
-                if (_disposed) return false;
-                Version++;
-                Period = period > TimeSpan.Zero ? period.Ticks : 0;
-                if (dueTime >= TimeSpan.Zero) time.Set(this, time._now + dueTime.Ticks);
-                return true;
-            }
+            if (_disposed) return false;
+            time.Cancel(this);
+            _periodTicks = period > TimeSpan.Zero ? period.Ticks : 0;
+            if (dueTime >= TimeSpan.Zero) time.Set(this, _due = time._now + dueTime.Ticks);
+            return true;
         }
 
         public void Dispose()
         {
-            lock (time._lock)
-            {
-                _disposed = true;
-                Version++;
-            }
+            _disposed = true;
+            time.Cancel(this);
         }
 
         public ValueTask DisposeAsync()
@@ -126,5 +155,17 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
             Dispose();
             return ValueTask.CompletedTask;
         }
+
+        private void Call() => callback(state);
     }
+}
+
+/// <summary>Something that is to happen at a moment of virtual time.</summary>
+internal abstract class VirtualEvent
+{
+    /// <summary>Changes with every setting: an older one in the queue no longer counts.</summary>
+    public long Version { get; set; }
+
+    /// <summary>Called while nothing else runs; must not do more than queue work or complete a task.</summary>
+    public abstract void Happen();
 }
