@@ -116,16 +116,7 @@ public sealed class StoreNode : IAsyncDisposable
         GroupDescriptor placement = OwnGroups.FirstOrDefault(g => g.Group == group)
             ?? throw new ArgumentException($"{Name} has no replica of {group}.", nameof(group));
         Replica replica = await Replica.OpenAsync(this, placement, scheduler);
-        Replica? fenced;
-        lock (_lock)
-        {
-            // Two openings may end in any order; the younger incarnation is the one that lives.
-            if (!_replicas.TryGetValue(group, out fenced) || fenced.Incarnation < replica.Incarnation)
-                _replicas[group] = replica;
-            else fenced = replica;
-        }
-        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
-        fenced?.Stop("another instance of this replica was opened");
+        Adopt(replica);
         return replica;
     }
 
@@ -163,6 +154,21 @@ public sealed class StoreNode : IAsyncDisposable
         StopReplicas("its node stops");
         await Storage.DisposeAsync();
         await _disk.DisposeAsync();
+    }
+
+    /// <summary>From now on frames and callers find this instance instead of the one before.</summary>
+    internal void Adopt(Replica replica)
+    {
+        Replica? fenced;
+        lock (_lock)
+        {
+            // Two openings may end in any order; the younger incarnation is the one that lives.
+            if (!_replicas.TryGetValue(replica.Group, out fenced) || fenced.Incarnation < replica.Incarnation)
+                _replicas[replica.Group] = replica;
+            else fenced = replica;
+        }
+        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
+        fenced?.Stop("another instance of this replica was opened");
     }
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>

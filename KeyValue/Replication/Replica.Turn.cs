@@ -30,6 +30,16 @@ public sealed partial class Replica
         TickSnapshots();
     }
 
+    internal TransferStatus OnTransfer(NodeName target)
+    {
+        if (_node.Role != Role.Leader) return TransferStatus.NotLeader;
+        if (ReplicaOn(target) is not { } replica) return TransferStatus.UnknownTarget;
+        if (replica == Id) return TransferStatus.LeadsAlready;
+        Invariant.Require(_node.TransferLeadership(replica, _host.Now),
+            $"the leader of {Group} does not know {replica}, which is placed on {target}");
+        return TransferStatus.Started;
+    }
+
     /// <summary>A leader whose disk hangs still sends heartbeats and would hold up its group: it steps down.</summary>
     private void WatchDisk()
     {

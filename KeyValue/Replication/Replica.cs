@@ -170,6 +170,18 @@ public sealed partial class Replica : IPersistenceObserver
         return result.Task;
     }
 
+    /// <summary>
+    /// Asks the replica to hand its group's leadership to the one on <paramref name="target"/>. That takes one election;
+    /// until it is over, but not longer than an election timeout, writes are answered Busy. <see cref="Leader"/> and
+    /// <see cref="Status"/> tell what became of it. Never throws.
+    /// </summary>
+    public Task<TransferStatus> TransferLeadershipAsync(NodeName target)
+    {
+        var input = new TransferInput(target);
+        Post(input);
+        return input.Result;
+    }
+
     /// <summary>Stops for good: pending writes are answered Unknown, everything else Unavailable. Nothing durable
     /// changes.</summary>
     public void Stop(string reason) => Post(new ContinuationInput(replica => replica.Halt(reason, failed: false)));
@@ -272,6 +284,13 @@ public sealed partial class Replica : IPersistenceObserver
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
         _state.Descriptor, _state.MemoryBytes, _node.RefusedMessages);
+
+    private ReplicaId? ReplicaOn(NodeName node)
+    {
+        foreach (ReplicaPlacement placement in _placement.Replicas)
+            if (placement.Node == node) return placement.Id;
+        return null;
+    }
 
     private NodeName? NodeOf(ReplicaId replica)
     {

@@ -52,6 +52,19 @@ internal sealed class StorageFailedInput(Exception failure) : ReplicaInput
         throw new ReplicaStoppedException($"its storage failed: {failure.Message}", failure);
 }
 
+/// <summary>Somebody wants another leader; also the promise of the answer.</summary>
+internal sealed class TransferInput(NodeName target) : ReplicaInput
+{
+    private readonly TaskCompletionSource<TransferStatus> _result =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<TransferStatus> Result => _result.Task;
+
+    public override void Apply(Replica replica) => _result.TrySetResult(replica.OnTransfer(target));
+
+    public override void Abandon(Replica replica) => _result.TrySetResult(TransferStatus.Unavailable);
+}
+
 /// <summary>A caller's batch; also the promise of its reply.</summary>
 internal sealed class RequestInput(GroupRequest request) : ReplicaInput
 {

@@ -46,6 +46,20 @@ public class StoreClusterTests
     }
 
     [Fact]
+    public void A_paused_node_answers_nobody_not_even_that_it_is_busy()
+    {
+        StoreCluster cluster = StoreCluster.Start(
+            new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingRequests = 1 } });
+        cluster.Pause(cluster.Leader());
+        Running<GroupReply>[] attempts = [.. Enumerable.Range(0, 3)
+            .Select(_ => cluster.Begin(() => cluster.ExecuteAsync(First, ReadOf("k"))))];
+        cluster.RunFor(Seconds(0.49));
+        Assert.All(attempts, attempt => Assert.False(attempt.HasEnded));
+        cluster.RunFor(Seconds(0.02));
+        Assert.All(attempts, attempt => Assert.Equal(GroupReplyStatus.Unknown, attempt.Result.Status));
+    }
+
+    [Fact]
     public void Frames_for_a_paused_node_wait_up_to_a_bound_and_the_rest_is_lost()
     {
         StoreCluster cluster = StoreCluster.Start();
@@ -227,6 +241,55 @@ public class StoreClusterTests
             cluster.Network.Delivered - delivered + cluster.Network.Dropped - dropped);
         Assert.InRange(cluster.Network.Duplicated, sent / 10, sent / 4);
         Assert.InRange(cluster.Network.Delayed, sent / 10, sent / 3);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_second_instance_is_opened_beside_the_first_which_only_its_fencing_stops(bool isLeader)
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "before");
+        NodeName node = isLeader ? cluster.Leader() : cluster.Followers()[0];
+        Replica first = cluster.ReplicaOn(node);
+        // Opening takes a while: its record is not durable yet, but the older instance is fenced.
+        cluster.Disks[node].SlowDown(cluster.Time, Seconds(0.2), Seconds(0.2));
+        Running<(Replica Old, Replica New)> opening =
+            cluster.Begin(() => cluster.OpenSecondInstanceAsync(node, First));
+        cluster.RunFor(Seconds(0.1));
+        Assert.Same(first, cluster.ReplicaOn(node));
+        Assert.Contains("another instance", first.StopReason);
+        cluster.RunUntil(() => opening.HasEnded, Seconds(2), "the second instance is open");
+        (Replica older, Replica younger) = opening.Result;
+        Assert.Same(first, older);
+        Assert.Same(younger, cluster.ReplicaOn(node));
+        Assert.True(younger.Incarnation > older.Incarnation);
+        cluster.Put(client, "k", "after");
+        cluster.WaitForEqualReplicas();
+    }
+
+    [Fact]
+    public void While_two_instances_are_open_both_are_ticked_and_given_every_frame()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        NodeName node = cluster.Followers()[0];
+        Replica older = cluster.ReplicaOn(node);
+        NodeLife life = cluster.LifeOf(node);
+        Replica younger = cluster.Run(() => Replica.OpenAsync(cluster.Nodes[node],
+            cluster.Nodes[node].OwnGroups.First(), life.Lane));
+        life.SecondInstances.Add(younger);
+        cluster.RunFor(Seconds(5));
+        // Given no frames it would not know the leader; given no ticks the older would not have noticed its fence.
+        Assert.Equal(cluster.Leader(), younger.Leader);
+        Assert.Equal(cluster.ReplicaOn(cluster.Leader()).Status.Commit, younger.Status.Commit);
+        Assert.NotNull(older.StopReason);
+        // Alone it is ticked too: it misses its leader.
+        cluster.Isolate(node);
+        cluster.RunFor(Seconds(5));
+        Assert.Equal("pre-candidate", younger.Status.Role);
     }
 
     private static void WaitUntilNothingIsUnderWay(StoreCluster cluster)

@@ -136,6 +136,120 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void A_slow_disk_takes_its_time_for_writes_and_flushes_and_keeps_their_order()
+    {
+        var scheduler = new DeterministicScheduler();
+        var time = new VirtualTime(scheduler);
+        var disk = new SimulatedDisk(3);
+        disk.SlowDown(time, TimeSpan.FromMilliseconds(5), TimeSpan.FromMilliseconds(20));
+        var took = new List<TimeSpan>();
+        var order = new List<int>();
+        TimeSpan Timed(Func<IDiskFile, Task> work)
+        {
+            TimeSpan start = time.Now, end = start;
+            _ = scheduler.Start(async () =>
+            {
+                await work(await disk.OpenAsync("a", create: true));
+                end = time.Now;
+            });
+            time.Advance(TimeSpan.FromSeconds(5));
+            return end - start;
+        }
+
+        for (int i = 0; i < 20; i++) took.Add(Timed(file => file.WriteAsync(0, new byte[10]).AsTask()));
+        Assert.All(took, t => Assert.InRange(t.TotalMilliseconds, 5, 20));
+        Assert.True(took.Distinct().Count() > 10);
+        Assert.InRange(Timed(file => file.WriteAndFlushAsync(0, new byte[10]).AsTask()).TotalMilliseconds, 10, 40);
+        Assert.Equal(TimeSpan.Zero, Timed(file => file.ReadAsync(0, new byte[10]).AsTask()));
+        Timed(file => Task.WhenAll(Enumerable.Range(0, 20).Select(async i =>
+        {
+            await file.WriteAsync(0, new byte[10]);
+            order.Add(i);
+        })));
+        Assert.Equal(Enumerable.Range(0, 20), order);
+        disk.SlowDown(time, TimeSpan.Zero, TimeSpan.Zero);
+        Assert.Equal(TimeSpan.Zero, Timed(file => file.WriteAndFlushAsync(0, new byte[10]).AsTask()));
+    }
+
+    [Fact]
+    public void A_random_crash_leaves_the_batch_under_way_whole_torn_or_not_at_all()
+    {
+        var found = new SortedDictionary<string, int> { ["none"] = 0, ["torn"] = 0, ["whole"] = 0 };
+        for (int seed = 0; seed < 60; seed++)
+        {
+            var machine = new Machine(new SimulatedDisk(seed)) { Logger = new LogLines() };
+            machine.Open();
+            Replica replica = machine.OpenReplica(Machine.G1);
+            replica.Write(Machine.Entries(1, 1));
+            machine.Disk.HangFlushes();
+            replica.Submit(Machine.Entries(2, 1, bytes: 1500));
+            machine.Scheduler.RunUntilIdle();
+            machine.Reopen(CrashLoss.Random);
+            int entries = machine.OpenReplica(Machine.G1).State.Entries.Length;
+            bool cut = ((LogLines)machine.Logger).Lines.Exists(line => line.Contains("unfinished batch", StringComparison.Ordinal));
+            Assert.False(cut && entries == 2);
+            found[entries == 2 ? "whole" : cut ? "torn" : "none"]++;
+        }
+        Assert.All(found, outcome => Assert.True(outcome.Value >= 3, string.Join(" ", found)));
+    }
+
+    [Fact]
+    public void Rot_before_the_last_batch_is_noticed_by_every_restart()
+    {
+        var places = new SortedSet<string>();
+        for (int seed = 0; seed < 200; seed++)
+        {
+            var random = new Random(seed);
+            var machine = new Machine(new SimulatedDisk(seed), segmentBytes: 16 << 10);
+            machine.Open();
+            Replica replica = machine.OpenReplica(Machine.G1);
+            for (int i = random.Next(1, 60); i > 0; i--)
+                replica.Write(Machine.Entries(replica.Number + 1, 1, bytes: random.Next(1, 3000)));
+            // What is not durable is no batch yet.
+            machine.Disk.HangFlushes();
+            replica.Submit(Machine.Entries(replica.Number + 1, 1, bytes: 700));
+            machine.Scheduler.RunUntilIdle();
+            (string path, long offset) = Assert.NotNull(machine.Disk.RotDurable(random));
+            places.Add(path);
+            machine.PowerCrash((CrashLoss)random.Next(3));
+            CorruptionException refused = Assert.Throws<CorruptionException>(() => machine.Open());
+            Assert.Equal(path, refused.Path);
+            Assert.True(refused.OffsetBytes <= offset, $"seed {seed}: {refused.Message}, but it is at {offset}");
+        }
+        Assert.True(places.Count > 3, string.Join(" ", places));
+    }
+
+    [Fact]
+    public void A_log_of_one_batch_has_no_place_for_rot()
+    {
+        var machine = new Machine();
+        Assert.Null(machine.Disk.RotDurable(new Random(1)));
+        machine.Open();
+        byte[] before = machine.Disk.ReadAll("log/00000001.log");
+        Assert.Null(machine.Disk.RotDurable(new Random(1)));
+        Assert.Equal(before, machine.Disk.ReadAll("log/00000001.log"));
+    }
+
+    [Fact]
+    public async Task A_wiped_disk_is_empty_and_has_no_faults()
+    {
+        var disk = new SimulatedDisk { FreeBytes = 10_000 };
+        await using IAsyncDisposable held = await disk.LockAsync("lock");
+        IDiskFile file = await MakeAsync(disk, "a", 100);
+        disk.Deny("a");
+        disk.FailNext(DiskOperationKind.Flush);
+        disk.HangFlushes();
+        disk.Wipe();
+        Assert.Empty(disk.Files);
+        await Assert.ThrowsAsync<DiskException>(async () => await file.WriteAsync(0, new byte[1]));
+        disk.Crash(CrashLoss.Nothing);
+        Assert.Empty(disk.Files);
+        await using IAsyncDisposable again = await disk.LockAsync("lock");
+        await MakeAsync(disk, "a", 20_000);
+        Assert.Equal(Content(20_000), disk.ReadAll("a"));
+    }
+
+    [Fact]
     public void Timers_fire_in_order_and_only_when_time_moves()
     {
         var time = new VirtualTime();

@@ -70,6 +70,18 @@ internal sealed class SimulatedContent
         Length = _durableLength;
     }
 
+    /// <summary>What is on the platter.</summary>
+    public byte[] ReadDurable()
+    {
+        byte[] bytes = new byte[_durableLength];
+        foreach ((long sector, byte[] content) in _durable)
+        {
+            int length = (int)Math.Min(SectorBytes, _durableLength - sector * SectorBytes);
+            if (length > 0) content.AsSpan(0, length).CopyTo(bytes.AsSpan((int)(sector * SectorBytes)));
+        }
+        return bytes;
+    }
+
     public SimulatedContent Clone()
     {
         var clone = new SimulatedContent { Length = Length, _durableLength = _durableLength };

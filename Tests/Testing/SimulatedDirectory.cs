@@ -15,6 +15,11 @@ internal sealed class SimulatedDirectory
     /// <summary>The paths of all files.</summary>
     public IEnumerable<string> Files => _current.Where(name => name.Value is not null).Select(name => name.Key);
 
+    /// <summary>The names of files on the platter, in order.</summary>
+    public IEnumerable<KeyValuePair<string, SimulatedContent>> DurableFiles => _durable
+        .Where(name => name.Value is not null)
+        .Select(name => KeyValuePair.Create(name.Key, name.Value!));
+
     /// <summary>The file there; null if there is none.</summary>
     public SimulatedContent? Find(string path) => _current.GetValueOrDefault(path);
 
@@ -59,6 +64,14 @@ internal sealed class SimulatedDirectory
         foreach (string path in _durable.Keys.Where(path => !IsReachable(path)).ToArray()) _durable.Remove(path);
         _current = _durable;
         _durable = new SortedDictionary<string, SimulatedContent?>(_current, StringComparer.Ordinal);
+    }
+
+    /// <summary>Nothing is left.</summary>
+    public void Clear()
+    {
+        _unflushed.Clear();
+        _current.Clear();
+        _durable.Clear();
     }
 
     public void CopyFrom(SimulatedDirectory other)

@@ -67,6 +67,38 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         ReleaseFlushes();
     }
 
+    /// <summary>The disk is lost, and with it all it held and every fault; an empty one is in its place. Whoever has
+    /// files open here can do nothing any more.</summary>
+    public void Wipe()
+    {
+        lock (_lock)
+        {
+            _life++;
+            _offAt = null;
+            _locks.Clear();
+            _denied.Clear();
+            _failures.Clear();
+            _names.Clear();
+            FreeBytes = null;
+        }
+        ReleaseFlushes();
+    }
+
+    /// <summary>Writes and flushes take that long from now on, drawn from the disk's seed; not longer than a moment if
+    /// <paramref name="most"/> is zero. Replaces <see cref="Latency"/>.</summary>
+    public void SlowDown(VirtualTime time, TimeSpan least, TimeSpan most)
+    {
+        if (most == TimeSpan.Zero)
+        {
+            Latency = null;
+            return;
+        }
+        var latencies = new Random(seed ^ 0x1a7e);
+        Latency = operation => operation.Kind is DiskOperationKind.Write or DiskOperationKind.Flush
+            ? new ValueTask(time.AfterAsync(least + (most - least) * latencies.NextDouble()))
+            : ValueTask.CompletedTask;
+    }
+
     /// <summary>Refuses all operations on paths that begin so.</summary>
     public void Deny(string pathPrefix)
     {
@@ -105,6 +137,27 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     public void Rot(string path, long offset, byte mask = 1)
     {
         lock (_lock) Existing(path).Rot(offset, mask);
+    }
+
+    /// <summary>
+    /// Flips a bit in a durable batch of the live log that is not its last one, so that no crash explains it: a restart
+    /// must notice. Null, and nothing changes, if there is no such batch.
+    /// </summary>
+    /// <returns>Where the bit is.</returns>
+    public (string Path, long Offset)? RotDurable(Random random)
+    {
+        lock (_lock)
+        {
+            List<LogBatch> batches = LogBatch.FindLive(_names.DurableFiles);
+            if (batches.Count < 2) return null;
+            LogBatch batch = batches[random.Next(batches.Count - 1)];
+            byte[] durable = Existing(batch.Path).ReadDurable();
+            long offset;
+            do offset = batch.Offset + random.Next(batch.LengthBytes);
+            while (!SectorOf(durable, offset).ContainsAnyExcept((byte)0));
+            Existing(batch.Path).Rot(offset, (byte)(1 << random.Next(8)));
+            return (batch.Path, offset);
+        }
     }
 
     /// <summary>A file's bytes as the system sees them.</summary>
@@ -269,6 +322,12 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         DiskFailure reported = _failures[planned].Failure;
         _failures.RemoveAt(planned);
         throw Failure(reported, operation.Kind.ToString(), operation.Path);
+    }
+
+    private static ReadOnlySpan<byte> SectorOf(byte[] content, long offset)
+    {
+        int start = (int)(offset - offset % SimulatedContent.SectorBytes);
+        return content.AsSpan(start, Math.Min(SimulatedContent.SectorBytes, content.Length - start));
     }
 
     private SimulatedContent Existing(string path) =>

@@ -122,6 +122,71 @@ public class LeadershipTests
         Assert.True(reads.Count(r => r.AfterWrite) > 20, $"seed {seed}: too few reads came after the write");
     }
 
+    [Fact]
+    public void Leadership_is_handed_to_the_replica_that_is_asked_for()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        NodeName before = cluster.Leader();
+        NodeName target = cluster.Followers()[1];
+        Term term = cluster.ReplicaOn(before).Status.Term;
+
+        TransferStatus status = cluster.Run(() => cluster.TransferLeadershipAsync(First, target));
+
+        Assert.Equal(TransferStatus.Started, status);
+        cluster.RunUntil(() => cluster.LeaderOf(First) == target, TimeSpan.FromMilliseconds(50), "the target leads");
+        Assert.Equal(term.Next(), cluster.ReplicaOn(target).Status.Term);
+        Assert.Equal("v", cluster.Get(client, "k"));
+        cluster.Put(client, "k", "w");
+        cluster.WaitForEqualReplicas();
+    }
+
+    [Fact]
+    public void A_transfer_that_cannot_be_is_refused_and_changes_nothing()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        NodeName leader = cluster.Leader();
+        NodeName follower = cluster.Followers()[0];
+        Term term = cluster.ReplicaOn(leader).Status.Term;
+        TransferStatus Transfer(NodeName asked, NodeName target)
+        {
+            Replica replica = cluster.ReplicaOn(asked);
+            return cluster.Run(() => replica.TransferLeadershipAsync(target));
+        }
+
+        Assert.Equal(TransferStatus.NotLeader, Transfer(follower, follower));
+        Assert.Equal(TransferStatus.UnknownTarget, Transfer(leader, new NodeName("node-9")));
+        Assert.Equal(TransferStatus.LeadsAlready, Transfer(leader, leader));
+        cluster.RunFor(Seconds(2));
+        Assert.Equal(leader, cluster.Leader());
+        Assert.Equal(term, cluster.ReplicaOn(leader).Status.Term);
+
+        Replica stopped = cluster.ReplicaOn(leader);
+        cluster.Run(() => cluster.OpenSecondInstanceAsync(leader, First));
+        Assert.Equal(TransferStatus.Unavailable, cluster.Run(() => stopped.TransferLeadershipAsync(follower)));
+    }
+
+    [Fact]
+    public void A_transfer_to_a_node_that_is_down_ends_after_an_election_timeout_and_writes_go_on()
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        NodeName leader = cluster.Leader();
+        NodeName down = cluster.Followers()[0];
+        cluster.CrashNode(down);
+
+        Assert.Equal(TransferStatus.Started, cluster.Run(() => cluster.TransferLeadershipAsync(First, down)));
+        GroupReply refused = cluster.Execute(cluster.ReplicaOn(leader), Unsessioned(Operation.OpenSession(1000)));
+        Assert.Equal(GroupReplyStatus.Busy, refused.Status);
+        cluster.RunFor(new ReplicaOptions().ElectionTimeout + Seconds(0.05));
+
+        Assert.Equal(leader, cluster.Leader());
+        cluster.Put(client, "k", "w");
+        Assert.Equal("w", cluster.Get(client, "k"));
+    }
+
     internal static bool Carries<T>(ReadOnlyMemory<byte> frame) where T : RaftMessage
     {
         if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return false;
