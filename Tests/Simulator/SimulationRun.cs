@@ -56,7 +56,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
     public static string Describe(SimulationResult shrunk, SimulationResult failed)
     {
         var text = new StringWriter(CultureInfo.InvariantCulture);
-        text.WriteLine($"  commit: {Commit}");
+        text.WriteLine($"  seed {failed.Options.Seed} failed; commit: {Commit}");
         text.WriteLine($"  replay: dotnet run --project Tests/Simulator -c Release -- {failed.Options.Arguments}");
         if (shrunk.Options.Keep is not null)
         {

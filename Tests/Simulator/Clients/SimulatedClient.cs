@@ -1,6 +1,8 @@
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Orleans.Raft.Testing;
+using Operation = Orleans.Raft.Linearizability.Operation;
+using OperationKind = Orleans.Raft.Linearizability.OperationKind;
 
 namespace Orleans.Raft.Simulator;
 

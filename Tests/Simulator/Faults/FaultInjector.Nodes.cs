@@ -102,6 +102,7 @@ internal sealed partial class FaultInjector
         if (PickUp(random) is not { } victim) return false;
         Note(fault, $"the next flush of {victim}'s log fails");
         _cluster.Disks[victim].FailNext(DiskOperationKind.Flush, "log");
+        _failing.Add(victim);
         return true;
     }
 
@@ -111,17 +112,17 @@ internal sealed partial class FaultInjector
         long free = random.Next(0, 100 << 10);
         Note(fault, $"{victim}'s disk has only {free} bytes left");
         _cluster.Disks[victim].FreeBytes = free;
-        After(fault, () =>
-        {
-            _cluster.Disks[victim].FreeBytes = null;
-            if (_cluster.StartFailure.Remove(victim)) StartIfDown(victim);
-        });
+        After(fault, () => _cluster.Disks[victim].FreeBytes = null);
         return true;
     }
 
-    /// <summary>Whether a node could not start because its disk was full: it will, once there is room.</summary>
-    private bool IsForWantOfSpace(NodeName name, Exception failure) => _cluster.Disks[name].FreeBytes is not null
-        && failure is DiskException { Failure: DiskFailure.Full };
+    /// <summary>Whether a node may refuse to start for the time being: its disk is full, or failed just then.</summary>
+    private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && (disk.Failure switch
+    {
+        DiskFailure.Full => _cluster.Disks[name].FreeBytes is not null,
+        DiskFailure.Io => _failing.Remove(name),
+        _ => false,
+    });
 
     private bool Drift(Fault fault, Random random)
     {
@@ -152,20 +153,20 @@ internal sealed partial class FaultInjector
         if (replicas.Count == 0) return false;
         GroupId group = replicas[random.Next(replicas.Count)].Group;
         Note(fault, $"a second instance of {group} opens on {victim}");
-        _cluster.OpenSecondInstance(victim, group);
+        _ = _cluster.OpenSecondInstanceAsync(victim, group);
         return true;
     }
 
     private bool Transfer(Fault fault, Random random)
     {
-        GroupId group = new((uint)random.Next(_cluster.GroupCount) + 1);
+        GroupId group = _groups[random.Next(_groups.Count)];
         if (_cluster.LeaderOf(group) is not { } leader) return false;
         NodeName[] others = [.. _cluster.Nodes.Values.Where(node => node.Name != leader && node.Find(group) is not null)
             .Select(node => node.Name)];
         if (others.Length == 0) return false;
         NodeName to = others[random.Next(others.Length)];
         Note(fault, $"{leader} hands {group} to {to}");
-        _cluster.TransferLeadership(group, to);
+        _ = _cluster.Begin(() => _cluster.TransferLeadershipAsync(group, to));
         return true;
     }
 

@@ -15,8 +15,13 @@ internal sealed partial class FaultInjector
     private readonly PriorityQueue<Action, (TimeSpan At, int Number)> _ends = new();
     private readonly SortedDictionary<FaultKind, int> _counts = [];
     private readonly SortedSet<NodeName> _awaited = [];
+
+    // Nodes of which a flush will fail, or did.
+    private readonly SortedSet<NodeName> _failing = [];
+
     private readonly NetworkFaults _calmNetwork;
     private readonly double _calmClientLoss;
+    private IReadOnlyList<GroupId> _groups = [];
     private TimeSpan _start = TimeSpan.MaxValue / 2;
     private int _ending;
 
@@ -46,7 +51,11 @@ internal sealed partial class FaultInjector
         && _cluster.Names.All(name => name == Lost ? _cluster.StartFailure.ContainsKey(name) : _cluster.Nodes.ContainsKey(name));
 
     /// <summary>Faults are counted from here on.</summary>
-    public void Begin(TimeSpan start) => _start = start;
+    public void Begin(IReadOnlyList<GroupId> groups)
+    {
+        _groups = groups;
+        _start = _cluster.Time.Now;
+    }
 
     /// <summary>When something is to begin or end; null if nothing is.</summary>
     public TimeSpan? Next
@@ -175,10 +184,18 @@ internal sealed partial class FaultInjector
         {
             if (name == Lost)
             {
-                if (_awaited.Remove(name)) _trace.Note($"{name} refuses to start: {failure.Message}");
+                if (!_awaited.Remove(name)) continue;
+                _trace.Note($"{name} refuses to start: {failure.Message}");
+                _cluster.CrashNode(name);
                 continue;
             }
-            if (IsForWantOfSpace(name, failure)) continue;
+            if (IsExcused(name, failure))
+            {
+                _trace.Note($"{name} could not start: {failure.Message}");
+                _cluster.StartFailure.Remove(name);
+                In(TimeSpan.FromMilliseconds(500), () => StartIfDown(name));
+                continue;
+            }
             _violated($"{name} could not start: {failure}");
         }
     }

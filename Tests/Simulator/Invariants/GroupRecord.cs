@@ -4,7 +4,11 @@ namespace Orleans.Raft.Simulator;
 
 /// <summary>An entry as it was when first seen committed.</summary>
 /// <param name="CommittedIn">The term of the replica that was first seen to have committed it.</param>
-internal readonly record struct CommittedEntry(Term Term, uint Checksum, Term CommittedIn);
+internal readonly record struct CommittedEntry(Term Term, uint Checksum, Term CommittedIn)
+{
+    /// <summary>Committed, but no longer to be seen when it was noticed.</summary>
+    public static readonly CommittedEntry Unseen;
+}
 
 /// <summary>All that was ever seen of one group.</summary>
 internal sealed class GroupRecord(GroupId group)

@@ -40,8 +40,7 @@ internal sealed partial class InvariantChecker
         if (reply.Term > record.PromisedTerm) record.PromisedTerm = reply.Term;
         bool isNewer = reply.Term > record.AcknowledgedIn
             || (reply.Term == record.AcknowledgedIn && reply.MatchIndex > record.Acknowledged.Index);
-        if (!isNewer || !cluster.Nodes.TryGetValue(node, out StoreNode? store)
-            || store.Find(address.Group) is not { } replica
+        if (!isNewer || cluster.YoungestReplicaOf(node, address.Group) is not { } replica
             || !replica.Core.Log.TryTermAt(reply.MatchIndex, out Term term)) return;
         record.AcknowledgedIn = reply.Term;
         record.Acknowledged = new EntryId(term, reply.MatchIndex);

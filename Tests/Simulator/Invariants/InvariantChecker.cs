@@ -21,8 +21,8 @@ internal sealed partial class InvariantChecker(
 
     public void Check()
     {
-        foreach (StoreNode node in cluster.Nodes.Values)
-            foreach (Replica replica in node.Replicas) Check(node.Name, replica);
+        foreach (NodeName node in cluster.Nodes.Keys)
+            foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
     }
 
     private GroupRecord Of(GroupId group)
@@ -89,27 +89,21 @@ internal sealed partial class InvariantChecker(
     /// <summary>Raft §5.4.3: nobody commits another entry at an index.</summary>
     private void NoteCommits(GroupRecord group, ReplicaRecord record, NodeName node, RaftNode core)
     {
+        List<CommittedEntry> committed = group.Committed;
         for (ulong index = record.Commit.Value + 1; index <= core.CommitIndex.Value; index++)
         {
-            if (!core.Log.TryTermAt(new LogIndex(index), out Term term)) continue;
-            if (!group.Entries.TryGetValue(new EntryId(term, new LogIndex(index)), out (Term Before, uint Checksum) entry))
+            var id = new EntryId(core.Log.TryTermAt(new LogIndex(index), out Term term) ? term : Term.Zero, new LogIndex(index));
+            if (!group.Entries.TryGetValue(id, out (Term Before, uint Checksum) entry))
             {
-                // A snapshot's last entry, which this replica never had: others must have committed it.
-                if (index > (ulong)group.Committed.Count)
-                    violated($"{node} {group.Group} has a snapshot of {index} that nobody was seen to commit");
+                // Within one step it was committed and compacted, or came with a snapshot: another replica has it.
+                if (index > (ulong)committed.Count) committed.Add(CommittedEntry.Unseen);
                 continue;
             }
-            if (index <= (ulong)group.Committed.Count)
-            {
-                CommittedEntry known = group.Committed[(int)index - 1];
-                if (known.Term != term || known.Checksum != entry.Checksum)
-                    violated($"{node} {group.Group} committed i{index}@{term} where i{index}@{known.Term} is committed");
-                continue;
-            }
-            if (index != (ulong)group.Committed.Count + 1)
-                violated($"{node} {group.Group} committed i{index}, and only {group.Committed.Count} before it were "
-                    + "seen");
-            group.Committed.Add(new CommittedEntry(term, entry.Checksum, core.Term));
+            var present = new CommittedEntry(term, entry.Checksum, core.Term);
+            if (index > (ulong)committed.Count) committed.Add(present);
+            else if (committed[(int)index - 1] == CommittedEntry.Unseen) committed[(int)index - 1] = present;
+            else if (committed[(int)index - 1] is var known && (known.Term != term || known.Checksum != entry.Checksum))
+                violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
         }
     }
 
@@ -122,7 +116,7 @@ internal sealed partial class InvariantChecker(
         group.Leaders[core.Term] = node;
         for (int i = group.Committed.Count - 1; i >= 0; i--)
         {
-            if (group.Committed[i].CommittedIn >= core.Term) continue;
+            if (group.Committed[i].CommittedIn >= core.Term || group.Committed[i] == CommittedEntry.Unseen) continue;
             var id = new EntryId(group.Committed[i].Term, new LogIndex((ulong)i + 1));
             bool isThere = id.Index < core.Log.Compacted.Index
                 || (core.Log.TryTermAt(id.Index, out Term term) && term == id.Term);
