@@ -80,12 +80,12 @@ public sealed class NodeStorage : INodeStorage
         else await DataDirectory.FlushIdentityAsync(disk);
 
         var gate = new ActivityGate();
-        RecoveredLog recovered = await new LogRecovery(disk, store, options.Logger).RunAsync();
+        RecoveredLog recovered = await new LogRecovery(disk, store, options).RunAsync();
         try
         {
             SnapshotStore snapshots = await SnapshotStore.OpenAsync(
                 disk, recovered.Groups.Values.Select(group => group.Meta.Snapshot).OfType<SnapshotFile>(), gate,
-                options.Logger);
+                options);
             var log = new WriteAheadLog(disk, store, options, recovered, snapshots, gate);
             options.Logger.Opened(disk.Description, store, recovered.Groups.Count, recovered.Segments.Count,
                 recovered.NextSequence);

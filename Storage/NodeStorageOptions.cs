@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage;
 
@@ -24,6 +25,9 @@ public sealed record NodeStorageOptions
     public int MaxBatchBytes { get; init; } = 16 << 20;
 
     public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
+    internal FaultPoints Faults { get; init; }
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()

@@ -74,6 +74,8 @@ public sealed class StoreNode : IAsyncDisposable
 
     internal ILogger Logger => _options.Logger;
 
+    internal FaultPoints Faults => _options.Faults;
+
     internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
 
     /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before
@@ -198,6 +200,7 @@ public sealed class StoreNode : IAsyncDisposable
             NewStoreId = () => seeds.NextGuid(),
             SegmentBytes = options.LogSegmentBytes,
             Logger = options.Logger,
+            Faults = options.Faults,
         });
         try
         {

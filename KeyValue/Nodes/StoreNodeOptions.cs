@@ -37,6 +37,10 @@ public sealed record StoreNodeOptions
 
     public required ILogger Logger { get; init; }
 
+    /// <summary>Deliberate bugs, for tests that must find them; the node passes them on to its storage and replicas.
+    /// None.</summary>
+    internal FaultPoints Faults { get; init; }
+
     public const int DefaultGroups = 4;
     public const int MaxGroups = 4096;
 

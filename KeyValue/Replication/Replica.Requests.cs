@@ -110,7 +110,9 @@ public sealed partial class Replica
     {
         while (_pendingWrites.TryPeek(out request) && request.Entry.Index <= entry.Index)
         {
-            if (request.Entry == entry) return true;
+            bool isIts = request.Entry == entry
+                || (_faults.Has(FaultPoint.WriteAnsweredByIndex) && request.Entry.Index == entry.Index);
+            if (isIts) return true;
             _pendingWrites.Dequeue();
             // Another leader's entry took the place of this one.
             Answer(request, GroupReply.Of(GroupReplyStatus.Unknown));
@@ -148,8 +150,10 @@ public sealed partial class Replica
             _host.Formation.Limits.SessionTimeoutMilliseconds / 20.0)) return;
         _lastTimeAdvance = now;
         var command = new CommandBatchWriter();
-        command.AddUnsessioned(
-            Operation.AdvanceTime(start.GroupTimeMilliseconds + (long)(now - start.At).TotalMilliseconds));
+        long groupTime = _faults.Has(FaultPoint.GroupTimeFromLocalClock)
+            ? (long)now.TotalMilliseconds
+            : start.GroupTimeMilliseconds + (long)(now - start.At).TotalMilliseconds;
+        command.AddUnsessioned(Operation.AdvanceTime(groupTime));
         _node.Propose(command.ToArray(), now, out _);
     }
 
@@ -174,7 +178,11 @@ public sealed partial class Replica
     private void OnReadFailed(ulong id)
     {
         if (!_readsAwaitingIndex.Remove(id, out List<RequestInput>? requests)) return;
-        foreach (RequestInput request in requests) SendElsewhere(request);
+        foreach (RequestInput request in requests)
+        {
+            if (_faults.Has(FaultPoint.ReadServedAfterSteppingDown)) ServeRead(request);
+            else SendElsewhere(request);
+        }
     }
 
     private void ServeReads()
@@ -183,7 +191,7 @@ public sealed partial class Replica
         for (int i = 0; i < _readsAwaitingApply.Count; i++)
         {
             (LogIndex index, TimeSpan since, RequestInput request) = _readsAwaitingApply[i];
-            if (index <= _node.LastApplied) ServeRead(request);
+            if (index <= _node.LastApplied || _faults.Has(FaultPoint.ReadServedBeforeApplied)) ServeRead(request);
             // A replica that is far behind would keep its callers for long; another one can serve them.
             else if (_host.Now - since > 4 * _options.ElectionTimeout) SendElsewhere(request);
             else _readsAwaitingApply[kept++] = (index, since, request);

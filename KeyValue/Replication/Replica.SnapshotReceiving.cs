@@ -15,7 +15,7 @@ public sealed partial class Replica
         if (chunk.Term != _node.Term || from != _node.Leader) return;
         // A whole snapshot waits for the core's word in this very turn.
         if (_receiving is { State: not null }) return;
-        if (chunk.Snapshot.Index <= _node.CommitIndex)
+        if (chunk.Snapshot.Index <= _node.CommitIndex && !_faults.Has(FaultPoint.SnapshotOverNewerState))
         {
             Acknowledge(from, chunk, chunk.TotalBytes);
             OfferSnapshot(from, chunk.Term, chunk.Snapshot);
@@ -36,7 +36,8 @@ public sealed partial class Replica
                 Acknowledge(from, chunk, 0);
                 return;
             }
-            _receiving = new SnapshotReceiving(from, chunk, new GroupStateDecoder(_host.Formation.Limits));
+            _receiving = new SnapshotReceiving(from, chunk,
+                new GroupStateDecoder(_host.Formation.Limits) { Faults = _faults });
         }
         if (_receiving.IsWorking) return;
         if (chunk.OffsetBytes != _receiving.NextOffsetBytes)
@@ -60,7 +61,9 @@ public sealed partial class Replica
             {
                 receiving.State = receiving.Decoder.Complete();
                 file = await receiving.Writer.FinishAsync();
-                if (file.Checksum != receiving.FileChecksum || receiving.State.LastApplied != receiving.Snapshot)
+                bool isWhole = file.Checksum == receiving.FileChecksum
+                    || _faults.Has(FaultPoint.ReceivedSnapshotUnchecked);
+                if (!isWhole || receiving.State.LastApplied != receiving.Snapshot)
                     throw new InvalidDataException($"the snapshot {receiving.Snapshot} arrived damaged");
             }
             Post(new ContinuationInput(replica => replica.OnPartTaken(receiving, chunk, file), evenIfStopped: true));

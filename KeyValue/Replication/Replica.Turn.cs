@@ -105,7 +105,7 @@ public sealed partial class Replica
         if (_node.Role == _lastRole && _node.Term == _lastTerm && _node.Leader == _lastLeader) return;
         if (_lastRole == Role.Leader && (_node.Role != Role.Leader || _node.Term != _lastTerm))
         {
-            AbandonWrites();
+            if (!_faults.Has(FaultPoint.WriteAnsweredByIndex)) AbandonWrites();
             StopSending();
         }
         if (_node.Role == Role.Leader) _leaderTimeBase = null;

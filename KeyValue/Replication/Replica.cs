@@ -22,6 +22,7 @@ public sealed partial class Replica : IPersistenceObserver
     private readonly ReplicaOptions _options;
     private readonly GroupDescriptor _placement;
     private readonly ILogger _logger;
+    private readonly FaultPoints _faults;
 
     private readonly Lock _inboxLock = new();
     private List<ReplicaInput> _inbox = [];
@@ -51,6 +52,7 @@ public sealed partial class Replica : IPersistenceObserver
         _scheduler = scheduler;
         _options = host.ReplicaOptions;
         _logger = host.Logger;
+        _faults = host.Faults;
         _snapshotLengthBytes = storage.Snapshot?.LengthBytes ?? 0;
         // Groups that are written alike would else all take their snapshots at the same moment, on all nodes.
         _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
@@ -112,8 +114,8 @@ public sealed partial class Replica : IPersistenceObserver
     {
         IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group);
         GroupState state = storage.Recovered.Snapshot is { } file
-            ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits)
-            : new GroupState(placement, host.Formation.Limits);
+            ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults)
+            : new GroupState(placement, host.Formation.Limits) { Faults = host.Faults };
         ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
         var options = new RaftOptions
         {
@@ -124,6 +126,7 @@ public sealed partial class Replica : IPersistenceObserver
             ElectionTimeout = host.ReplicaOptions.ElectionTimeout,
             HeartbeatInterval = host.ReplicaOptions.HeartbeatInterval,
             LeaseDriftMargin = host.ReplicaOptions.ElectionTimeout / 10,
+            Faults = host.Faults,
         };
         var node = new RaftNode(options, storage.Recovered.State, host.Now);
         return new Replica(host, storage, node, state, placement, scheduler);

@@ -10,13 +10,14 @@ public sealed partial class GroupState
     {
         public Restoration(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
             long groupTimeMilliseconds,
-            ulong nextSession)
+            ulong nextSession, FaultPoints faults)
         {
             State = new GroupState(descriptor, limits)
             {
                 LastApplied = lastApplied,
                 GroupTimeMilliseconds = groupTimeMilliseconds,
                 _nextSession = nextSession,
+                Faults = faults,
             };
         }
 

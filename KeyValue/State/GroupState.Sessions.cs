@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
@@ -21,7 +22,7 @@ public sealed partial class GroupState
     {
         if (sequence < session.First) return AnswerStatus.SequenceTooOld;
         if (sequence - session.First >= (ulong)Limits.SessionWindow) return AnswerStatus.WindowExceeded;
-        if (session.TryGetKept(sequence, out Outcome kept)) return kept;
+        if (session.TryGetKept(sequence, out Outcome kept) && !Faults.Has(FaultPoint.RetryAppliedTwice)) return kept;
         Outcome outcome = Write(operation);
         // Only an answer that carries a value can be too large, and what leads to such a one changes nothing.
         if (outcome.Value is not null && session.KeptBytes + outcome.Value.Length > Limits.SessionAnswerBytes)

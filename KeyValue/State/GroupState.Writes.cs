@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <content>What each operation does to the keys. Everything is checked before anything is changed.</content>
@@ -14,7 +16,7 @@ public sealed partial class GroupState
             case OperationKind.OpenSession or OperationKind.AdvanceTime:
                 return AnswerStatus.Malformed;
         }
-        if (!Descriptor.Contains(operation.Key)) return AnswerStatus.WrongRange;
+        if (!Owns(operation.Key)) return AnswerStatus.WrongRange;
         switch (operation.Kind)
         {
             case OperationKind.Append:
@@ -26,6 +28,9 @@ public sealed partial class GroupState
                 return AnswerStatus.Ok;
         }
     }
+
+    private bool Owns(ReadOnlySpan<byte> key) =>
+        Descriptor.Contains(key) || Faults.Has(FaultPoint.RangeUnchecked);
 
     /// <summary>Sets a key to the operation's value, or removes it if the operation has none.</summary>
     private void Store(in ParsedOperation operation)
@@ -63,7 +68,7 @@ public sealed partial class GroupState
         for (long i = 0; i < batch.Number; i++)
         {
             ParsedOperation.TryReadWrite(ref check, Limits, ref write);
-            if (!Descriptor.Contains(write.Key)) return AnswerStatus.WrongRange;
+            if (!Owns(write.Key)) return AnswerStatus.WrongRange;
         }
         var writes = new ByteReader(batch.Writes);
         for (long i = 0; i < batch.Number; i++)

@@ -53,6 +53,8 @@ public sealed partial class GroupState
     /// <summary>Advanced by logged commands only; sessions expire by it.</summary>
     public long GroupTimeMilliseconds { get; private set; }
 
+    internal FaultPoints Faults { get; init; }
+
     public int SessionCount => _sessions.Count;
 
     /// <summary>Keys in all column families.</summary>
@@ -96,8 +98,11 @@ public sealed partial class GroupState
         _stamp++;
         var families = Array.ConvertAll(_families, family => family.Snapshot());
         return new GroupStateSnapshot(Descriptor, Limits, LastApplied, GroupTimeMilliseconds, _nextSession,
-            [.. _sessions.Values], families, MemoryBytes);
+            SessionsForSnapshot(), families, MemoryBytes);
     }
+
+    private Session[] SessionsForSnapshot() =>
+        Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
 
     private void ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
     {

@@ -33,6 +33,8 @@ public sealed class GroupStateDecoder
         _lastKey = new byte[limits.MaxKeyBytes];
     }
 
+    internal FaultPoints Faults { get; init; }
+
     private enum Part
     {
         Head,
@@ -113,7 +115,7 @@ public sealed class GroupStateDecoder
         if (time > long.MaxValue || nextSession == 0 || _sessionsLeft > (uint)_limits.MaxSessions)
             throw Malformed("a number in its head is out of bounds");
         _state = new GroupState.Restoration(GroupDescriptor.Decode(descriptor), _limits,
-            new EntryId(new Term(term), new LogIndex(index)), (long)time, nextSession);
+            new EntryId(new Term(term), new LogIndex(index)), (long)time, nextSession, Faults);
         _part = _sessionsLeft > 0 ? Part.Session : Part.Family;
     }
 

@@ -2,7 +2,7 @@ namespace Orleans.Raft.Core;
 
 /// <summary>A leader's view of one follower. Lives for one term of leadership. Raft figure 2, "volatile state on
 /// leaders".</summary>
-internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now)
+internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now, FaultPoints faults)
 {
     private readonly Deque<InFlightAppend> _inFlight = new();
 
@@ -80,7 +80,7 @@ internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now)
     /// <summary>Takes a durable acknowledgement; false if it says nothing new.</summary>
     public bool Acknowledge(LogIndex match)
     {
-        if (match <= Match) return false;
+        if (match <= Match && !faults.Has(FaultPoint.MatchIndexLowered)) return false;
         Match = match;
         Next = LogIndex.Max(Next, match.Next());
         while (_inFlight.Count > 0 && _inFlight[0].Last <= match) InFlightBytes -= _inFlight.PopFront().Bytes;

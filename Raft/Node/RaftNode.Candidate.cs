@@ -29,7 +29,11 @@ public sealed partial class RaftNode
         _votedFor = Id;
         EnterCampaign(Role.Candidate);
         foreach (ReplicaId other in _others)
-            SendWhenTermIsDurable(other, new RequestVote(Term, _log.Last, isTransfer));
+        {
+            var request = new RequestVote(Term, _log.Last, isTransfer);
+            if (_faults.Has(FaultPoint.VoteRequestBeforeDurable)) Send(other, request);
+            else SendWhenTermIsDurable(other, request);
+        }
     }
 
     private void EnterCampaign(Role role)

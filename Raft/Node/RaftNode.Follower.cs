@@ -55,7 +55,7 @@ public sealed partial class RaftNode
     private void HandleHeartbeat(ReplicaId from, Heartbeat heartbeat)
     {
         FollowLeader(from);
-        AdvanceCommit(LogIndex.Min(heartbeat.Commit, Agreed));
+        AdvanceCommit(LogIndex.Min(heartbeat.Commit, CommitBound(Agreed)));
         SendWhenTermIsDurable(from, new HeartbeatReply(Term, heartbeat.Round, Agreed));
     }
 
@@ -73,8 +73,7 @@ public sealed partial class RaftNode
             entries = entries[1..];
         }
 
-        if (append.Previous.Index > CommitIndex
-            && (!_log.TryTermAt(append.Previous.Index, out Term term) || term != append.Previous.Term))
+        if (append.Previous.Index > CommitIndex && !HasPrevious(append.Previous))
         {
             Reject(from, append.Previous.Index);
             return;
@@ -82,7 +81,7 @@ public sealed partial class RaftNode
 
         // Only a real conflict truncates: a late message must not undo what a newer one appended.
         while (!entries.IsEmpty && entries[0].Index <= _log.LastIndex
-            && _log.TermAt(entries[0].Index) == entries[0].Term)
+            && _log.TermAt(entries[0].Index) == entries[0].Term && !_faults.Has(FaultPoint.LogTruncatedOnMatch))
             entries = entries[1..];
         if (!entries.IsEmpty)
         {
@@ -93,9 +92,16 @@ public sealed partial class RaftNode
         }
 
         _agreed = LogIndex.Max(_agreed, last);
-        AdvanceCommit(LogIndex.Min(append.LeaderCommit, last));
+        AdvanceCommit(LogIndex.Min(append.LeaderCommit, CommitBound(last)));
         Acknowledge(last);
     }
+
+    private bool HasPrevious(EntryId previous) => _log.TryTermAt(previous.Index, out Term term)
+        && (term == previous.Term || _faults.Has(FaultPoint.PreviousTermUnchecked));
+
+    // Nothing after what is known to agree with the leader is committed here, wherever the leader's commit is.
+    private LogIndex CommitBound(LogIndex agreed) =>
+        _faults.Has(FaultPoint.CommitPastMatch) ? _log.LastIndex : agreed;
 
     private void RequireAgreesWithCommitted(EntryId entry)
     {
@@ -120,7 +126,8 @@ public sealed partial class RaftNode
         EntryId snapshot = install.Snapshot;
         RequireAgreesWithCommitted(snapshot);
         bool hasIt = _log.TryTermAt(snapshot.Index, out Term term) && term == snapshot.Term;
-        if (snapshot.Index > CommitIndex && !hasIt) ResetToSnapshot(snapshot);
+        bool isNewer = snapshot.Index > CommitIndex || _faults.Has(FaultPoint.SnapshotOverNewerState);
+        if (isNewer && !hasIt) ResetToSnapshot(snapshot);
         else if (snapshot.Index > CommitIndex) AdvanceCommit(snapshot.Index);
         _agreed = LogIndex.Max(_agreed, snapshot.Index);
         Acknowledge(snapshot.Index);
@@ -153,7 +160,9 @@ public sealed partial class RaftNode
     private void SendOwedAcknowledgement(LogIndex atLeast)
     {
         if (!_ackIsOwed || Role != Role.Follower || Leader.IsNone || !IsTermDurable) return;
-        LogIndex match = LogIndex.Min(Agreed, DurableIndex);
+        LogIndex match = _faults.Has(FaultPoint.AcknowledgementBeforeFlush)
+            ? Agreed
+            : LogIndex.Min(Agreed, DurableIndex);
         if (match < atLeast) return;
         Send(Leader, new AppendEntriesReply(Term, match));
         _ackSent = LogIndex.Max(_ackSent, match);

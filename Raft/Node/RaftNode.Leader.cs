@@ -60,7 +60,7 @@ public sealed partial class RaftNode
         Role = Role.Leader;
         SetLeader(Id);
         _progress.Clear();
-        foreach (ReplicaId other in _others) _progress.Add(new Progress(other, _log.LastIndex.Next(), _now));
+        foreach (ReplicaId other in _others) _progress.Add(new Progress(other, _log.LastIndex.Next(), _now, _faults));
         _uncommittedBytes = _log.PayloadBytes(CommitIndex.Next(), _log.LastIndex);
         _noOpIndex = _log.LastIndex.Next();
         _nextHeartbeatAt = _now + _options.HeartbeatInterval;
@@ -133,9 +133,9 @@ public sealed partial class RaftNode
     private void CommitByCounting()
     {
         Span<ulong> matches = _voters.Count <= StackVoters ? stackalloc ulong[_voters.Count] : new ulong[_voters.Count];
-        matches[0] = DurableIndex.Value;
+        matches[0] = (_faults.Has(FaultPoint.LeaderCountsUnflushed) ? _log.LastIndex : DurableIndex).Value;
         for (int i = 0; i < _progress.Count; i++) matches[i + 1] = _progress[i].Match.Value;
         var reached = new LogIndex(_voters.ReachedByQuorum(matches));
-        if (reached >= _noOpIndex) AdvanceCommit(reached);
+        if (reached >= _noOpIndex || _faults.Has(FaultPoint.CommitByOlderTerm)) AdvanceCommit(reached);
     }
 }

@@ -122,7 +122,8 @@ public sealed partial class RaftNode
     private void LowerMarks(LogIndex lastKept)
     {
         _handedIndex = LogIndex.Min(_handedIndex, lastKept);
-        DurableIndex = LogIndex.Min(DurableIndex, lastKept);
+        if (!_faults.Has(FaultPoint.DurableMarkKeptByTruncation)) DurableIndex = LogIndex.Min(DurableIndex, lastKept);
+        if (_faults.Has(FaultPoint.OverwrittenWriteCounts)) return;
         for (int i = 0; i < _writes.Count; i++)
         {
             ref WriteInFlight write = ref _writes[i];

@@ -74,15 +74,17 @@ public sealed partial class RaftNode
     /// </remarks>
     public bool HasLease(TimeSpan now)
     {
-        Advance(now);
-        return Role == Role.Leader && !IsTransferringLeadership && !_timeoutNowWasSent
-            && LastApplied >= _noOpIndex
+        if (!_faults.Has(FaultPoint.LeaseKeptThroughPause)) Advance(now);
+        bool mayBeHandedOver = (IsTransferringLeadership || _timeoutNowWasSent)
+            && !_faults.Has(FaultPoint.LeaseKeptThroughTransfer);
+        return Role == Role.Leader && !mayBeHandedOver && LastApplied >= _noOpIndex
             && _leaseStart is { } start && _now - start < _options.ElectionTimeout - _options.LeaseDriftMargin;
     }
 
     // Raft §8: before its first commit a leader does not know how far the log was committed.
     private bool IsReadRoundDue =>
-        Role == Role.Leader && _readRound == 0 && _waitingReads.Count > 0 && CommitIndex >= _noOpIndex;
+        Role == Role.Leader && _readRound == 0 && _waitingReads.Count > 0
+        && (CommitIndex >= _noOpIndex || _faults.Has(FaultPoint.ReadIndexBeforeNoOp));
 
     private void StartRoundsAnew()
     {
@@ -107,7 +109,8 @@ public sealed partial class RaftNode
     private void StartReadRound()
     {
         (_waitingReads, _readsInRound) = (_readsInRound, _waitingReads);
-        StartRound();
+        bool joinsEarlier = _faults.Has(FaultPoint.ReadJoinsEarlierRound) && _startedRounds.Count > 0;
+        if (!joinsEarlier) StartRound();
         _readRound = _round;
         _readRoundIndex = CommitIndex;
     }
@@ -125,7 +128,8 @@ public sealed partial class RaftNode
         while (_startedRounds.Count > 0 && _startedRounds[0].Number <= reached)
         {
             StartedRound started = _startedRounds.PopFront();
-            if (started.Number > _leaseFloor) _leaseStart = started.At;
+            if (started.Number > _leaseFloor)
+                _leaseStart = _faults.Has(FaultPoint.LeaseFromAnswer) ? _now : started.At;
         }
 
         if (_readRound != 0 && _readRound <= reached) AnswerReadsInRound(_readRoundIndex);
@@ -183,7 +187,8 @@ public sealed partial class RaftNode
 
     private void HandleReadIndexReply(ReadIndexReply reply)
     {
-        if (reply.BootNonce != _options.BootNonce) return; // To an earlier life.
+        // To an earlier life.
+        if (reply.BootNonce != _options.BootNonce && !_faults.Has(FaultPoint.EarlierLifeAnswered)) return;
         int position = _forwarded.FindIndex(forwarded => forwarded.Number == reply.Number);
         if (position < 0) return; // Late: failed meanwhile, or answered.
         foreach (ulong requestId in _forwarded[position].RequestIds)

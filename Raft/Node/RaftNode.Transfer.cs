@@ -24,7 +24,7 @@ public sealed partial class RaftNode
         if (_transferTarget == target) return true;
         _transferTarget = target;
         _transferDeadline = _now + _options.ElectionTimeout;
-        EndLease();
+        if (!_faults.Has(FaultPoint.LeaseKeptThroughTransfer)) EndLease();
         SendTimeoutNowIfCaughtUp(progress);
         return true;
     }

@@ -6,11 +6,12 @@ public sealed partial class RaftNode
     // Written with the term; see RaftNode.Persistence for when it is durable.
     private ReplicaId _votedFor;
 
-    private bool HeardLeaderLately => Role == Role.Leader || _now < _refuseVotesUntil;
+    private bool HeardLeaderLately => Role == Role.Leader
+        || (_now < _refuseVotesUntil && !_faults.Has(FaultPoint.VoteWhileLeaderLives));
 
     private void AnswerPreVote(ReplicaId from, PreVote request)
     {
-        bool granted = request.Term > Term && !HeardLeaderLately && request.Last.IsAtLeastAsUpToDateAs(_log.Last);
+        bool granted = request.Term > Term && !HeardLeaderLately && IsUpToDate(request.Last);
         Send(from, new PreVoteReply(granted ? request.Term : Term, granted));
     }
 
@@ -24,8 +25,9 @@ public sealed partial class RaftNode
             BecomeFollower(request.Term, ReplicaId.None);
         }
 
-        bool isFree = _votedFor == from || (_votedFor.IsNone && Leader.IsNone && !isSticky);
-        if (request.Term < Term || !isFree || !request.Last.IsAtLeastAsUpToDateAs(_log.Last))
+        bool hasVote = _votedFor.IsNone || _faults.Has(FaultPoint.TwoVotesInOneTerm);
+        bool isFree = _votedFor == from || (hasVote && Leader.IsNone && !isSticky);
+        if (request.Term < Term || !isFree || !IsUpToDate(request.Last))
         {
             Send(from, new RequestVoteReply(Term, Granted: false));
             return;
@@ -34,6 +36,11 @@ public sealed partial class RaftNode
         if (Role == Role.PreCandidate) BecomeFollower(Term, ReplicaId.None);
         _votedFor = from;
         ResetElectionDeadline();
-        SendWhenTermIsDurable(from, new RequestVoteReply(Term, Granted: true));
+        var vote = new RequestVoteReply(Term, Granted: true);
+        if (_faults.Has(FaultPoint.VoteBeforeDurable)) Send(from, vote);
+        else SendWhenTermIsDurable(from, vote);
     }
+
+    private bool IsUpToDate(EntryId last) =>
+        last.IsAtLeastAsUpToDateAs(_log.Last) || _faults.Has(FaultPoint.UpToDateCheckDropped);
 }

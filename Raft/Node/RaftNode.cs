@@ -11,6 +11,7 @@ public sealed partial class RaftNode
     private readonly VoterSet _voters;
     private readonly ReplicaId[] _others;
     private readonly RaftLog _log;
+    private readonly FaultPoints _faults;
     private SplitMix64 _random;
 
     // The latest time any input carried.
@@ -32,6 +33,7 @@ public sealed partial class RaftNode
         if (problems.Count > 0) throw new ArgumentException(string.Join(' ', problems), nameof(options));
 
         _options = options;
+        _faults = options.Faults;
         _voters = new VoterSet(options.Voters);
         _others = [.. options.Voters.Where(voter => voter != options.Id)];
         _random = new SplitMix64(options.Seed ^ (options.Id.Value * 0xD6E8FEB86659FD93));
@@ -41,7 +43,9 @@ public sealed partial class RaftNode
         ResetElectionDeadline();
 
         // An earlier life may have confirmed a round just before it ended, so its promise is kept for one timeout.
-        _refuseVotesUntil = Term > Term.Zero ? now + options.ElectionTimeout : now;
+        _refuseVotesUntil = Term > Term.Zero && !_faults.Has(FaultPoint.PromiseForgottenByRestart)
+            ? now + options.ElectionTimeout
+            : now;
         if (_voters.Count == 1) BecomeCandidate(isTransfer: false);
     }
 
@@ -130,8 +134,13 @@ public sealed partial class RaftNode
     /// <summary>The next committed entries to apply, from <see cref="LastApplied"/> on; more may follow after these.
     /// Empty if there are none.</summary>
     /// <param name="maxBytes">Payload bytes; a single larger entry comes alone.</param>
-    public ReadOnlyMemory<LogEntry> NextCommitted(int maxBytes) =>
-        LastApplied == CommitIndex ? default : _log.Slice(LastApplied.Next(), CommitIndex, maxBytes);
+    public ReadOnlyMemory<LogEntry> NextCommitted(int maxBytes)
+    {
+        if (LastApplied == CommitIndex) return default;
+        LogIndex first = LastApplied.Next();
+        if (_faults.Has(FaultPoint.ApplySkipsEntry) && first < CommitIndex) first = first.Next();
+        return _log.Slice(first, CommitIndex, maxBytes);
+    }
 
     /// <summary>Everything up to <paramref name="index"/> is applied to the state machine. An index a snapshot has
     /// overtaken is ignored.</summary>

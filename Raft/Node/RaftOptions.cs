@@ -43,6 +43,9 @@ public sealed record RaftOptions
     /// answers Busy. Default 32 MiB.</summary>
     public int MaxUnflushedBytes { get; init; } = 32 << 20;
 
+    /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
+    internal FaultPoints Faults { get; init; }
+
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()
     {

@@ -85,7 +85,8 @@ internal static class LogFormat
 
     /// <summary>Whether an undamaged batch of that segment begins there.</summary>
     public static bool TryReadBatch(
-        ReadOnlySpan<byte> segment, int offset, ulong segmentId, uint seed, out BatchHeader header, out int bodyLength)
+        ReadOnlySpan<byte> segment, int offset, ulong segmentId, uint seed, out BatchHeader header, out int bodyLength,
+        FaultPoints faults)
     {
         header = default;
         bodyLength = 0;
@@ -96,7 +97,8 @@ internal static class LogFormat
         bodyLength = BinaryPrimitives.ReadInt32LittleEndian(batch[32..]);
         if (bodyLength < 0 || bodyLength > batch.Length - BatchHeaderBytes) return false;
         uint checksum = Crc32C.Append(seed, batch[8..(BatchHeaderBytes + bodyLength)]);
-        if (checksum != BinaryPrimitives.ReadUInt32LittleEndian(batch[4..])) return false;
+        if (checksum != BinaryPrimitives.ReadUInt32LittleEndian(batch[4..])
+            && !faults.Has(FaultPoint.LogChecksumIgnored)) return false;
         header = new BatchHeader(segmentId, BinaryPrimitives.ReadUInt64LittleEndian(batch[16..]),
             BinaryPrimitives.ReadUInt64LittleEndian(batch[24..]),
             (BinaryPrimitives.ReadUInt32LittleEndian(batch[36..]) & SealFlag) != 0);

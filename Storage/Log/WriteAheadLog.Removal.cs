@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.Storage;
 
 /// <summary>
@@ -46,7 +48,7 @@ internal sealed partial class WriteAheadLog
 
     private void CarryOldest()
     {
-        if (!WantsCarrying) return;
+        if (!WantsCarrying || _faults.Has(FaultPoint.IdleGroupDropped)) return;
         LogSegment oldest = _segments[0];
         if (oldest.Pins == 0) return;
         int before = _batch.LengthBytes;
@@ -74,7 +76,9 @@ internal sealed partial class WriteAheadLog
         // Without room for that batch nothing is released: it waits for the next segment.
         if (Head.RoomBytes < LogFormat.BatchHeaderBytes && _batch.IsEmpty) return false;
         int count = 0;
-        while (count < _segments.Count - 1 && _segments[count].Pins == 0) _released.Add(_segments[count++]);
+        bool dropsOldest = _faults.Has(FaultPoint.IdleGroupDropped) && WantsCarrying;
+        while (count < _segments.Count - 1 && (_segments[count].Pins == 0 || (dropsOldest && count == 0)))
+            _released.Add(_segments[count++]);
         _segments.RemoveRange(0, count);
         return count > 0;
     }

@@ -171,7 +171,8 @@ internal sealed partial class WriteAheadLog
     private async ValueTask WriteAsync(bool isSeal)
     {
         ReadOnlyMemory<byte> bytes = _batch.Seal(new BatchHeader(Head.Id, _nextSequence, _segments[0].Id, isSeal));
-        await Head.File.WriteAndFlushAsync(Head.EndBytes, bytes);
+        if (_faults.Has(FaultPoint.LogNotFlushed)) await Head.File.WriteAsync(Head.EndBytes, bytes);
+        else await Head.File.WriteAndFlushAsync(Head.EndBytes, bytes);
         _nextSequence++;
         Head.EndBytes += bytes.Length;
         Head.LengthBytes = Math.Max(Head.LengthBytes, Head.EndBytes);

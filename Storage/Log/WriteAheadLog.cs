@@ -9,6 +9,7 @@ namespace Orleans.Raft.Storage;
 internal sealed partial class WriteAheadLog
 {
     private readonly NodeStorageOptions _options;
+    private readonly FaultPoints _faults;
     private readonly string _description;
     private readonly ActivityGate _gate;
     private readonly SnapshotStore _snapshots;
@@ -47,6 +48,7 @@ internal sealed partial class WriteAheadLog
         ActivityGate gate)
     {
         _options = options;
+        _faults = options.Faults;
         _description = disk.Description;
         _gate = gate;
         _snapshots = snapshots;
@@ -95,7 +97,8 @@ internal sealed partial class WriteAheadLog
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Enqueue(new LogRequest(LogRequestKind.Open, replica, Completion: completion), () =>
         {
-            if (_handles.TryGetValue(group, out ReplicaStorage? older)) older.Fence();
+            if (_handles.TryGetValue(group, out ReplicaStorage? older) && !_faults.Has(FaultPoint.FencedInstanceWrites))
+                older.Fence();
             _handles[group] = replica;
         });
         await completion.Task;

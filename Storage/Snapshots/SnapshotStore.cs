@@ -10,6 +10,7 @@ internal sealed partial class SnapshotStore
     private readonly IDisk _disk;
     private readonly ActivityGate _gate;
     private readonly ILogger _logger;
+    private readonly FaultPoints _faults;
 
     // Guarded by the lock.
     private readonly Lock _lock = new();
@@ -27,11 +28,12 @@ internal sealed partial class SnapshotStore
         public int Readers { get; set; }
     }
 
-    private SnapshotStore(IDisk disk, ActivityGate gate, ILogger logger)
+    private SnapshotStore(IDisk disk, ActivityGate gate, NodeStorageOptions options)
     {
         _disk = disk;
         _gate = gate;
-        _logger = logger;
+        _logger = options.Logger;
+        _faults = options.Faults;
     }
 
     public int RecordedCount
@@ -44,9 +46,9 @@ internal sealed partial class SnapshotStore
 
     /// <summary>Checks that every recorded file is there, then removes all others.</summary>
     public static async ValueTask<SnapshotStore> OpenAsync(
-        IDisk disk, IEnumerable<SnapshotFile> recorded, ActivityGate gate, ILogger logger)
+        IDisk disk, IEnumerable<SnapshotFile> recorded, ActivityGate gate, NodeStorageOptions options)
     {
-        var store = new SnapshotStore(disk, gate, logger);
+        var store = new SnapshotStore(disk, gate, options);
         IReadOnlyList<string> names = await DataDirectory.RefuseForeignAsync(
             disk, DataDirectory.SnapshotDirectory, SnapshotFormat.IsOurs);
         var kept = new HashSet<string>();
@@ -109,7 +111,7 @@ internal sealed partial class SnapshotStore
         _gate.Enter();
         try
         {
-            return new SnapshotWriter(this, _gate, replica, last, await _disk.OpenAsync(path, create: true));
+            return new SnapshotWriter(this, _gate, replica, last, await _disk.OpenAsync(path, create: true), _faults);
         }
         finally
         {
@@ -135,7 +137,7 @@ internal sealed partial class SnapshotStore
             byte[] header = new byte[SnapshotFormat.HeaderBytes];
             int length = await opened.ReadAsync(0, header);
             SnapshotFormat.CheckHeader(opened.Path, header.AsSpan(0, length), file);
-            return new SnapshotReader(file, opened, _gate, () => Release(stored));
+            return new SnapshotReader(file, opened, _gate, () => Release(stored), _faults);
         }
         catch
         {

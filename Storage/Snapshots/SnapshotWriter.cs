@@ -4,7 +4,8 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>Writes one snapshot under a temporary name.</summary>
 internal sealed class SnapshotWriter(
-    SnapshotStore store, ActivityGate gate, ReplicaStorage replica, EntryId last, IDiskFile file) : ISnapshotWriter
+    SnapshotStore store, ActivityGate gate, ReplicaStorage replica, EntryId last, IDiskFile file,
+    FaultPoints faults) : ISnapshotWriter
 {
     private uint _checksum;
     private bool _closed;
@@ -33,7 +34,8 @@ internal sealed class SnapshotWriter(
         try
         {
             var finished = new SnapshotFile(replica.Group, last, LengthBytes, _checksum);
-            await file.WriteAndFlushAsync(0, SnapshotFormat.Header(finished));
+            if (faults.Has(FaultPoint.SnapshotNotFlushed)) await file.WriteAsync(0, SnapshotFormat.Header(finished));
+            else await file.WriteAndFlushAsync(0, SnapshotFormat.Header(finished));
             gate.ThrowIfClosed();
             _closed = true;
             await file.DisposeAsync();

@@ -27,6 +27,9 @@ public sealed record StoreClusterOptions
 
     public ILogger Logger { get; init; } = NullLogger.Instance;
 
+    /// <summary>A deliberate bug, on every node. None.</summary>
+    internal FaultPoints Faults { get; init; }
+
     /// <summary>Changes the options of single nodes, to set them up differently from the others.</summary>
     public Func<StoreNodeOptions, StoreNodeOptions>? PerNode { get; init; }
 }
@@ -221,6 +224,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 Scheduler = life.Lane,
                 Seed = (ulong)_random.NextInt64(),
                 Logger = _options.Logger,
+                Faults = _options.Faults,
             };
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name],
                 Network.For(name));

@@ -1,0 +1,160 @@
+namespace Orleans.Raft.Core;
+
+/// <summary>
+/// Deliberate bugs, one for each place in the code where a test can switch one on. They prove that the tests and the
+/// simulator notice when a rule of <c>docs/safety.md</c> is broken; <c>Tests/Mutations/README.md</c> says which finds
+/// which.
+/// </summary>
+internal enum FaultPoint
+{
+    /// <summary>A replica grants its vote without looking whether another has it. Breaks: at most one leader in a
+    /// term.</summary>
+    TwoVotesInOneTerm,
+
+    /// <summary>A granted vote leaves while it is still being written. Breaks: granted votes leave once
+    /// durable.</summary>
+    VoteBeforeDurable,
+
+    /// <summary>A candidate asks for votes while its term and own vote are still being written. Breaks: vote requests
+    /// leave once both are durable.</summary>
+    VoteRequestBeforeDurable,
+
+    /// <summary>A vote goes to a candidate whose log lacks what the voter has. Breaks: a leader has every committed
+    /// entry (Raft §5.4.1).</summary>
+    UpToDateCheckDropped,
+
+    /// <summary>A replica votes although it has just heard from a leader. Breaks: votes are refused for a timeout after
+    /// hearing a leader, on which leases rest.</summary>
+    VoteWhileLeaderLives,
+
+    /// <summary>A restarted replica votes at once, although its earlier life may have confirmed a lease. Breaks: votes
+    /// are refused for a timeout after a restart.</summary>
+    PromiseForgottenByRestart,
+
+    /// <summary>A follower acknowledges entries that its disk still writes. Breaks: acknowledgements leave once what
+    /// they promise is durable.</summary>
+    AcknowledgementBeforeFlush,
+
+    /// <summary>A leader counts itself for entries that its own disk still writes. Breaks: it counts itself only once
+    /// durable.</summary>
+    LeaderCountsUnflushed,
+
+    /// <summary>After a truncation the new entries pass for durable because the old ones were. Breaks: a truncation
+    /// lowers the durable mark at once.</summary>
+    DurableMarkKeptByTruncation,
+
+    /// <summary>The completion of a write counts for entries that replaced the ones it wrote. Breaks: a completion
+    /// counts only for entries that no later write overwrote.</summary>
+    OverwrittenWriteCounts,
+
+    /// <summary>An append is taken if there is an entry before it, of whatever term. Breaks: logs that agree at an
+    /// entry agree on all before it (Raft §5.3).</summary>
+    PreviousTermUnchecked,
+
+    /// <summary>An append replaces what is stored from its first entry on, even if it is the same. Breaks: a late
+    /// message undoes nothing.</summary>
+    LogTruncatedOnMatch,
+
+    /// <summary>A leader commits an entry of an older term because a majority has it. Breaks: only entries of the own
+    /// term commit by counting (Raft §5.4.2).</summary>
+    CommitByOlderTerm,
+
+    /// <summary>A follower commits as far as the leader did, though the end of its log was never compared with the
+    /// leader's. Breaks: no two replicas commit different entries at an index.</summary>
+    CommitPastMatch,
+
+    /// <summary>An acknowledgement that arrives late sets back what the leader knows of a follower. Breaks: messages
+    /// may be reordered; a match index never falls.</summary>
+    MatchIndexLowered,
+
+    /// <summary>A new leader answers reads before it knows how far the log was committed. Breaks: a read index only
+    /// after an entry of the own term is committed (Raft §8).</summary>
+    ReadIndexBeforeNoOp,
+
+    /// <summary>A read waits for the round that is already under way. Breaks: only rounds started after the request
+    /// count.</summary>
+    ReadJoinsEarlierRound,
+
+    /// <summary>A read index that an earlier life asked for is taken for the answer to this one's request. Breaks: an
+    /// answer to an earlier life is ignored.</summary>
+    EarlierLifeAnswered,
+
+    /// <summary>A leader keeps its lease although it told another to campaign. Breaks: a transfer ends the
+    /// lease.</summary>
+    LeaseKeptThroughTransfer,
+
+    /// <summary>A lease is checked against the time of the last input, which after a pause is long ago. Breaks: a lease
+    /// is checked when the answer is made.</summary>
+    LeaseKeptThroughPause,
+
+    /// <summary>A lease runs from the arrival of the answers instead of from the sending of the round. Breaks: a lease
+    /// runs from the sending of its round.</summary>
+    LeaseFromAnswer,
+
+    /// <summary>A late snapshot replaces a state that has gone on since. Breaks: a snapshot never replaces newer
+    /// state.</summary>
+    SnapshotOverNewerState,
+
+    /// <summary>When several entries are ready to be applied, the first is left out. Breaks: no two replicas apply
+    /// different commands at one index.</summary>
+    ApplySkipsEntry,
+
+    /// <summary>The log writes without flushing. Breaks: flush before acknowledgement.</summary>
+    LogNotFlushed,
+
+    /// <summary>Recovery believes a batch whose checksum is wrong. Breaks: damage is never taken for data.</summary>
+    LogChecksumIgnored,
+
+    /// <summary>A snapshot file is believed although its checksum is wrong. Breaks: whole-file checksum.</summary>
+    SnapshotChecksumIgnored,
+
+    /// <summary>Recovery leaves a torn batch where it is and goes on writing behind it. Breaks: a torn tail is
+    /// cut.</summary>
+    TornTailKept,
+
+    /// <summary>Recovery believes what may be in the page cache only. Breaks: replayed data is flushed before anything
+    /// is sent.</summary>
+    RecoveredNotFlushed,
+
+    /// <summary>The oldest segment goes although an idle group's records are nowhere else. Breaks: what is live is
+    /// carried before its segment goes.</summary>
+    IdleGroupDropped,
+
+    /// <summary>Opening a replica again leaves the older instance in power. Breaks: each opening fences the older
+    /// handle.</summary>
+    FencedInstanceWrites,
+
+    /// <summary>A snapshot file gets its name, and the log names it, before its content is flushed. Breaks: a snapshot
+    /// is written beside, flushed, renamed, recorded.</summary>
+    SnapshotNotFlushed,
+
+    /// <summary>A received snapshot is installed without comparing its checksum with the sender's. Breaks: whole-file
+    /// checksum.</summary>
+    ReceivedSnapshotUnchecked,
+
+    /// <summary>Snapshots leave out the sessions. Breaks: sessions are in snapshots.</summary>
+    SessionsLostInSnapshot,
+
+    /// <summary>A write that was applied before is applied again. Breaks: a write applies at most once.</summary>
+    RetryAppliedTwice,
+
+    /// <summary>A write is applied to a key of another group. Breaks: whether a key belongs to a group is decided when
+    /// applied.</summary>
+    RangeUnchecked,
+
+    /// <summary>A leader sets the group's time to its own clock instead of adding what it measured. Breaks: group time
+    /// moves only by the leader's own elapsed time.</summary>
+    GroupTimeFromLocalClock,
+
+    /// <summary>A read whose leadership could not be confirmed is served all the same. Breaks: reads are
+    /// linearizable.</summary>
+    ReadServedAfterSteppingDown,
+
+    /// <summary>A read is served as soon as its index is known, applied or not. Breaks: reads are
+    /// linearizable.</summary>
+    ReadServedBeforeApplied,
+
+    /// <summary>A write that waits is answered by whatever is applied at its index, and stepping down does not end its
+    /// waiting. Breaks: stepping down answers unknown.</summary>
+    WriteAnsweredByIndex,
+}
