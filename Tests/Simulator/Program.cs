@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Orleans.Raft.Core;
 using Orleans.Raft.Simulator;
 
 var seed = new Option<ulong>("--seed") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
@@ -21,10 +22,15 @@ var keep = new Option<string?>("--keep")
     Description = "The numbers of the faults that occur, with commas, or none; the others of the seed are left out.",
 };
 var verbose = new Option<bool>("--verbose") { Description = "Print every event. One seed at a time." };
+var bug = new Option<string?>("--bug")
+{
+    Description = "Gives all nodes a deliberate bug, or all of them one after the other, and prints the first seed that "
+        + $"finds it: all, {string.Join(", ", Enum.GetNames<FaultPoint>())}.",
+};
 var root = new RootCommand("Runs the real store in virtual time under faults drawn from a seed, and checks it after "
     + "every step. Exit 1 on any failure.")
 {
-    seed, seeds, minutes, nodes, groups, seconds, faults, keep, verbose,
+    seed, seeds, minutes, nodes, groups, seconds, faults, keep, verbose, bug,
 };
 
 root.SetAction(parsed =>
@@ -38,6 +44,9 @@ root.SetAction(parsed =>
         Keep = parsed.GetValue(keep) is { } numbers ? ParseNumbers(numbers) : null,
     };
     TimeSpan? limit = parsed.GetValue(minutes) is { } m ? TimeSpan.FromMinutes(m) : null;
+    if (parsed.GetValue(bug) is { } name)
+        return new BugHunt(options, Console.Out)
+            .Run(ParseBugs(name), parsed.GetValue(seed), parsed.GetValue(seeds)) ? 0 : 1;
     return new SimulationRun(options, parsed.GetValue(verbose), Console.Out)
         .Run(parsed.GetValue(seed), parsed.GetValue(seeds), limit) ? 0 : 1;
 });
@@ -66,4 +75,11 @@ static IReadOnlySet<int> ParseNumbers(string list)
     if (list == "none") return new HashSet<int>();
     return list.Split(',', StringSplitOptions.TrimEntries).Select(text => int.TryParse(text, out int number) ? number
         : throw new FormatException($"--keep takes numbers with commas, not '{text}'.")).ToHashSet();
+}
+
+static IReadOnlyList<FaultPoint> ParseBugs(string name)
+{
+    if (name == "all") return Enum.GetValues<FaultPoint>();
+    return Enum.TryParse(name, ignoreCase: true, out FaultPoint point) && Enum.IsDefined(point) ? [point]
+        : throw new FormatException($"There is no bug '{name}'; there are {string.Join(", ", Enum.GetNames<FaultPoint>())}.");
 }

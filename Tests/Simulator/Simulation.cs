@@ -41,6 +41,7 @@ public sealed class Simulation
             Nodes = options.Nodes,
             Groups = options.Groups,
             RandomOrder = true,
+            Faults = options.Bug is { } bug ? new FaultPoints(bug) : default,
             LogSegmentBytes = 64 << 10,
             Replica = new ReplicaOptions
             {

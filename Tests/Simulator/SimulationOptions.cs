@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.Simulator;
 
 /// <summary>What to simulate.</summary>
@@ -20,6 +22,9 @@ public sealed record SimulationOptions
     /// <summary>The numbers of the faults that occur, the others of the schedule are left out; null: all.</summary>
     public IReadOnlySet<int>? Keep { get; init; }
 
+    /// <summary>The deliberate bug that all nodes have; null: none.</summary>
+    internal FaultPoint? Bug { get; init; }
+
     /// <summary>The arguments that repeat this run.</summary>
     public string Arguments
     {
@@ -28,6 +33,7 @@ public sealed record SimulationOptions
             string arguments = $"--seed {Seed} --nodes {Nodes} --groups {Groups} --seconds {Duration.TotalSeconds:R}";
             if (Faults.Count < Enum.GetValues<FaultKind>().Length)
                 arguments += $" --faults {string.Join(',', Faults.Select(FaultSchedule.NameOf))}";
+            if (Bug is { } bug) arguments += $" --bug {bug}";
             return Keep is null ? arguments : $"{arguments} --keep {(Keep.Count == 0 ? "none"
                 : string.Join(',', Keep.Order()))}";
         }

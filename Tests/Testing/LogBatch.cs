@@ -18,7 +18,8 @@ internal readonly record struct LogBatch(string Path, int Offset, int LengthByte
             if (bytes.Length < LogFormat.SegmentHeaderBytes) continue;
             uint seed = LogFormat.Seed(new StoreId(new Guid(bytes.AsSpan(FileHeader.OwnOffset + 8, 16))));
             int offset = LogFormat.SegmentHeaderBytes;
-            while (LogFormat.TryReadBatch(bytes, offset, segment, seed, out BatchHeader header, out int bodyBytes))
+            while (LogFormat.TryReadBatch(bytes, offset, segment, seed, out BatchHeader header, out int bodyBytes,
+                default))
             {
                 int length = LogFormat.BatchHeaderBytes + bodyBytes;
                 all[header.Sequence] = (new LogBatch(path, offset, length), header);

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using System.Globalization;
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Simulator;
+
+/// <summary>Shows what the simulator is worth: with how many seeds it finds bugs that were put there.</summary>
+internal sealed class BugHunt(SimulationOptions options, TextWriter output)
+{
+    /// <summary>Prints a line per bug; false if one was not found.</summary>
+    /// <param name="seeds">The most to try for each.</param>
+    public bool Run(IReadOnlyList<FaultPoint> bugs, ulong firstSeed, int seeds)
+    {
+        int found = 0;
+        foreach (FaultPoint bug in bugs)
+        {
+            var watch = Stopwatch.StartNew();
+            SimulationResult? result = Find(options with { Bug = bug }, firstSeed, seeds);
+            if (result is not null) found++;
+            output.WriteLine(result is null
+                ? string.Create(CultureInfo.InvariantCulture,
+                    $"{bug}: not found in {seeds} seeds, {watch.Elapsed.TotalSeconds:F1} s")
+                : string.Create(CultureInfo.InvariantCulture, $"{bug}: found by seed {result.Options.Seed}, "
+                    + $"{result.Options.Seed - firstSeed + 1} seeds needed, {watch.Elapsed.TotalSeconds:F1} s: ")
+                    + result.Violations[0].Split('\n')[0]);
+        }
+        output.WriteLine($"{found} of {bugs.Count} bugs found");
+        return found == bugs.Count;
+    }
+
+    /// <summary>The run with the lowest seed that finds a violation; null if none does.</summary>
+    public static SimulationResult? Find(SimulationOptions options, ulong firstSeed, int seeds)
+    {
+        long next = -1;
+        SimulationResult? first = null;
+        var gate = new Lock();
+        Thread[] threads = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new Thread(() =>
+        {
+            while (true)
+            {
+                long number = Interlocked.Increment(ref next);
+                lock (gate)
+                {
+                    if (number >= seeds || first?.Options.Seed < firstSeed + (ulong)number) return;
+                }
+                SimulationResult result = Simulation.Run(options with { Seed = firstSeed + (ulong)number });
+                lock (gate)
+                {
+                    if (result.Violations.Count > 0 && !(first?.Options.Seed < result.Options.Seed)) first = result;
+                }
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+        return first;
+    }
+}
