@@ -61,7 +61,9 @@ public sealed class Simulation
             Delay = (TimeSpan.FromMilliseconds(0.2), TimeSpan.FromMilliseconds(_random.Next(1, 15))),
         };
         _cluster.ClientLoss = _random.NextDouble() * 0.01;
-        _faults = new FaultInjector(_cluster, _schedule, _trace, KillClient, NoteViolation);
+        _cluster.ReadsAnywhere = _random.NextDouble() * 0.5;
+        _faults = new FaultInjector(_cluster, _schedule, _trace, KillClient, NoteViolation,
+            TimeSpan.FromMilliseconds(_random.Next(4)));
     }
 
     /// <param name="listener">Hears of every event as it happens.</param>

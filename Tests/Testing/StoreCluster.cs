@@ -180,30 +180,51 @@ public sealed partial class StoreCluster : IStoreConnection
     /// <summary>As a real connection: one attempt, over a network that may lose the request or the reply.</summary>
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
+        if (request.Kind != RequestKind.Write && _random.NextDouble() < ReadsAnywhere)
+        {
+            IReadOnlyList<ReplicaPlacement> replicas = _routes!.Ranges.Find(group)!.Replicas;
+            return await AttemptAsync(replicas[_random.Next(replicas.Count)].Node, group, request);
+        }
         NodeName node = _router!.Pick(group);
         GroupReply reply = await AttemptAsync(node, group, request);
         _router.Learn(group, node, reply);
         return reply;
     }
 
-    /// <summary>Of a client's request or reply being lost, 0 to 1.</summary>
+    /// <summary>Of a client's request or reply being lost, or of a request arriving only after its client has given the
+    /// attempt up, 0 to 1.</summary>
     public double ClientLoss { get; set; }
+
+    /// <summary>Share of reads that go to any replica of the group instead of its leader, 0 to 1.</summary>
+    public double ReadsAnywhere { get; set; }
 
     private async Task<GroupReply> AttemptAsync(NodeName node, GroupId group, GroupRequest request)
     {
         if (_random.NextDouble() < ClientLoss)
         {
+            if (_random.Next(2) == 0) _ = Begin(() => ArriveLateAsync(node, group, request));
             await Task.Delay(AttemptTimeout, Time);
             return GroupReply.Of(GroupReplyStatus.Unknown);
         }
+        GroupReply reply = await ArriveAsync(node, group, request);
+        return _random.NextDouble() < ClientLoss ? GroupReply.Of(GroupReplyStatus.Unknown) : reply;
+    }
+
+    private async Task<GroupReply> ArriveLateAsync(NodeName node, GroupId group, GroupRequest request)
+    {
+        await Task.Delay(AttemptTimeout * (1 + 4 * _random.NextDouble()), Time);
+        return await ArriveAsync(node, group, request);
+    }
+
+    private async Task<GroupReply> ArriveAsync(NodeName node, GroupId group, GroupRequest request)
+    {
         if (!Nodes.TryGetValue(node, out StoreNode? store) || store.Find(group) is not { } replica)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
         // A paused node takes the request when it goes on, and not before.
         Task<GroupReply> execution = IsPaused(node)
             ? _lives[node].Lane.Start(() => replica.ExecuteAsync(request))
             : replica.ExecuteAsync(request);
-        GroupReply reply = await Attempt.WithinAsync(execution, AttemptTimeout, Time);
-        return _random.NextDouble() < ClientLoss ? GroupReply.Of(GroupReplyStatus.Unknown) : reply;
+        return await Attempt.WithinAsync(execution, AttemptTimeout, Time);
     }
 
     private async Task StartNodeAsync(NodeLife life)

@@ -11,7 +11,7 @@ internal sealed partial class FaultInjector
 
     private bool Isolate(Fault fault, Random random)
     {
-        NodeName victim = _cluster.Names[random.Next(_cluster.Names.Count)];
+        NodeName victim = Pick(random);
         Note(fault, $"{victim} is cut off");
         CutWhile(fault, [.. BothWays([victim], _cluster.Names)]);
         return true;

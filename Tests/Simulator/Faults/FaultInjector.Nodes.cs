@@ -84,7 +84,7 @@ internal sealed partial class FaultInjector
         TimeSpan most = TimeSpan.FromMilliseconds(random.Next(5, 150));
         Note(fault, $"{victim}'s disk takes up to {most.TotalMilliseconds:F0} ms");
         _cluster.Disks[victim].SlowDown(_cluster.Time, TimeSpan.FromMilliseconds(1), most);
-        After(fault, () => _cluster.Disks[victim].Latency = null);
+        After(fault, () => CalmDisk(victim));
         return true;
     }
 
@@ -126,7 +126,7 @@ internal sealed partial class FaultInjector
 
     private bool Drift(Fault fault, Random random)
     {
-        NodeName victim = _cluster.Names[random.Next(_cluster.Names.Count)];
+        NodeName victim = Pick(random);
         double rate = 0.96 + 0.08 * random.NextDouble();
         Note(fault, $"{victim}'s clock runs {rate:F3} times as fast");
         _cluster.ClockOf(victim).Rate = rate;
@@ -136,7 +136,7 @@ internal sealed partial class FaultInjector
 
     private bool Jump(Fault fault, Random random)
     {
-        NodeName victim = _cluster.Names[random.Next(_cluster.Names.Count)];
+        NodeName victim = Pick(random);
         TimeSpan by = TimeSpan.FromMilliseconds(random.Next(50, 5000));
         TimeSpan wallClock = TimeSpan.FromSeconds(random.Next(-100_000, 100_000));
         Note(fault, $"{victim}'s clock jumps ahead by {by.TotalMilliseconds:F0} ms, its wall clock by "
@@ -177,11 +177,15 @@ internal sealed partial class FaultInjector
         return true;
     }
 
+    /// <summary>Any disk takes some time.</summary>
+    private void CalmDisk(NodeName name) =>
+        _cluster.Disks[name].SlowDown(_cluster.Time, TimeSpan.Zero, _calmDiskLatency);
+
     private void RestoreNode(NodeName name)
     {
         Resume(name);
         SimulatedDisk disk = _cluster.Disks[name];
-        disk.Latency = null;
+        CalmDisk(name);
         disk.FreeBytes = null;
         disk.ReleaseFlushes();
         _cluster.ClockOf(name).Rate = 1;

@@ -21,13 +21,16 @@ internal sealed partial class FaultInjector
 
     private readonly NetworkFaults _calmNetwork;
     private readonly double _calmClientLoss;
+    private readonly TimeSpan _calmDiskLatency;
     private IReadOnlyList<GroupId> _groups = [];
     private TimeSpan _start = TimeSpan.MaxValue / 2;
     private int _ending;
 
     public FaultInjector(StoreCluster cluster, FaultSchedule schedule, SimulationTrace trace,
-        Action<Random> killClient, Action<string> violated)
+        Action<Random> killClient, Action<string> violated, TimeSpan diskLatency)
     {
+        _calmDiskLatency = diskLatency;
+        foreach (NodeName name in cluster.Names) cluster.Disks[name].SlowDown(cluster.Time, TimeSpan.Zero, diskLatency);
         _cluster = cluster;
         _trace = trace;
         _killClient = killClient;
@@ -43,7 +46,6 @@ internal sealed partial class FaultInjector
     /// <summary>The node whose disk is gone for good; at most one a run.</summary>
     public NodeName? Lost { get; private set; }
 
-    /// <summary>Why the lost node must not start, and the error that says so.</summary>
     public FaultKind LostBy { get; private set; }
 
     /// <summary>All that was to happen and end has, and all nodes with a disk are up.</summary>
@@ -139,17 +141,32 @@ internal sealed partial class FaultInjector
 
     private void In(TimeSpan time, Action end) => _ends.Enqueue(end, (_cluster.Time.Now + time, ++_ending));
 
-    /// <summary>One of the nodes that are up and have a disk; null if there is none.</summary>
+    /// <summary>One of the nodes that are up and have a disk, often one that leads a group; null if there is
+    /// none.</summary>
     private NodeName? PickUp(Random random)
     {
+        if (PickLeader(random) is { } leader) return leader;
         NodeName[] up = [.. _cluster.Nodes.Keys.Where(name => name != Lost)];
         return up.Length == 0 ? null : up[random.Next(up.Length)];
     }
 
+    /// <summary>Half of the time the leader of any group, if it has one: most bugs hide where leaders change.</summary>
+    private NodeName? PickLeader(Random random) =>
+        random.Next(2) == 0 ? _cluster.LeaderOf(_groups[random.Next(_groups.Count)]) : null;
+
+    private NodeName Pick(Random random) =>
+        PickLeader(random) ?? _cluster.Names[random.Next(_cluster.Names.Count)];
+
+    /// <summary>All nodes, often with a leader first.</summary>
     private NodeName[] Shuffled(Random random)
     {
         NodeName[] names = [.. _cluster.Names];
         random.Shuffle(names);
+        if (PickLeader(random) is { } leader)
+        {
+            int place = Array.IndexOf(names, leader);
+            (names[0], names[place]) = (names[place], names[0]);
+        }
         return names;
     }
 
@@ -180,6 +197,8 @@ internal sealed partial class FaultInjector
     /// <summary>A node may fail to start for one reason only: its disk is not what it was.</summary>
     private void CheckRefusal()
     {
+        if (Lost is { } lost && _cluster.Nodes.TryGetValue(lost, out StoreNode? node) && node.Replicas.Count > 0)
+            _violated($"{lost} takes part although its disk is not what it was ({FaultSchedule.NameOf(LostBy)})");
         foreach ((NodeName name, Exception failure) in _cluster.StartFailure.ToArray())
         {
             if (name == Lost)
