@@ -53,7 +53,7 @@ public sealed class Simulation
         _trace = new SimulationTrace(_cluster.Time, listener);
         _invariants = new InvariantChecker(_cluster, _trace, NoteViolation);
         _cluster.Network.Observed = _trace.NoteFrame;
-        _cluster.Network.Sent = (from, _, frame) => _invariants.NoteSent(from, frame);
+        _cluster.Network.Sent = (from, _, frame) => NoteSent(from, frame);
         _cluster.Network.Faults = new NetworkFaults
         {
             Loss = _random.NextDouble() * 0.02,
@@ -106,8 +106,9 @@ public sealed class Simulation
         if (_faults.Next < next) next = _faults.Next.Value;
         if (next > end) next = end;
         _cluster.RunFor(next > _cluster.Time.Now ? next - _cluster.Time.Now : TimeSpan.Zero);
-        _faults.Step();
+        // Before a fault takes away what is to be looked at.
         _invariants.Check();
+        _faults.Step();
     }
 
     private void RunUntil(Func<bool> condition, TimeSpan limit, string what)
@@ -121,6 +122,17 @@ public sealed class Simulation
                 return;
             }
             Step(end);
+        }
+    }
+
+    private void NoteSent(NodeName from, ReadOnlyMemory<byte> frame)
+    {
+        if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return;
+        while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out _))
+        {
+            if (message is null) continue;
+            _invariants.NoteSent(from, address, message);
+            _faults.NoteSent(from, message);
         }
     }
 

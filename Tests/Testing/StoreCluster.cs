@@ -87,7 +87,7 @@ public sealed partial class StoreCluster : IStoreConnection
     }
 
     public KvClient CreateClient(KvClientOptions? options = null) =>
-        new(this, Time, Scheduler, options ?? _options.Client, (ulong)_random.NextInt64());
+        new(new ClientConnection(this), Time, Scheduler, options ?? _options.Client, (ulong)_random.NextInt64());
 
     /// <summary>Opens a node on its disk and lets it join in the background; <see cref="StartFailure"/> tells if it
     /// could not. Does nothing if it is up or starting.</summary>
@@ -177,17 +177,20 @@ public sealed partial class StoreCluster : IStoreConnection
 
     public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
 
-    /// <summary>As a real connection: one attempt, over a network that may lose the request or the reply.</summary>
-    public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
+    /// <summary>As a real connection: one attempt, over a network that may lose the request or the reply. All callers
+    /// share one guess at who leads; a client of <see cref="CreateClient"/> has its own.</summary>
+    public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request) => ExecuteAsync(_router!, group, request);
+
+    private async Task<GroupReply> ExecuteAsync(LeaderRouter router, GroupId group, GroupRequest request)
     {
         if (request.Kind != RequestKind.Write && _random.NextDouble() < ReadsAnywhere)
         {
             IReadOnlyList<ReplicaPlacement> replicas = _routes!.Ranges.Find(group)!.Replicas;
             return await AttemptAsync(replicas[_random.Next(replicas.Count)].Node, group, request);
         }
-        NodeName node = _router!.Pick(group);
+        NodeName node = router.Pick(group);
         GroupReply reply = await AttemptAsync(node, group, request);
-        _router.Learn(group, node, reply);
+        router.Learn(group, node, reply);
         return reply;
     }
 
@@ -266,6 +269,16 @@ public sealed partial class StoreCluster : IStoreConnection
             StartFailure[name] = failure;
             if (node is null) _lives.Remove(name);
         }
+    }
+
+    private sealed class ClientConnection(StoreCluster cluster) : IStoreConnection
+    {
+        private LeaderRouter? _router;
+
+        public ValueTask<StoreRoutes?> GetRoutesAsync() => cluster.GetRoutesAsync();
+
+        public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request) =>
+            cluster.ExecuteAsync(_router ??= new LeaderRouter(cluster._routes!.Ranges.Groups), group, request);
     }
 }
 

@@ -35,6 +35,14 @@ internal sealed partial class FaultInjector
         return true;
     }
 
+    private bool CutLink(Fault fault, Random random)
+    {
+        NodeName[] names = Shuffled(random);
+        Note(fault, $"{names[0]} and {names[1]} do not hear each other");
+        CutWhile(fault, [.. BothWays([names[0]], [names[1]])]);
+        return true;
+    }
+
     private bool Swizzle(Fault fault, Random random)
     {
         NodeName[] cut = Shuffled(random), mended = Shuffled(random);

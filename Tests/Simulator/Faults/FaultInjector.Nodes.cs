@@ -8,13 +8,52 @@ namespace Orleans.Raft.Simulator;
 /// <content>Faults of processes, disks and clocks.</content>
 internal sealed partial class FaultInjector
 {
+    private static readonly Type[] s_promises =
+    [
+        typeof(RequestVote), typeof(RequestVoteReply), typeof(AppendEntries), typeof(AppendEntriesReply),
+        typeof(AppendEntriesRejection), typeof(TimeoutNow), typeof(SnapshotChunkReply),
+    ];
+
+    // The next one replaces it.
+    private Moment? _moment;
+
+    /// <summary>A crash that waits for a node to send something.</summary>
+    private sealed record Moment(Fault Fault, NodeName Victim, Type Promise, CrashLoss Loss, bool HasCome = false);
+
     private bool CrashOne(Fault fault, Random random, CrashLoss loss)
     {
         if (PickUp(random) is not { } victim) return false;
+        if (loss == CrashLoss.Nothing || random.Next(2) == 0)
+        {
+            Crash(fault, victim, loss);
+            return true;
+        }
+        Type promise = s_promises[random.Next(s_promises.Length)];
+        Note(fault, $"{victim} is to die when it next sends {promise.Name}");
+        _moment = new Moment(fault, victim, promise, loss);
+        return true;
+    }
+
+    /// <summary>Looks at what leaves a node for what the fault waits for.</summary>
+    public void NoteSent(NodeName from, RaftMessage message)
+    {
+        if (_moment is { } moment && from == moment.Victim && message.GetType() == moment.Promise)
+            _moment = moment with { HasCome = true };
+    }
+
+    private void CrashAtMoment()
+    {
+        if (_moment is not { HasCome: true } moment) return;
+        _moment = null;
+        if (_cluster.Nodes.ContainsKey(moment.Victim) && moment.Victim != Lost)
+            Crash(moment.Fault, moment.Victim, moment.Loss);
+    }
+
+    private void Crash(Fault fault, NodeName victim, CrashLoss loss)
+    {
         Note(fault, $"{victim} dies and loses {Describe(loss)}");
         _cluster.CrashNode(victim, loss);
         After(fault, () => StartIfDown(victim));
-        return true;
     }
 
     private bool CrashAll(Fault fault, Random random)

@@ -83,6 +83,7 @@ internal sealed partial class FaultInjector
             _coming.Dequeue();
             Begin(fault);
         }
+        CrashAtMoment();
         RestartFailedNodes();
         CheckRefusal();
     }
@@ -119,6 +120,7 @@ internal sealed partial class FaultInjector
         FaultKind.Isolation => Isolate(fault, random),
         FaultKind.Partition => Partition(fault, random),
         FaultKind.OneWayCut => CutOneWay(fault, random),
+        FaultKind.LinkCut => CutLink(fault, random),
         FaultKind.Swizzle => Swizzle(fault, random),
         FaultKind.SlowLink => SlowLink(fault, random),
         FaultKind.Loss or FaultKind.Duplication or FaultKind.LongTail => WorsenNetwork(fault, random),

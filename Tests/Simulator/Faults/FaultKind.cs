@@ -7,7 +7,8 @@ public enum FaultKind
     /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later.</summary>
     Crash,
 
-    /// <summary>A node's machine loses power and with it all that was not flushed. It starts again later.</summary>
+    /// <summary>A node's machine loses power and with it all that was not flushed, often at the very moment at which
+    /// it promises something. It starts again later.</summary>
     PowerLoss,
 
     /// <summary>As <see cref="PowerLoss"/>, but any part of what was not flushed survives: batches are torn.</summary>
@@ -33,8 +34,11 @@ public enum FaultKind
     /// <summary>The nodes fall into two halves.</summary>
     Partition,
 
-    /// <summary>One node no longer hears another, which still hears it.</summary>
+    /// <summary>Nodes no longer hear one of them, which still hears them.</summary>
     OneWayCut,
+
+    /// <summary>Two nodes no longer hear each other, though both are heard by the others.</summary>
+    LinkCut,
 
     /// <summary>Nodes are cut off one after the other and come back in another order.</summary>
     Swizzle,

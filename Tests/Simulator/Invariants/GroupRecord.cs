@@ -21,6 +21,11 @@ internal sealed class GroupRecord(GroupId group)
     /// <summary>What every entry that any replica ever had looked like, and the term of the entry before it.</summary>
     public Dictionary<EntryId, (Term Before, uint Checksum)> Entries { get; } = [];
 
+    /// <summary>How many of <see cref="Committed"/> were looked for on disks.</summary>
+    public int CheckedOnDisk { get; set; }
+
+    public int Voters { get; set; }
+
     public SortedDictionary<Term, NodeName> Leaders { get; } = [];
 
     public SortedDictionary<NodeName, ReplicaRecord> Replicas { get; } = [];

@@ -6,22 +6,18 @@ namespace Orleans.Raft.Simulator;
 /// <content>What replicas promise each other, and whether they remember it after a restart.</content>
 internal sealed partial class InvariantChecker
 {
-    /// <summary>Takes note of the promises in a frame at the moment it leaves its node.</summary>
-    public void NoteSent(NodeName from, ReadOnlyMemory<byte> frame)
+    /// <summary>Takes note of a promise at the moment it leaves its node.</summary>
+    public void NoteSent(NodeName from, MessageAddress address, RaftMessage message)
     {
-        if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return;
-        while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out _))
+        ReplicaRecord record = Of(address.Group).Of(from);
+        switch (message)
         {
-            ReplicaRecord record = Of(address.Group).Of(from);
-            switch (message)
-            {
-                case RequestVote request: NoteVote(address, from, record, request.Term, address.From); break;
-                case RequestVoteReply { Granted: true } reply:
-                    NoteVote(address, from, record, reply.Term, address.To);
-                    break;
-                case AppendEntriesReply reply: NoteAcknowledgement(address, from, record, reply); break;
-                default: break; // Promises nothing that must outlive a crash.
-            }
+            case RequestVote request: NoteVote(address, from, record, request.Term, address.From); break;
+            case RequestVoteReply { Granted: true } reply:
+                NoteVote(address, from, record, reply.Term, address.To);
+                break;
+            case AppendEntriesReply reply: NoteAcknowledgement(address, from, record, reply); break;
+            default: break; // Promises nothing that must outlive a crash.
         }
     }
 
@@ -65,10 +61,39 @@ internal sealed partial class InvariantChecker
         if (mustHave && !has)
             violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had acknowledged "
                 + $"{acknowledged} in {record.AcknowledgedIn}");
+        CheckDurable(group, record, node, core);
         record.Life = replica;
         record.Term = Term.Zero;
         record.Commit = LogIndex.Zero;
         record.Role = Role.Follower;
         record.Last = EntryId.Zero;
+    }
+
+    /// <summary>What a replica took for durable when it was last seen must be there in its next life.</summary>
+    private void CheckDurable(GroupRecord group, ReplicaRecord record, NodeName node, RaftNode core)
+    {
+        LogIndex durable = record.Durable;
+        if (record.Life is null || durable <= core.Log.Compacted.Index) return;
+        Term before = record.Log[(int)durable.Value];
+        if (!core.Log.TryTermAt(durable, out Term now) || now != before)
+            violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had taken "
+                + $"{new EntryId(before, durable)} for durable");
+    }
+
+    /// <summary>Raft §5.3: committed is what is durable on a majority.</summary>
+    private void CheckMajority(GroupRecord group, ulong index)
+    {
+        CommittedEntry entry = group.Committed[(int)index - 1];
+        if (entry == CommittedEntry.Unseen) return;
+        int holders = 0;
+        foreach (ReplicaRecord record in group.Replicas.Values)
+        {
+            bool isLogged = record.Durable.Value >= index && record.Log[(int)index] == entry.Term;
+            if (isLogged || record.Compacted.Value >= index) holders++;
+        }
+        int voters = group.Voters;
+        if (holders <= voters / 2)
+            violated($"{group.Group} committed {new EntryId(entry.Term, new LogIndex(index))}, but only {holders} of "
+                + $"{voters} replicas have it on disk");
     }
 }

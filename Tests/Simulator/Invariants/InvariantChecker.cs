@@ -23,6 +23,9 @@ internal sealed partial class InvariantChecker(
     {
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
+        // Only now it is known what every replica holds.
+        foreach (GroupRecord group in _groups.Values)
+            while (group.CheckedOnDisk < group.Committed.Count) CheckMajority(group, (ulong)++group.CheckedOnDisk);
     }
 
     private GroupRecord Of(GroupId group)
@@ -36,8 +39,11 @@ internal sealed partial class InvariantChecker(
         GroupRecord group = Of(replica.Group);
         ReplicaRecord record = group.Of(node);
         RaftNode core = replica.Core;
+        group.Voters = core.Voters.Count;
         if (record.Life != replica) BeginLife(group, record, node, replica);
         if (replica.StopReason is not null) CheckStop(node, replica);
+        record.Durable = core.DurableIndex;
+        record.Compacted = core.Log.Compacted.Index;
         if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
             && core.LastEntry == record.Last) return;
 

@@ -17,6 +17,12 @@ internal sealed class ReplicaRecord
 
     public EntryId Last { get; set; }
 
+    /// <summary>What its core last took for durable.</summary>
+    public LogIndex Durable { get; set; }
+
+    /// <summary>The last index whose entry is in its snapshot only.</summary>
+    public LogIndex Compacted { get; set; }
+
     /// <summary>The terms of its log's entries as last seen, by index; only those after the first one seen in this life
     /// mean anything.</summary>
     public List<Term> Log { get; } = [];
