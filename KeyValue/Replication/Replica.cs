@@ -174,8 +174,8 @@ public sealed partial class Replica : IPersistenceObserver
     }
 
     /// <summary>
-    /// Asks the replica to hand its group's leadership to the one on <paramref name="target"/>. That takes one election;
-    /// until it is over, but not longer than an election timeout, writes are answered Busy. <see cref="Leader"/> and
+    /// Asks the replica to hand its group's leadership to the one on <paramref name="target"/>. That takes one
+    /// election; until it is over, but not longer than an election timeout, writes are answered Busy. <see cref="Leader"/> and
     /// <see cref="Status"/> tell what became of it. Never throws.
     /// </summary>
     public Task<TransferStatus> TransferLeadershipAsync(NodeName target)

@@ -1,6 +1,7 @@
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>What became of a request to hand over leadership; see <see cref="Replica.TransferLeadershipAsync"/>.</summary>
+/// <summary>What became of a request to hand over leadership; see
+/// <see cref="Replica.TransferLeadershipAsync"/>.</summary>
 public enum TransferStatus
 {
     /// <summary>It began; whether the target wins is not known yet.</summary>

@@ -186,7 +186,8 @@ public sealed class SimulationTests
             machine.Scheduler.RunUntilIdle();
             machine.Reopen(CrashLoss.Random);
             int entries = machine.OpenReplica(Machine.G1).State.Entries.Length;
-            bool cut = ((LogLines)machine.Logger).Lines.Exists(line => line.Contains("unfinished batch", StringComparison.Ordinal));
+            bool cut = ((LogLines)machine.Logger).Lines.Exists(line =>
+                line.Contains("unfinished batch", StringComparison.Ordinal));
             Assert.False(cut && entries == 2);
             found[entries == 2 ? "whole" : cut ? "torn" : "none"]++;
         }

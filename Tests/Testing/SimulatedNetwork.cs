@@ -24,8 +24,8 @@ public sealed record NetworkFaults
 }
 
 /// <summary>
-/// Carries frames between simulated nodes in virtual time; what it does is drawn from a seed. A frame under way outlives
-/// its sender, and may reach a later life of its receiver.
+/// Carries frames between simulated nodes in virtual time; what it does is drawn from a seed. A frame under way
+/// outlives its sender, and may reach a later life of its receiver.
 /// </summary>
 public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
 {

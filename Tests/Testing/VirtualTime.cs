@@ -116,7 +116,8 @@ public sealed class VirtualTime(DeterministicScheduler? scheduler = null) : Time
     }
 
     private sealed class VirtualTimer(
-        VirtualTime time, DeterministicScheduler? scheduler, TimerCallback callback, object? state) : VirtualEvent, ITimer
+        VirtualTime time, DeterministicScheduler? scheduler, TimerCallback callback, object? state)
+        : VirtualEvent, ITimer
     {
         private bool _disposed;
         private long _due;
