@@ -93,7 +93,8 @@ public class MitBoundsTests(ITestOutputHelper output)
         cluster.RunFor(Seconds(1));
         wire.Reset();
         for (int i = 0; i < Entries; i++) cluster.Put(client, "k", $"{i}");
-        output.WriteLine($"{wire.Of<AppendEntries>()} appends, {wire.Of<Heartbeat>()} heartbeats, {wire.Messages} messages");
+        output.WriteLine($"{wire.Of<AppendEntries>()} appends, {wire.Of<Heartbeat>()} heartbeats, "
+            + $"{wire.Messages} messages");
         // An entry goes to two followers, once.
         Assert.Equal(2 * Entries, wire.Of<AppendEntries>());
         Assert.InRange(wire.Of<AppendEntries>() + wire.Of<Heartbeat>(), 2 * Entries, 42);

@@ -33,7 +33,8 @@ public class MitStoreTests(ITestOutputHelper output)
         var shared = new SharedKey(nodes: 3, Clients, unreliable: true);
         Running<bool>[] running = [.. Enumerable.Range(0, Clients).Select(i => shared.Cluster.Begin(async () =>
         {
-            for (int j = 0; j < Appends; j++) await shared.Clients[i].AppendAsync(Bytes.Of("k"), Bytes.Of($"x {i} {j} y"));
+            for (int j = 0; j < Appends; j++)
+                await shared.Clients[i].AppendAsync(Bytes.Of("k"), Bytes.Of($"x {i} {j} y"));
             return true;
         }))];
         shared.Cluster.RunUntil(() => running.All(client => client.HasEnded), Seconds(60), "all appends ended");

@@ -26,7 +26,8 @@ internal sealed record SuiteOptions
     /// other.</summary>
     public bool IsUnreliable { get; init; }
 
-    /// <summary>Every one to two seconds the nodes are parted anew in two at random; clients reach all of them.</summary>
+    /// <summary>Every one to two seconds the nodes are parted anew in two at random; clients reach all of
+    /// them.</summary>
     public bool HasPartitions { get; init; }
 
     /// <summary>At the end of every round all nodes lose their power and start again a second later.</summary>
