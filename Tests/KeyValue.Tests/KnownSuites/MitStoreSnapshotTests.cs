@@ -84,7 +84,7 @@ public class MitStoreSnapshotTests(ITestOutputHelper output)
 
     [Fact]
     public void Restarts_snapshots_many_clients() =>
-        SuiteRun.Require(Many with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10 }, output);
+        SuiteRun.Require(Many with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10, Round = Seconds(3) }, output);
 
     [Fact]
     public void Unreliable_net_snapshots_many_clients() =>

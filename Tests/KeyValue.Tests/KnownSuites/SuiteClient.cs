@@ -50,11 +50,6 @@ internal abstract class SuiteClient(int number, KvClient store, Random random, S
 
     protected abstract Task ReadAsync();
 
-    protected static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
-
-    protected static string Text(ReadOnlyMemory<byte>? value) =>
-        value is { } bytes ? Encoding.UTF8.GetString(bytes.Span) : "";
-
     /// <summary>Appends tokens to a key of its own.</summary>
     private sealed class AppendClient(int number, KvClient store, Random random, SuiteHistory history)
         : SuiteClient(number, store, random, history)
@@ -115,9 +110,8 @@ internal abstract class SuiteClient(int number, KvClient store, Random random, S
 
         protected override async Task ReadAsync()
         {
-            List<(string Key, string Value)> rows =
-                await SuiteHistory.ScanAsync(Store, Key(0), Key(_values.Count));
-            Assert.Equal(_values.Select((value, i) => (Key(i), value)), rows);
+            Assert.Equal(_values.Select((value, i) => KeyValuePair.Create(Key(i), value)),
+                await History.ScanAsync(Number, Store, Key(0), Key(_values.Count)));
             Reads++;
         }
 

@@ -1,54 +1,57 @@
-using System.Text;
+using Orleans.Raft.Linearizability;
 using Orleans.Raft.Testing;
+using Xunit;
+using Recorded = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.KeyValue.Tests.KnownSuites;
 
-internal sealed record SuiteCall(int Client, string Kind, string Key, string? Argument, string? Result,
-    TimeSpan Began, TimeSpan Ended);
-
-/// <summary>Makes the calls of all clients and remembers when each began and ended, and what it gave.</summary>
+/// <summary>Makes the calls of all clients and records them. A call that fails fails its client, and so the
+/// test.</summary>
 internal sealed class SuiteHistory(VirtualTime time)
 {
-    private readonly List<SuiteCall> _calls = [];
+    private const string Group = "g1";
 
-    public int Calls => _calls.Count;
+    private readonly History _history = new();
 
-    public async Task PutAsync(int client, KvClient store, string key, string value)
-    {
-        TimeSpan began = time.Now;
-        await store.PutAsync(Encode(key), Encode(value));
-        _calls.Add(new SuiteCall(client, "put", key, value, null, began, time.Now));
-    }
+    public Task PutAsync(int client, KvClient store, string key, string value) =>
+        WriteAsync(client, Recorded.Put(Group, key, value), store.PutAsync(Bytes.Of(key), Bytes.Of(value)));
 
-    public async Task AppendAsync(int client, KvClient store, string key, string suffix)
-    {
-        TimeSpan began = time.Now;
-        await store.AppendAsync(Encode(key), Encode(suffix));
-        _calls.Add(new SuiteCall(client, "append", key, suffix, null, began, time.Now));
-    }
+    public Task AppendAsync(int client, KvClient store, string key, string suffix) =>
+        WriteAsync(client, Recorded.Append(Group, key, suffix), store.AppendAsync(Bytes.Of(key), Bytes.Of(suffix)));
 
-    public async Task DeleteAsync(int client, KvClient store, string key)
-    {
-        TimeSpan began = time.Now;
-        await store.DeleteAsync(Encode(key));
-        _calls.Add(new SuiteCall(client, "delete", key, null, null, began, time.Now));
-    }
+    public Task DeleteAsync(int client, KvClient store, string key) =>
+        WriteAsync(client, Recorded.Delete(Group, key), store.DeleteAsync(Bytes.Of(key)));
 
     public async Task<string?> GetAsync(int client, KvClient store, string key)
     {
-        TimeSpan began = time.Now;
-        string? value = await store.GetAsync(Encode(key)) is { } bytes ? Encoding.UTF8.GetString(bytes.Span) : null;
-        _calls.Add(new SuiteCall(client, "get", key, null, value, began, time.Now));
+        int call = _history.Invoke(client, Recorded.Get(Group, key), time.Now.Ticks);
+        string? value = await store.GetAsync(Bytes.Of(key)) is { } bytes ? Bytes.Text(bytes.Span) : null;
+        _history.Complete(call, Answer.Found(value), time.Now.Ticks);
         return value;
     }
 
-    public static async Task<List<(string Key, string Value)>> ScanAsync(KvClient store, string start, string end)
+    /// <summary>All rows of a range that nobody else writes meanwhile: several pages are as good as one.</summary>
+    public async Task<List<KeyValuePair<string, string>>> ScanAsync(int client, KvClient store, string start,
+        string end)
     {
-        List<(string, string)> rows = [];
-        await foreach (KeyValueEntry row in store.ScanAsync(Encode(start), Encode(end)))
-            rows.Add((Encoding.UTF8.GetString(row.Key.Span), Encoding.UTF8.GetString(row.Value.Span)));
+        int call = _history.Invoke(client, Recorded.Scan(Group, start, end), time.Now.Ticks);
+        List<KeyValuePair<string, string>> rows = [];
+        await foreach (KeyValueEntry row in store.ScanAsync(Bytes.Of(start), Bytes.Of(end)))
+            rows.Add(new(Bytes.Text(row.Key.Span), Bytes.Text(row.Value.Span)));
+        _history.Complete(call, Answer.Scanned(rows), time.Now.Ticks);
         return rows;
     }
 
-    private static byte[] Encode(string text) => Encoding.UTF8.GetBytes(text);
+    public void RequireLinearizable()
+    {
+        LinearizabilityResult result = LinearizabilityChecker.Check(_history.Entries());
+        Assert.True(result.IsLinearizable, result.Explain());
+    }
+
+    private async Task WriteAsync(int client, Recorded operation, Task write)
+    {
+        int call = _history.Invoke(client, operation, time.Now.Ticks);
+        await write;
+        _history.Complete(call, Answer.Done, time.Now.Ticks);
+    }
 }

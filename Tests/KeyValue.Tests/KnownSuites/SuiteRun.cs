@@ -75,6 +75,7 @@ internal sealed class SuiteRun
         run.RequireEqualReplicas();
         output.WriteLine(run.Describe());
         run.RequireWork();
+        run._history.RequireLinearizable();
     }
 
     private void DoRound()
