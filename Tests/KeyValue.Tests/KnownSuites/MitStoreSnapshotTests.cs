@@ -83,8 +83,8 @@ public class MitStoreSnapshotTests(ITestOutputHelper output)
         SuiteRun.Require(Many with { Clients = 1, HasRestarts = true }, output);
 
     [Fact]
-    public void Restarts_snapshots_many_clients() =>
-        SuiteRun.Require(Many with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10, Round = Seconds(3) }, output);
+    public void Restarts_snapshots_many_clients() => SuiteRun.Require(
+        Many with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10, Round = Seconds(3) }, output);
 
     [Fact]
     public void Unreliable_net_snapshots_many_clients() =>

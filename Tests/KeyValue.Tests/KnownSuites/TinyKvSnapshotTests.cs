@@ -65,8 +65,8 @@ public class TinyKvSnapshotTests(ITestOutputHelper output)
         SuiteRun.Require(FiveClients with { Clients = 1, HasRestarts = true }, output);
 
     [Fact]
-    public void Snapshot_recovery_with_many_clients() =>
-        SuiteRun.Require(FiveClients with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10, Round = Seconds(3) }, output);
+    public void Snapshot_recovery_with_many_clients() => SuiteRun.Require(
+        FiveClients with { Clients = 20, HasRestarts = true, LogLimitBytes = 4 << 10, Round = Seconds(3) }, output);
 
     [Fact]
     public void Snapshots_over_an_unreliable_network() =>
