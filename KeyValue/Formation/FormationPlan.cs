@@ -7,19 +7,22 @@ namespace Orleans.Raft.KeyValue;
 public sealed record FormationPlan(
     IReadOnlyList<NodeName> Nodes, IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits)
 {
-    /// <summary>Replicas of a group, where there are nodes enough.</summary>
+    /// <summary>Replicas of a group, unless the options say otherwise, where there are nodes enough.</summary>
     public const int ReplicationFactor = 3;
+
+    public const int MaxReplicationFactor = 9;
 
     private const byte FirstPrintable = 0x21;
     private const byte LastPrintable = 0x7e;
 
-    /// <summary>Divides the key space at <paramref name="splitKeys"/> and places min(3, nodes) replicas of each group
-    /// round robin.</summary>
+    /// <summary>Divides the key space at <paramref name="splitKeys"/> and places each group's replicas round robin, on
+    /// all nodes if there are fewer than <paramref name="replicationFactor"/>.</summary>
     /// <param name="splitKeys">Ascending, without repeats, none empty; one less than there are groups.</param>
     /// <exception cref="FormationException">Names what is wrong with the nodes or keys, or says that they are too
     /// many.</exception>
     public static FormationPlan Create(
-        IReadOnlyList<NodeName> nodes, IReadOnlyList<byte[]> splitKeys, StoreLimits limits)
+        IReadOnlyList<NodeName> nodes, IReadOnlyList<byte[]> splitKeys, StoreLimits limits,
+        int replicationFactor = ReplicationFactor)
     {
         NodeName[] sorted = [.. nodes.Order()];
         if (sorted.Length == 0) throw new FormationException("A cluster needs at least one node.");
@@ -37,7 +40,7 @@ public sealed record FormationPlan(
         for (int i = 0; i <= splitKeys.Count; i++)
         {
             var replicas = new List<ReplicaPlacement>();
-            for (int r = 0; r < Math.Min(ReplicationFactor, sorted.Length); r++)
+            for (int r = 0; r < Math.Min(replicationFactor, sorted.Length); r++)
                 replicas.Add(new ReplicaPlacement(new ReplicaId((ulong)r + 1), sorted[(i + r) % sorted.Length]));
             groups.Add(new GroupDescriptor(new GroupId((uint)i + 1), i == 0 ? [] : splitKeys[i - 1],
                 i == splitKeys.Count ? [] : splitKeys[i], RangeVersion: 1, ConfigVersion: 1, replicas));
@@ -92,6 +95,8 @@ public sealed record FormationPlan(
         for (int i = 0; i < Groups.Count; i++)
             if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start))
                 return $"another start of {Groups[i].Group}";
+        if (Groups[0].Replicas.Count != other.Groups[0].Replicas.Count)
+            return $"{Groups[0].Replicas.Count} replicas of a group against {other.Groups[0].Replicas.Count}";
         if (Limits.DifferenceTo(other.Limits) is { } limits) return limits;
         return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other placements";
     }

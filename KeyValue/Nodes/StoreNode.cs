@@ -239,6 +239,6 @@ public sealed class StoreNode : IAsyncDisposable
             return new FormationPlan([.. options.Nodes.Order()], record.Groups, record.Limits);
         }
         return FormationPlan.Create(options.Nodes, splitKeys
-            ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits);
+            ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits, options.ReplicationFactor);
     }
 }

@@ -19,6 +19,10 @@ public sealed record StoreNodeOptions
     /// <summary>Keys to divide the key space at, instead of <see cref="Groups"/>.</summary>
     public IReadOnlyList<byte[]>? SplitKeys { get; init; }
 
+    /// <summary>Replicas of each group of a new cluster, 1 to 9; as many as there are nodes if those are fewer. Of
+    /// 2n + 1 replicas any n may fail. Default 3.</summary>
+    public int ReplicationFactor { get; init; } = FormationPlan.ReplicationFactor;
+
     public StoreLimits Limits { get; init; } = new();
 
     public ReplicaOptions Replica { get; init; } = new();
@@ -56,6 +60,9 @@ public sealed record StoreNodeOptions
         if (Groups is { } groups && SplitKeys is { } keys && keys.Count + 1 != groups)
             problems.Add($"Groups is {groups}, but {keys.Count} split keys make {keys.Count + 1} groups; give one of "
                 + "the two.");
+        if (ReplicationFactor is < 1 or > FormationPlan.MaxReplicationFactor)
+            problems.Add($"ReplicationFactor is {ReplicationFactor}; it must be 1 to "
+                + $"{FormationPlan.MaxReplicationFactor}.");
         problems.AddRange(Replica.Validate());
         problems.AddRange(Limits.Validate());
         return problems;

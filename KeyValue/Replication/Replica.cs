@@ -79,6 +79,9 @@ public sealed partial class Replica : IPersistenceObserver
     /// <summary>Estimated heap bytes of its keys and values.</summary>
     public long MemoryBytes => _summary.MemoryBytes;
 
+    /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
+    internal long LogBytes => _summary.LogBytes;
+
     /// <summary>Messages its core refused.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
 
@@ -286,7 +289,7 @@ public sealed partial class Replica : IPersistenceObserver
 
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
-        _state.Descriptor, _state.MemoryBytes, _node.RefusedMessages);
+        _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages);
 
     private ReplicaId? ReplicaOn(NodeName node)
     {
@@ -303,7 +306,7 @@ public sealed partial class Replica : IPersistenceObserver
     }
 
     private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
-        GroupDescriptor Descriptor, long MemoryBytes, long RefusedMessages);
+        GroupDescriptor Descriptor, long MemoryBytes, long LogBytes, long RefusedMessages);
 }
 
 /// <summary>What <see cref="Replica.DigestAsync"/> found.</summary>

@@ -142,6 +142,54 @@ public class FormationTests
         Assert.Equal(cluster.Names.Take(2), greeted);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(5, 5)]
+    [InlineData(9, 7)]
+    public void A_group_has_as_many_replicas_as_configured_where_there_are_nodes_enough(int factor, int replicas)
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Nodes = 7,
+            Groups = 2,
+            PerNode = options => options with { ReplicationFactor = factor },
+        });
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        cluster.RunFor(Seconds(1));
+        foreach (GroupId group in new[] { new GroupId(1), new GroupId(2) })
+            Assert.Equal(replicas, cluster.Nodes.Values.Count(node => node.Find(group) is not null));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    public void A_replication_factor_out_of_range_is_refused(int factor)
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            PerNode = options => options with { ReplicationFactor = factor },
+        });
+        cluster.StartNode(cluster.Names[0]);
+        cluster.RunFor(Seconds(1));
+        Assert.Contains($"ReplicationFactor is {factor}; it must be 1 to 9",
+            cluster.StartFailure[cluster.Names[0]].Message);
+    }
+
+    [Fact]
+    public void A_node_with_another_replication_factor_is_refused()
+    {
+        var cluster = new StoreCluster(new StoreClusterOptions
+        {
+            Nodes = 5,
+            PerNode = options => options.Name == new NodeName("node-2")
+                ? options with { ReplicationFactor = 5 }
+                : options,
+        });
+        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        cluster.RunFor(Seconds(5));
+        Assert.Contains("replicas of a group against", cluster.StartFailure[cluster.Names[1]].Message);
+    }
+
     [Fact]
     public void Of_two_nodes_with_different_plans_the_deciding_one_waits()
     {

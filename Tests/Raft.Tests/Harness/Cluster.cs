@@ -78,6 +78,8 @@ internal sealed class Cluster
 
     public void Heal() => _cut.Clear();
 
+    public bool IsCut(ReplicaId from, ReplicaId to) => _cut.Contains((from, to));
+
     public void HealAndForget()
     {
         Heal();

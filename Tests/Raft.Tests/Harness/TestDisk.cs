@@ -13,6 +13,9 @@ internal sealed class TestDisk
 
     public LogIndex LastIndex => Snapshot.Index + (ulong)_entries.Count;
 
+    /// <summary>Payload bytes of the entries it keeps.</summary>
+    public int LogBytes => _entries.Sum(entry => entry.Payload.Length);
+
     public static TestDisk With(ulong term, ReplicaId votedFor, ulong commit, params ulong[] terms)
     {
         var disk = new TestDisk { HardState = new HardState(new Term(term), votedFor, new LogIndex(commit)) };
