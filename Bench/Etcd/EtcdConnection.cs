@@ -37,7 +37,11 @@ internal sealed class EtcdConnection : IDisposable
 
     /// <summary>Where an endpoint is.</summary>
     /// <exception cref="BenchException">It is no host and port.</exception>
-    public static Uri AddressOf(string endpoint) => new Uri($"http://{endpoint}");
+    public static Uri AddressOf(string endpoint) =>
+        Uri.TryCreate($"http://{endpoint}", UriKind.Absolute, out Uri? address) && address.UserInfo.Length == 0
+            && address is { PathAndQuery: "/", Fragment: "" }
+            ? address
+            : throw new BenchException($"--etcd: '{endpoint}' is no endpoint; write host:port, as in 127.0.0.1:2379.");
 
     /// <summary>Calls <c>KV.Put</c>.</summary>
     /// <exception cref="EtcdException">etcd refused.</exception>
