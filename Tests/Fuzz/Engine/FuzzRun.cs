@@ -4,13 +4,13 @@ namespace Orleans.Raft.Fuzz;
 
 /// <summary>What became of a target's inputs.</summary>
 internal sealed record FuzzResult(FuzzTarget Target, long Inputs, long Accepted, long Refused, TimeSpan Time,
-    long LargestAllocation, FuzzFinding? Finding)
+    long LargestAllocation, TimeSpan Slowest, FuzzFinding? Finding)
 {
     public const string Heading =
-        "target                  inputs   accepted    refused    seconds   largest allocation";
+        "target                  inputs   accepted    refused    seconds   largest allocation   slowest ms";
 
     public override string ToString() => $"{Target.Name,-18} {Inputs,11} {Accepted,10} {Refused,10} "
-        + $"{Time.TotalSeconds,10:0.0} {LargestAllocation,20}";
+        + $"{Time.TotalSeconds,10:0.0} {LargestAllocation,20} {Slowest.TotalMilliseconds,12:0.0}";
 }
 
 /// <summary>An input that was not dealt with as documented.</summary>
@@ -42,11 +42,13 @@ internal static class FuzzRun
     {
         long accepted = 0, done = 0, largest = 0;
         FuzzFinding? finding = null;
+        TimeSpan slowest = TimeSpan.Zero;
         var clock = Stopwatch.StartNew();
         for (long number = 0; number < inputs && finding is null && until?.Invoke() != true; number++)
         {
             FuzzCase made = FuzzCase.Make(target, seed, first + number);
             watch.Begin(made);
+            long began = Stopwatch.GetTimestamp();
             try
             {
                 (bool isAccepted, long allocated) = made.Run();
@@ -60,9 +62,10 @@ internal static class FuzzRun
                 finding = new FuzzFinding(made, failure);
             }
             watch.End();
+            if (Stopwatch.GetElapsedTime(began) is var took && took > slowest) slowest = took;
             done++;
         }
-        return new FuzzResult(target, done, accepted, done - accepted, clock.Elapsed, largest, finding);
+        return new FuzzResult(target, done, accepted, done - accepted, clock.Elapsed, largest, slowest, finding);
     }
 }
 

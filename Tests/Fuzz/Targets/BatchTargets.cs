@@ -68,22 +68,32 @@ internal static class FuzzBatches
     public static byte[] Answers(FuzzRandom random)
     {
         var writer = new AnswerBatchWriter();
-        for (int left = random.Below(6); left > 0; left--)
-        {
-            switch (random.Below(6))
-            {
-                case 0: writer.AddValue(random.Bytes(30)); break;
-                case 1: writer.AddMismatch(random.OneIn(2) ? null : random.Bytes(30)); break;
-                case 2: writer.AddSessionOpened(new SessionId(Math.Max(1, random.Number()))); break;
-                case 3: writer.AddWrongRange(FuzzFormation.Descriptor(random).Encode()); break;
-                case 4: AddPage(random, writer); break;
-                default:
-                    writer.Add(random.Of(AnswerStatus.Ok, AnswerStatus.NotFound, AnswerStatus.Busy,
-                        AnswerStatus.SessionExpired, AnswerStatus.SequenceTooOld, AnswerStatus.Malformed));
-                    break;
-            }
-        }
+        for (int left = random.Below(6); left > 0; left--) AddAny(random, writer);
         return writer.ToArray();
+    }
+
+    /// <summary>A batch of one answer.</summary>
+    public static byte[] Answer(FuzzRandom random)
+    {
+        var writer = new AnswerBatchWriter();
+        AddAny(random, writer);
+        return writer.ToArray();
+    }
+
+    private static void AddAny(FuzzRandom random, AnswerBatchWriter writer)
+    {
+        switch (random.Below(6))
+        {
+            case 0: writer.AddValue(random.Bytes(30)); break;
+            case 1: writer.AddMismatch(random.OneIn(2) ? null : random.Bytes(30)); break;
+            case 2: writer.AddSessionOpened(new SessionId(Math.Max(1, random.Number()))); break;
+            case 3: writer.AddWrongRange(FuzzFormation.Descriptor(random).Encode()); break;
+            case 4: AddPage(random, writer); break;
+            default:
+                writer.Add(random.Of(AnswerStatus.Ok, AnswerStatus.NotFound, AnswerStatus.Busy,
+                    AnswerStatus.SessionExpired, AnswerStatus.SequenceTooOld, AnswerStatus.Malformed));
+                break;
+        }
     }
 
     private static void AddPage(FuzzRandom random, AnswerBatchWriter writer)

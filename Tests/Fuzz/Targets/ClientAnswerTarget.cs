@@ -24,8 +24,9 @@ internal sealed class ClientAnswerTarget : FuzzTarget
 
     public override bool GeneratesValid => false;
 
-    public override byte[] Generate(FuzzRandom random) => [(byte)random.Below(5),
-        random.OneIn(8) ? (byte)random.Below(8) : (byte)GroupReplyStatus.Answered, .. FuzzBatches.Answers(random)];
+    public override byte[] Generate(FuzzRandom random) => [(byte)(random.OneIn(6) ? random.Bits() : (ulong)random.Below(5)),
+        random.OneIn(8) ? (byte)random.Below(8) : (byte)GroupReplyStatus.Answered,
+        .. random.OneIn(3) ? FuzzBatches.Answers(random) : FuzzBatches.Answer(random)];
 
     public override Reading Read(byte[] input)
     {

@@ -74,9 +74,12 @@ internal sealed class FrameIntakeTarget : FuzzTarget
             LogSegmentBytes = 16 << 10,
             Logger = NullLogger.Instance,
         }, new SimulatedDisk(), new Nowhere()));
-        foreach (NodeName peer in FuzzFormation.Nodes[1..])
-            node.Receive(new FormationHello(peer, FuzzFormation.StoreOf(peer), FuzzFormation.Plan.Encode()).Encode());
-        scheduler.Run(() => node.Formed);
+        scheduler.Run(() =>
+        {
+            foreach (NodeName peer in FuzzFormation.Nodes[1..])
+                node.Receive(new FormationHello(peer, FuzzFormation.StoreOf(peer), FuzzFormation.Plan.Encode()).Encode());
+            return node.Formed;
+        });
         return node;
     }
 }

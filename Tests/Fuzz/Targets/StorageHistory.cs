@@ -7,7 +7,7 @@ using Orleans.Raft.Testing;
 namespace Orleans.Raft.Fuzz;
 
 /// <summary>A batch of the log and where it stands.</summary>
-internal readonly record struct StoredBatch(string Path, int Start, int End, ulong Sequence);
+internal readonly record struct StoredBatch(string Path, int Start, int End, ulong Sequence, ulong FirstSegment, ulong Segment);
 
 /// <summary>The life of a small store: what was durable after each of its batches, and earlier images of its
 /// files.</summary>
@@ -134,7 +134,7 @@ internal sealed class StorageHistory
             while (LogFormat.TryReadBatch(content, offset, id, LogFormat.Seed(Store), out BatchHeader header, out int length))
             {
                 int end = offset + LogFormat.BatchHeaderBytes + length;
-                yield return new StoredBatch(path, offset, end, header.Sequence);
+                yield return new StoredBatch(path, offset, end, header.Sequence, header.FirstSegment, id);
                 offset = LogFormat.Align(end);
                 if (header.IsSeal) break;
             }

@@ -82,7 +82,10 @@ internal sealed class StorageTarget : FuzzTarget
         StorageHistory history = History(image.History % Histories);
         // An empty directory is a new store's; whoever gave it has to know.
         if (!image.Files.ContainsKey("store")) return;
-        int torn = history.Batches.FindIndex(batch => !IsWhole(history, image, batch));
+        // Segments that the last whole batch needs no more mean nothing.
+        List<StoredBatch> batches = history.Batches;
+        ulong needed = batches.FindLast(batch => IsWhole(history, image, batch)).FirstSegment;
+        int torn = batches.FindIndex(batch => batch.Segment >= needed && !IsWhole(history, image, batch));
         if (torn < 0) torn = history.Batches.Count;
         int later = history.Batches.FindIndex(torn, batch => IsWhole(history, image, batch));
         if (later >= 0)
