@@ -5,21 +5,7 @@ using Orleans.Raft.KeyValue;
 const int Failed = 1;
 const int Interrupted = 130;
 
-var options = new BenchOptions();
-var root = new RootCommand("Measures Orleans.Raft: the disk below it, its parts, the whole, and etcd beside it. Use a "
-    + "release build.")
-{
-    FlushCommand.Create(options),
-    CoreCommand.Create(options),
-    MapCommand.Create(options),
-    LogCommand.Create(options),
-    EmbeddedCommand.Create(options),
-    MemoryCommand.Create(options),
-    MemoryCommand.CreateStep(options),
-    OrleansCommand.Create(options),
-    EtcdCommand.Create(options),
-    FiguresCommand.Create(options),
-};
+RootCommand root = BenchCommands.Create(new BenchOptions());
 try
 {
     return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

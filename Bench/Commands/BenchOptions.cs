@@ -1,11 +1,15 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Orleans.Raft.Bench;
 
 /// <summary>The options that several commands share. Each command adds those it reads.</summary>
 internal sealed class BenchOptions
 {
-    public Option<double> Seconds { get; } = Positive("--seconds", 10, "How long each run is measured.");
+    private const double MaxSeconds = 86_400;
+
+    public Option<double> Seconds { get; } = Positive("--seconds", 10, "How long each run is measured, at most a day.");
 
     public Option<double> WarmUp { get; } =
         AtLeastZero("--warmup", 10, "Seconds each run goes on before it is measured.");
@@ -53,13 +57,14 @@ internal sealed class BenchOptions
 
     public static Option<int> Count(string name, int min, int max, string description, int absent)
     {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => absent };
-        option.Validators.Add(result =>
+        return new Option<int>(name)
         {
-            if (result.GetValueOrDefault<int>() is var value && (value < min || value > max))
-                result.AddError($"{name} is {value}; it must be {min} to {max}.");
-        });
-        return option;
+            Description = description,
+            DefaultValueFactory = _ => absent,
+            CustomParser = result => Read<int>(result, text =>
+                int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int value)
+                    && value >= min && value <= max ? value : null, $"{min} to {max}"),
+        };
     }
 
     /// <summary>The plan that the options ask for, with this many clients.</summary>
@@ -74,20 +79,30 @@ internal sealed class BenchOptions
         : null;
 
     private static Option<double> Positive(string name, double absent, string description) =>
-        Number(name, absent, description, value => value > 0, "must be above 0");
+        Duration(name, absent, description, value => value > 0, "above 0");
 
     private static Option<double> AtLeastZero(string name, double absent, string description) =>
-        Number(name, absent, description, value => value >= 0, "must not be negative");
+        Duration(name, absent, description, value => value >= 0, "at least 0");
 
-    private static Option<double> Number(string name, double absent, string description, Func<double, bool> isValid,
-        string rule)
+    private static Option<double> Duration(string name, double absent, string description, Func<double, bool> isValid,
+        string least) => new(name)
     {
-        var option = new Option<double>(name) { Description = description, DefaultValueFactory = _ => absent };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is var value && !isValid(value))
-                result.AddError($"{name} is {value}; it {rule}.");
-        });
-        return option;
+        Description = description,
+        DefaultValueFactory = _ => absent,
+        CustomParser = result => Read<double>(result, text =>
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                && isValid(value) && value <= MaxSeconds ? value : null, $"{least} and at most {MaxSeconds}"),
+    };
+
+    /// <summary>The value of an option, or an error that says what it must be. A validator would be too late: it is
+    /// called for what is no number too, and cannot ask for its value.</summary>
+    private static T Read<T>(ArgumentResult result, Func<string, T?> read, string rule)
+        where T : struct
+    {
+        // How many there may be the parser says itself.
+        if (result.Tokens.Count != 1) return default;
+        if (read(result.Tokens[0].Value) is { } value) return value;
+        result.AddError($"{((OptionResult)result.Parent!).Option.Name} is {result.Tokens[0].Value}; it must be {rule}.");
+        return default;
     }
 }

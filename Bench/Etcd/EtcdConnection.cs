@@ -26,7 +26,7 @@ internal sealed class EtcdConnection : IDisposable
     internal EtcdConnection(string endpoint, HttpMessageHandler handler)
     {
         Endpoint = endpoint;
-        var address = new Uri($"http://{endpoint}");
+        Uri address = AddressOf(endpoint);
         _put = new Uri(address, "/etcdserverpb.KV/Put");
         _range = new Uri(address, "/etcdserverpb.KV/Range");
         _status = new Uri(address, "/etcdserverpb.Maintenance/Status");
@@ -34,6 +34,14 @@ internal sealed class EtcdConnection : IDisposable
     }
 
     public string Endpoint { get; }
+
+    /// <summary>Where an endpoint is.</summary>
+    /// <exception cref="BenchException">It is no host and port.</exception>
+    public static Uri AddressOf(string endpoint) =>
+        Uri.TryCreate($"http://{endpoint}", UriKind.Absolute, out Uri? address) && address.UserInfo.Length == 0
+            && address is { PathAndQuery: "/", Fragment: "" }
+            ? address
+            : throw new BenchException($"--etcd: '{endpoint}' is no endpoint; write host:port, as in 127.0.0.1:2379.");
 
     /// <summary>Calls <c>KV.Put</c>.</summary>
     /// <exception cref="EtcdException">etcd refused.</exception>

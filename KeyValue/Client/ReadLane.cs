@@ -32,12 +32,15 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
         OperationAnswer[] answers = OperationAnswer.ReadAll(reply.Answers.Span);
         Invariant.Require(answers.Length == sent.Length,
             $"{Group} gave {answers.Length} answers to {sent.Length} reads");
+        int refused = 0;
         for (int i = 0; i < sent.Length; i++)
         {
             switch (answers[i].Status)
             {
                 // The reply was full before this one's turn; the next batch brings it.
                 case AnswerStatus.Busy:
+                    LastProblem = "there was no room for the answer beside those of other reads";
+                    refused++;
                     break;
                 case AnswerStatus.WrongRange when sent[i].CanMove:
                     Release(sent[i]);
@@ -48,6 +51,7 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
                     break;
             }
         }
-        return null;
+        // A group that has room for none must not be asked again at once.
+        return refused == sent.Length ? Retry.Later : null;
     }
 }

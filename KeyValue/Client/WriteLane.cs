@@ -109,6 +109,8 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                         operation.Fail(new OutcomeUnknownException("The session expired before the write's outcome "
                             + "was known; it may or may not be applied. Read before writing again."));
                     operation.Sequence = 0;
+                    LastProblem = "the session expired";
+                    refused++;
                     break;
                 case AnswerStatus.SequenceTooOld:
                     operation.Fail(new OutcomeUnknownException("The group no longer keeps the write's outcome; it may "

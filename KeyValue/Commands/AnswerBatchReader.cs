@@ -103,7 +103,7 @@ public ref struct AnswerBatchReader
                 HasValue = found == 1;
                 return !HasValue || _reader.TryBlock(out _content);
             case AnswerStatus.SessionOpened:
-                return _reader.TryVarint(out _number);
+                return _reader.TryVarint(out _number) && _number != SessionId.None.Value;
             case AnswerStatus.Page:
                 return TryReadPage();
             default:
@@ -116,6 +116,8 @@ public ref struct AnswerBatchReader
         if (!_reader.TryByte(out byte more) || more > 1) return false;
         if (!_reader.TryUInt32(out uint rows) || !_reader.TryUInt32(out uint length)) return false;
         if (!_reader.TryBytes(length, out _content) || rows > length) return false;
+        // A page that stands still would be asked for again and again.
+        if (more == 1 && rows == 0) return false;
         _number = more;
         _rows = (int)rows;
         return true;

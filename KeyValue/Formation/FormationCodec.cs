@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>Shared pieces of the formation encodings; all reading is bounded and fails as
@@ -8,6 +10,10 @@ internal static class FormationCodec
 
     /// <summary>The largest block that is written and read: a plan and a record are one each.</summary>
     public const int MaxBlockBytes = 1 << 20;
+
+    private static readonly UTF8Encoding s_strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    public static BinaryReader Open(byte[] bytes) => new(new MemoryStream(bytes, writable: false));
 
     public static Guid ReadGuid(BinaryReader reader) => new(reader.ReadBytes(16));
 
@@ -30,9 +36,27 @@ internal static class FormationCodec
     {
         int length = reader.ReadInt32();
         if (length is < 0 or > MaxBlockBytes) throw new InvalidDataException($"a block of {length} bytes");
-        byte[] block = reader.ReadBytes(length);
-        return block.Length == length ? block : throw new EndOfStreamException();
+        return ReadBytes(reader, length);
     }
+
+    /// <summary>What <see cref="BinaryWriter.Write(string)"/> wrote; other bytes are refused, not replaced.</summary>
+    public static string ReadText(BinaryReader reader) =>
+        s_strict.GetString(ReadBytes(reader, reader.Read7BitEncodedInt()));
+
+    /// <summary>Throws unless all was read: what follows would be lost unnoticed.</summary>
+    public static void RequireEnd(BinaryReader reader)
+    {
+        if (Remaining(reader) > 0) throw new InvalidDataException($"{Remaining(reader)} bytes follow its end");
+    }
+
+    /// <summary>A length that the rest cannot hold must not reserve memory.</summary>
+    private static byte[] ReadBytes(BinaryReader reader, int length)
+    {
+        if (length < 0 || length > Remaining(reader)) throw new EndOfStreamException();
+        return reader.ReadBytes(length);
+    }
+
+    private static long Remaining(BinaryReader reader) => reader.BaseStream.Length - reader.BaseStream.Position;
 
     /// <summary>Turns every way in which decoding stranger's bytes can fail into one exception.</summary>
     public static T Guard<T>(string what, Func<T> decode)

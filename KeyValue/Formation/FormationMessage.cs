@@ -48,19 +48,21 @@ internal abstract record FormationMessage(NodeName From, StoreId Store)
 
     private static FormationMessage DecodeBody(byte[] body)
     {
-        using var reader = new BinaryReader(new MemoryStream(body, writable: false), Encoding.UTF8);
+        using BinaryReader reader = FormationCodec.Open(body);
         byte version = reader.ReadByte();
         if (version != Version) throw new InvalidDataException($"version {version} (understood: {Version})");
         byte kind = reader.ReadByte();
-        var from = new NodeName(reader.ReadString());
+        var from = new NodeName(FormationCodec.ReadText(reader));
         var store = new StoreId(FormationCodec.ReadGuid(reader));
-        return kind switch
+        FormationMessage message = kind switch
         {
             1 => new FormationHello(from, store, FormationCodec.ReadBlock(reader)),
             2 => new FormationDecided(from, store, FormationCodec.ReadBlock(reader)),
-            3 => new FormationRefused(from, store, reader.ReadString()),
+            3 => new FormationRefused(from, store, FormationCodec.ReadText(reader)),
             _ => throw new InvalidDataException($"unknown kind {kind}"),
         };
+        FormationCodec.RequireEnd(reader);
+        return message;
     }
 }
 

@@ -108,20 +108,23 @@ public sealed record FormationPlan(
         FormationCodec.WriteBlock(writer, Limits.Encode());
     }
 
+    /// <summary>Reads what ends a plan and a record.</summary>
     internal static (IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits) DecodeRanges(BinaryReader reader)
     {
         int count = FormationCodec.ReadCount(reader);
         var groups = new List<GroupDescriptor>();
         for (int i = 0; i < count; i++) groups.Add(GroupDescriptor.Decode(FormationCodec.ReadBlock(reader)));
-        return (groups, StoreLimits.Decode(FormationCodec.ReadBlock(reader)));
+        StoreLimits limits = StoreLimits.Decode(FormationCodec.ReadBlock(reader));
+        FormationCodec.RequireEnd(reader);
+        return (groups, limits);
     }
 
     internal static FormationPlan Decode(byte[] bytes) => FormationCodec.Guard("formation plan", () =>
     {
-        using var reader = new BinaryReader(new MemoryStream(bytes, writable: false), Encoding.UTF8);
+        using BinaryReader reader = FormationCodec.Open(bytes);
         int count = FormationCodec.ReadCount(reader);
         var nodes = new List<NodeName>();
-        for (int i = 0; i < count; i++) nodes.Add(new NodeName(reader.ReadString()));
+        for (int i = 0; i < count; i++) nodes.Add(new NodeName(FormationCodec.ReadText(reader)));
         (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = DecodeRanges(reader);
         return new FormationPlan(nodes, groups, limits);
     });

@@ -53,7 +53,7 @@ public sealed record FormationRecord(
     /// <exception cref="FormationException">The bytes are not a formation record this program understands.</exception>
     public static FormationRecord Decode(ReadOnlyMemory<byte> bytes) => FormationCodec.Guard("formation record", () =>
     {
-        using var reader = new BinaryReader(new MemoryStream(bytes.ToArray(), writable: false), Encoding.UTF8);
+        using BinaryReader reader = FormationCodec.Open(bytes.ToArray());
         byte version = reader.ReadByte();
         if (version != Version)
             throw new FormationException($"The formation record has version {version}; this program understands "
@@ -62,7 +62,7 @@ public sealed record FormationRecord(
         int count = FormationCodec.ReadCount(reader);
         var nodes = new List<FormationNode>();
         for (int i = 0; i < count; i++)
-            nodes.Add(new FormationNode(new NodeName(reader.ReadString()),
+            nodes.Add(new FormationNode(new NodeName(FormationCodec.ReadText(reader)),
                 new StoreId(FormationCodec.ReadGuid(reader))));
         (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
         return new FormationRecord(cluster, nodes, groups, limits);

@@ -35,7 +35,15 @@ internal sealed class GroupReplay(GroupId group)
     /// <summary>Forgets what is stored from an index on.</summary>
     public void TruncateFrom(ulong index)
     {
-        for (ulong at = index; at <= _last && _entries.Count > 0; at++) _entries.Remove(at);
+        // There may be few entries, far apart: never more steps than there are entries.
+        if (index <= _last && _last - index < (ulong)_entries.Count)
+        {
+            for (ulong at = index; at <= _last; at++) _entries.Remove(at);
+        }
+        else
+        {
+            foreach (ulong at in _entries.Keys.Where(at => at >= index).ToArray()) _entries.Remove(at);
+        }
         _last = Math.Max(index - 1, SnapshotIndex);
     }
 

@@ -104,7 +104,10 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
             if (id < newest.SegmentId && scan.Last is not { IsSeal: true })
                 throw Corruption.Found(segment.Path, segment.EndBytes,
                     "the batch here is unreadable, but the next segment has later ones");
-            expected = scan.Last!.Value.Sequence + 1;
+            if (scan.Last is not { } last)
+                throw Corruption.Found(segment.Path, LogFormat.SegmentHeaderBytes,
+                    $"its batches do not go on with {expected}, where the segment before ends");
+            expected = last.Sequence + 1;
         }
     }
 
@@ -131,6 +134,9 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
                 out int bodyLength, _faults)
             && (expected == 0 || header.Sequence == expected))
         {
+            if (header.FirstSegment == 0 || header.FirstSegment > segment.Id)
+                throw Corruption.Found(segment.Path, offset,
+                    $"the batch here names segment {header.FirstSegment} as the first one that is needed");
             if (apply) Apply(Content(segment).Slice(offset + LogFormat.BatchHeaderBytes, bodyLength), segment, offset);
             last = header;
             expected = header.Sequence + 1;
@@ -189,7 +195,7 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
     private void ApplyEntries(ref RecordReader reader, LogSegment segment, bool truncates)
     {
         GroupReplay replay = Replay(reader.ReadGroup());
-        ulong first = reader.ReadUInt64();
+        ulong first = reader.ReadNumber();
         int count = reader.ReadCount();
         if (first == 0) throw reader.Malformed("an entry has index 0");
         if (truncates) replay.TruncateFrom(first);

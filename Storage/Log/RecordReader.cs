@@ -16,14 +16,17 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
 
     public GroupId ReadGroup() => new(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)));
 
+    /// <summary>Larger terms and indexes would leave no room to count on, and no replica ever comes near.</summary>
+    private const ulong LargestNumber = long.MaxValue;
+
     public GroupMeta ReadMeta(GroupId group, out SnapshotEffect effect)
     {
-        ulong incarnation = ReadUInt64();
-        var hardState = new HardState(new Term(ReadUInt64()), new ReplicaId(ReadUInt64()), new LogIndex(ReadUInt64()));
+        ulong incarnation = ReadNumber();
+        var hardState = new HardState(new Term(ReadNumber()), new ReplicaId(ReadUInt64()), new LogIndex(ReadNumber()));
         effect = (SnapshotEffect)Take(1)[0];
-        ulong index = ReadUInt64();
-        var last = new EntryId(new Term(ReadUInt64()), new LogIndex(index));
-        long length = (long)ReadUInt64();
+        ulong index = ReadNumber();
+        var last = new EntryId(new Term(ReadNumber()), new LogIndex(index));
+        long length = (long)ReadNumber();
         uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
         SnapshotFile? snapshot = effect switch
         {
@@ -34,7 +37,12 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
         return new GroupMeta(incarnation, hardState, snapshot);
     }
 
-    public ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
+    /// <summary>A term, an index, or what else only counts up.</summary>
+    public ulong ReadNumber()
+    {
+        ulong number = ReadUInt64();
+        return number <= LargestNumber ? number : throw Malformed($"a number is {number}");
+    }
 
     public int ReadCount()
     {
@@ -45,7 +53,7 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
     /// <summary>Reads one entry; its payload is a copy.</summary>
     public LogEntry ReadEntry(LogIndex index)
     {
-        var term = new Term(ReadUInt64());
+        var term = new Term(ReadNumber());
         var kind = (EntryKind)Take(1)[0];
         int length = ReadCount();
         return new LogEntry(term, index, kind, length == 0 ? default : Take(length).ToArray());
@@ -55,6 +63,8 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
 
     public readonly CorruptionException Malformed(string what) =>
         Corruption.Found(path, offsetBytes, $"in this batch {what}");
+
+    private ulong ReadUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
 
     private ReadOnlySpan<byte> Take(int count)
     {

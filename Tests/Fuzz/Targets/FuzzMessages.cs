@@ -1,0 +1,63 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.Fuzz;
+
+/// <summary>Messages of every kind, with numbers at every boundary.</summary>
+internal static class FuzzMessages
+{
+    private const int Kinds = 15;
+
+    public static MessageAddress Address(FuzzRandom random) => new(
+        new GroupId((uint)random.Number()), new ReplicaId(random.Number()), new ReplicaId(random.Number()));
+
+    public static RaftMessage Next(FuzzRandom random)
+    {
+        var term = new Term(random.Number());
+        return random.Below(Kinds) switch
+        {
+            0 => new PreVote(term, Id(random)),
+            1 => new PreVoteReply(term, random.OneIn(2)),
+            2 => new RequestVote(term, Id(random), random.OneIn(2)),
+            3 => new RequestVoteReply(term, random.OneIn(2)),
+            4 => Append(random, term),
+            5 => new AppendEntriesReply(term, Index(random)),
+            6 => new AppendEntriesRejection(term, Index(random), new Term(random.Number()), Index(random)),
+            7 => new Heartbeat(term, Index(random), random.Number()),
+            8 => new HeartbeatReply(term, random.Number(), Index(random)),
+            9 => new TimeoutNow(term),
+            10 => new ReadIndexRequest(term, random.Number(), random.Number()),
+            11 => new ReadIndexReply(term, random.Number(), random.Number(), Index(random)),
+            12 => new InstallSnapshot(term, Id(random)),
+            13 => Chunk(random, term),
+            _ => new SnapshotChunkReply(term, Id(random), (long)random.Number()),
+        };
+    }
+
+    private static AppendEntries Append(FuzzRandom random, Term term)
+    {
+        EntryId previous = Id(random);
+        var entries = new LogEntry[random.Below(6)];
+        EntryId last = previous;
+        for (int i = 0; i < entries.Length; i++)
+        {
+            ulong rise = random.OneIn(3) ? random.Number() : 0;
+            if (rise > ulong.MaxValue - last.Term.Value) rise = 0;
+            entries[i] = new LogEntry(new Term(last.Term.Value + rise), last.Index.Next(),
+                random.Of(EntryKind.NoOp, EntryKind.Command), random.Bytes(20));
+            last = entries[i].Id;
+        }
+        return new AppendEntries(term, previous, entries, Index(random));
+    }
+
+    private static SnapshotChunk Chunk(FuzzRandom random, Term term)
+    {
+        byte[] data = random.Bytes(40);
+        long offset = (long)(random.Number() & (long.MaxValue >> 1));
+        long total = offset + data.Length + random.Below(100);
+        return new SnapshotChunk(term, Id(random), offset, total, (uint)random.Bits(), data);
+    }
+
+    private static EntryId Id(FuzzRandom random) => new(new Term(random.Number()), Index(random));
+
+    private static LogIndex Index(FuzzRandom random) => new(random.Number());
+}
