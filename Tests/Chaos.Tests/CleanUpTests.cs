@@ -97,7 +97,8 @@ public sealed class CleanUpTests : IDisposable
 
     private static int WriteInside(SmallDisk disk, string mounted)
     {
-        const string Script = "head -c 1000000 /dev/zero > \"$1/file\" 2>/dev/null; code=$?; rm -f \"$1/file\"; exit $code";
+        const string Script =
+            "head -c 1000000 /dev/zero > \"$1/file\" 2>/dev/null; code=$?; rm -f \"$1/file\"; exit $code";
         string[] command = [.. disk.Entrance, "sh", "-c", Script, "sh", mounted];
         using Process write = Process.Start(command[0], command[1..]);
         write.WaitForExit();

@@ -94,8 +94,8 @@ internal sealed class FakeHost : IChaosHost
                 : Encoding.Latin1.GetBytes(found));
         }
 
-        public Task BatchAsync(IReadOnlyList<WriteOperation> operations, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
+        public Task BatchAsync(IReadOnlyList<WriteOperation> operations,
+            CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
         public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
             CancellationToken cancellationToken = default)

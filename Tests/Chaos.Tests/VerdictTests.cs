@@ -83,7 +83,7 @@ public sealed class VerdictTests : IDisposable
     {
         await File.WriteAllLinesAsync(Path.Combine(_directory, "silo-1.log"),
         [
-            "12:00:00.000 crit: Orleans.Raft[1] Cannot write x: No space left on device. The disk or quota is full: free",
+            "12:00:00.000 crit: Orleans.Raft[1] Cannot write x: No space left. The disk or quota is full: free",
             "12:00:00.000 fail: Orleans.Raft[2] could not activate",
             "12:00:00.000 crit: Orleans.Raft[3] broken invariant: two leaders",
         ]);
@@ -106,6 +106,6 @@ public sealed class VerdictTests : IDisposable
         await stop.CancelAsync();
         await writing;
         return new ChaosResult(tally.Elapsed, tally, 0, writer.Acknowledged, new Dictionary<string, int>(),
-            await writer.FindLossesAsync());
+            await writer.FindLossesAsync(host.StoreOf(0)));
     }
 }

@@ -66,18 +66,19 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     private void Print(ChaosResult result, Action<string> report)
     {
         Tally tally = result.Tally;
+        double unknownPercent = 100.0 * tally.Unknown / tally.Total;
         report(string.Create(CultureInfo.InvariantCulture,
-            $"{tally.Total} operations in {result.Elapsed.TotalSeconds:F0} s: {tally.Acknowledged} acknowledged, "
-            + $"{tally.Refused} refused, {tally.Unknown} of unknown outcome ({100.0 * tally.Unknown / tally.Total:F2} %)"));
-        report($"{result.Histories} histories checked, {result.Unique} unique writes accounted for, longest time "
-            + $"without an acknowledged write {tally.LongestGap.TotalMilliseconds:F0} ms");
-        report($"faults: {string.Join(", ", result.Faults.Select(fault => $"{fault.Value} {fault.Key}"))}");
+            $"time {result.Elapsed.TotalSeconds:F0} s: {tally.Total} operations, {tally.Acknowledged} acknowledged, "
+            + $"{tally.Refused} refused, {tally.Unknown} of unknown outcome ({unknownPercent:F2} %)"));
+        report($"time without an acknowledged write, at most: {tally.LongestGap.TotalMilliseconds:F0} ms; "
+            + $"{result.Histories} histories checked, {result.Unique} unique writes accounted for");
+        report($"seed {Seed}: {string.Join(", ", result.Faults.Select(fault => $"{fault.Value} {fault.Key}"))}");
         report(result.Failures.Count == 0 ? "verdict: ok" : $"verdict: FAILED, {result.Failures.Count} findings");
         foreach (string failure in result.Failures.Take(20)) report($"  {failure}");
         if (result.Failures.Count > 0) report($"the same load and faults again: {CommandLine}");
     }
 
     private string CommandLine => string.Create(CultureInfo.InvariantCulture,
-        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:F0} --seed {Seed} "
-        + $"--clients {Clients} --rate {Rate}{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
+        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:F0} "
+        + $"--seed {Seed} --clients {Clients} --rate {Rate}{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
 }

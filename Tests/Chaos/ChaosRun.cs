@@ -23,8 +23,8 @@ public sealed record ChaosResult(TimeSpan Elapsed, Tally Tally, int Histories, i
     IReadOnlyDictionary<string, int> Faults, IReadOnlyList<string> Failures);
 
 /// <summary>
-/// Load, faults and verdicts. Histories are checked one after another, each on new keys, so that a run of hours needs no
-/// more memory than one of seconds; what unique writers wrote is read back at the end.
+/// Load, faults and verdicts. Histories are checked one after another, each on new keys, so that a run of hours needs
+/// no more memory than one of seconds; what unique writers wrote is read back at the end.
 /// </summary>
 /// <param name="directory">Takes pictures of what is wrong.</param>
 public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string directory, Action<string> report)
@@ -34,6 +34,9 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
 
     /// <summary>More unknown outcomes than this, and the histories say too little.</summary>
     private const double MaxUnknownShare = 0.1;
+
+    /// <summary>To read everything back; each waits as long as a call may take.</summary>
+    private const int ReadAttempts = 6;
 
     /// <summary>Of all operations; the rest are in histories.</summary>
     private const double UniqueShare = 0.125;
@@ -73,7 +76,7 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         if (breaking.IsCompletedSuccessfully) await ReadBackAsync(writers);
         foreach (string complaint in HostLogs.FindComplaints(directory)) Fail(complaint);
         if (_tally.Unknown > _tally.Total * MaxUnknownShare)
-            Fail($"{_tally.Unknown} of {_tally.Total} operations have an unknown outcome; the histories say too little");
+            Fail($"{_tally.Unknown} of {_tally.Total} operations have an unknown outcome; histories say too little");
         return new ChaosResult(_tally.Elapsed, _tally, _histories, writers.Sum(writer => writer.Acknowledged),
             nemesis.Counts, _failures);
     }
@@ -112,12 +115,14 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         LinearizabilityResult result = LinearizabilityChecker.Check(entries);
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
         int unknown = entries.Count(entry => entry.Outcome == OperationOutcome.Unknown);
-        Say($"history {number}: {entries.Count} operations, {unknown} of unknown outcome, "
-            + $"{(result.IsLinearizable ? "linearizable" : "NOT LINEARIZABLE")}, checked in {took.TotalMilliseconds:F0} ms");
+        string verdict = result.IsLinearizable ? "linearizable" : "NOT LINEARIZABLE";
+        Say($"history {number}: {entries.Count} operations, {unknown} of unknown outcome, {verdict}, checked in "
+            + $"{took.TotalMilliseconds:F0} ms");
         if (!result.IsLinearizable)
         {
-            string picture = Path.Combine(directory, $"history-{number}.html");
-            Fail($"history {number}: {result.Explain()} Picture: {picture}");
+            string file = Path.Combine(directory, $"history-{number}.txt");
+            File.WriteAllLines(file, entries.Select(entry => entry.ToString()));
+            Fail($"history {number}: {result.Explain()}All of it: {file}");
         }
         Interlocked.Increment(ref _histories);
     }
@@ -125,8 +130,28 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
     private async Task ReadBackAsync(UniqueWriter[] writers)
     {
         foreach (UniqueWriter writer in writers)
-            foreach (string loss in await writer.FindLossesAsync()) Fail(loss);
+            foreach (string loss in await FindLossesAsync(writer)) Fail(loss);
         Say($"read back: {writers.Sum(writer => writer.Acknowledged)} acknowledged unique writes");
+    }
+
+    /// <summary>The last fault may have left an election behind; but it must come to an end.</summary>
+    private async Task<IReadOnlyList<string>> FindLossesAsync(UniqueWriter writer)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await writer.FindLossesAsync(host.StoreOf(0));
+            }
+            catch (UnavailableException) when (attempt < ReadAttempts)
+            {
+                Say("read back: the store is not available yet");
+            }
+            catch (UnavailableException failure)
+            {
+                return [$"what was written cannot be read back: {failure.Message}"];
+            }
+        }
     }
 
     private void Fail(string failure)

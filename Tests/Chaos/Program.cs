@@ -28,8 +28,9 @@ root.SetAction(parsed =>
     TimeSpan duration = parsed.GetValue(minutes) is { } given
         ? TimeSpan.FromMinutes(given)
         : TimeSpan.FromSeconds(parsed.GetValue(seconds));
-    return ExecuteAsync(new ChaosCommand(parsed.GetValue(host)!, duration, parsed.GetValue(seed) ?? Random.Shared.Next(),
-        parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(faults)?.Split(','), parsed.GetValue(data)));
+    int drawn = parsed.GetValue(seed) ?? Random.Shared.Next();
+    return ExecuteAsync(new ChaosCommand(parsed.GetValue(host)!, duration, drawn, parsed.GetValue(clients),
+        parsed.GetValue(rate), parsed.GetValue(faults)?.Split(','), parsed.GetValue(data)));
 });
 
 var storeData = new Option<string>("--data") { Required = true };

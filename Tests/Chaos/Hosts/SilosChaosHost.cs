@@ -89,7 +89,8 @@ public sealed class SilosChaosHost : IChaosHost
         TimeSpan pause = Pauses.Draw(random);
         // Who wakes up then finds that another one died meanwhile.
         int? killed = random.Next(4) == 0 ? Enumerable.Range(0, SiloCluster.Count).Except(victims).First() : null;
-        say($"stop: {Names(victims)} for {pause.TotalSeconds:F1} s{(killed is { } k ? $", and kill {Names([k])}" : "")}");
+        string besides = killed is { } other ? $", and kill {Names([other])}" : "";
+        say($"stop: {Names(victims)} for {pause.TotalSeconds:F1} s{besides}");
         PausedProcess[] paused = [.. victims.Select(_silos.Stop)];
         try
         {

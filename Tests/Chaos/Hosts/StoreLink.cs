@@ -52,5 +52,6 @@ public sealed record NodeReport(string Node, bool IsUp, string Problem)
     /// <summary>Whether it works no more before it is started again.</summary>
     public bool HasFailed => Problem.Contains(" failed: ", StringComparison.Ordinal);
 
-    public override string ToString() => $"{Node} is {(IsUp ? "up" : "down")}{(Problem.Length > 0 ? $": {Problem}" : "")}";
+    public override string ToString() =>
+        $"{Node} is {(IsUp ? "up" : "down")}{(Problem.Length > 0 ? $": {Problem}" : "")}";
 }

@@ -27,22 +27,21 @@ public sealed class UniqueWriter(IKeyValueStore store, int client, Pace pace, Ta
         {
             await pace.TurnAsync();
             if (_puts.Count <= _appends.Count)
-                await WriteAsync(_puts, () => store.PutAsync(Bytes(PutKey(_puts.Count - 1)), Bytes(Value(_puts.Count - 1))));
+                await WriteAsync(_puts, i => store.PutAsync(Bytes(PutKey(i)), Bytes(Value(i))));
             else
-                await WriteAsync(_appends, () => store.AppendAsync(Bytes(AppendKey((_appends.Count - 1) / AppendsPerKey)),
-                    Bytes(Word(_appends.Count - 1))));
+                await WriteAsync(_appends, i => store.AppendAsync(Bytes(AppendKey(i / AppendsPerKey)), Bytes(Word(i))));
         }
     }
 
-    /// <summary>Reads everything back.</summary>
+    /// <summary>Reads everything back, through a client that is patient.</summary>
     /// <returns>What is missing, doubled or there without reason.</returns>
-    public async Task<IReadOnlyList<string>> FindLossesAsync()
+    public async Task<IReadOnlyList<string>> FindLossesAsync(IKeyValueStore reader)
     {
         var found = new Dictionary<string, string>();
         foreach (char first in Keys.FirstCharacters)
         {
-            await ReadAsync($"{first}{PutPrefix}", found);
-            await ReadAsync($"{first}{AppendPrefix}", found);
+            await ReadAsync(reader, $"{first}{PutPrefix}", found);
+            await ReadAsync(reader, $"{first}{AppendPrefix}", found);
         }
         var losses = new List<string>();
         for (int i = 0; i < _puts.Count; i++)
@@ -70,12 +69,12 @@ public sealed class UniqueWriter(IKeyValueStore store, int client, Pace pace, Ta
 
     private string Value(int number) => $"v{client}-{number}";
 
-    private async Task WriteAsync(List<Fate> fates, Func<Task> write)
+    private async Task WriteAsync(List<Fate> fates, Func<int, Task> write)
     {
         fates.Add(Fate.Unknown);
         try
         {
-            await write();
+            await write(fates.Count - 1);
             fates[^1] = Fate.Acknowledged;
             tally.Acknowledge(isWrite: true);
         }
@@ -90,7 +89,7 @@ public sealed class UniqueWriter(IKeyValueStore store, int client, Pace pace, Ta
         }
     }
 
-    private async Task ReadAsync(string prefix, Dictionary<string, string> found)
+    private static async Task ReadAsync(IKeyValueStore reader, string prefix, Dictionary<string, string> found)
     {
         string from = prefix;
         int rows;
@@ -98,7 +97,7 @@ public sealed class UniqueWriter(IKeyValueStore store, int client, Pace pace, Ta
         {
             rows = 0;
             var page = new ScanOptions(Limit: Page);
-            await foreach (KeyValueEntry row in store.ScanAsync(Bytes(from), Bytes(prefix + "~"), page))
+            await foreach (KeyValueEntry row in reader.ScanAsync(Bytes(from), Bytes(prefix + "~"), page))
             {
                 string key = Encoding.UTF8.GetString(row.Key.Span);
                 found[key] = Encoding.UTF8.GetString(row.Value.Span);

@@ -4,8 +4,8 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Chaos;
 
-/// <summary>One client's store, behind a pipe to a process that may be killed. Calls wait for the process to be up; a call
-/// under way when it dies has an unknown outcome.</summary>
+/// <summary>One client's store, behind a pipe to a process that may be killed. Calls wait for the process to be up; a
+/// call under way when it dies has an unknown outcome.</summary>
 /// <param name="upAsync">Completes with the process as soon as it is up.</param>
 public sealed class RemoteStore(int client, Func<Task<StoreProcess>> upAsync) : IKeyValueStore
 {

@@ -55,8 +55,8 @@ public sealed class StoreProcess : IDisposable
             number = ++_number;
             _pending[number] = reply;
         }
-        string line = string.Join(' ',
-            [number.ToString(CultureInfo.InvariantCulture), client.ToString(CultureInfo.InvariantCulture), verb, .. words]);
+        string head = string.Create(CultureInfo.InvariantCulture, $"{number} {client} {verb}");
+        string line = string.Join(' ', [head, .. words]);
         await _sending.WaitAsync();
         try
         {
