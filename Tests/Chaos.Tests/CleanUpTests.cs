@@ -9,8 +9,14 @@ public sealed class CleanUpTests : IDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("clean-up-").FullName;
+    private Process? _run;
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose()
+    {
+        _run?.Kill(entireProcessTree: true);
+        _run?.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
 
     [Theory]
     [InlineData("INT")]
@@ -18,7 +24,7 @@ public sealed class CleanUpTests : IDisposable
     public async Task An_interrupted_run_ends_its_processes_and_says_so(string signal)
     {
         if (!OperatingSystem.IsLinux()) return;
-        using Process run = StartRun("kill");
+        Process run = StartRun("kill");
         await ReadUntilAsync(run, "started");
         using (Process kill = Process.Start("kill", [$"-{signal}", $"{run.Id}"])) await kill.WaitForExitAsync();
         await ReadUntilAsync(run, "interrupted");
@@ -31,7 +37,7 @@ public sealed class CleanUpTests : IDisposable
     public async Task A_killed_run_takes_a_stopped_process_with_it()
     {
         if (!OperatingSystem.IsLinux()) return;
-        using Process run = StartRun("stop");
+        Process run = StartRun("stop");
         await ReadUntilAsync(run, "stop: the whole process");
         run.Kill();
         await run.WaitForExitAsync().WaitAsync(Deadline);
@@ -84,13 +90,14 @@ public sealed class CleanUpTests : IDisposable
             Path.Combine(_directory, "run")];
         ProcessStartInfo start = ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments);
         start.RedirectStandardOutput = true;
-        return Process.Start(start)!;
+        return _run = Process.Start(start)!;
     }
 
     private static async Task ReadUntilAsync(Process run, string text)
     {
+        using var deadline = new CancellationTokenSource(Deadline);
         string? line;
-        do line = await run.StandardOutput.ReadLineAsync().WaitAsync(Deadline);
+        do line = await run.StandardOutput.ReadLineAsync(deadline.Token);
         while (line is not null && !line.Contains(text, StringComparison.Ordinal));
         Assert.NotNull(line);
     }

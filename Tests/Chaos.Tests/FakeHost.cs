@@ -19,8 +19,9 @@ internal sealed class FakeHost : IChaosHost
     /// <summary>Whether this write happens although it is said to have been refused.</summary>
     public Func<int, bool> Refuses { get; init; } = _ => false;
 
-    /// <summary>Whether a key is kept as of now, whatever is written later: reads are stale.</summary>
-    public Func<int, bool> Freezes { get; init; } = _ => false;
+    /// <summary>Whether reads of a key see it as it is now, whatever is written later. Takes the key and the write's
+    /// number.</summary>
+    public Func<string, int, bool> Freezes { get; init; } = (_, _) => false;
 
     private readonly Dictionary<string, string?> _frozen = [];
     private int _writes;
@@ -43,7 +44,7 @@ internal sealed class FakeHost : IChaosHost
         {
             int number = ++_writes;
             string? old = _map.GetValueOrDefault(key);
-            if (Freezes(number)) _frozen.TryAdd(key, old);
+            if (Freezes(key, number)) _frozen.TryAdd(key, old);
             if (Loses(number)) return;
             string? value = change(old);
             if (isAppend && Doubles(number)) value = change(value);
