@@ -167,6 +167,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             SplitKeys = _options.SplitKeys,
             Limits = _options.Limits,
             Replica = _options.Replica,
+            LogSegmentBytes = _options.LogSegmentBytes,
             Time = TimeProvider.System,
             Scheduler = TaskScheduler.Default,
             Seed = NextSeed(),

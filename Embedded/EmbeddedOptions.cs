@@ -26,6 +26,9 @@ public sealed record EmbeddedOptions
 
     public ReplicaOptions Replica { get; init; } = new();
 
+    /// <summary>See <see cref="StoreNodeOptions.LogSegmentBytes"/>. Default 32 MiB.</summary>
+    public int LogSegmentBytes { get; init; } = StoreNodeOptions.DefaultLogSegmentBytes;
+
     public StoreLimits Limits { get; init; } = new();
 
     public KvClientOptions Client { get; init; } = new();

@@ -78,6 +78,8 @@ internal static class SiloHost
             raft.Nodes = settings.Nodes;
             raft.Groups = settings.Groups;
             raft.SplitKeys = settings.SplitKeys;
+            raft.LogSegmentBytes = settings.LogSegmentBytes;
+            raft.Replica = raft.Replica with { SnapshotLogBytes = settings.SnapshotLogBytes };
             raft.OpenDisk = name => new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
                 new LocalDiskOptions { FlushToDisk = settings.FlushToDisk });
         });

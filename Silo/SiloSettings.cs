@@ -27,6 +27,9 @@ internal sealed record SiloSettings
         ("ClusterId", "--cluster-id", "Name of the Orleans cluster (default orleans-raft)."),
         ("Membership", "--membership",
         "Membership file that all silos of this machine share (default DATA/membership.json)."),
+        ("LogSegment", "--log-segment", "Size of a file of the silo's log, in MiB (default 32)."),
+        ("SnapshotAfter", "--snapshot-after",
+        "Growth of a group's log after which a snapshot is taken, in MiB (default 32)."),
         ("NoFsync", "--no-fsync",
         "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes."),
     ];
@@ -50,6 +53,10 @@ internal sealed record SiloSettings
     public required string ClusterId { get; init; }
 
     public required string Membership { get; init; }
+
+    public required int LogSegmentBytes { get; init; }
+
+    public required long SnapshotLogBytes { get; init; }
 
     public bool FlushToDisk { get; init; } = true;
 
@@ -78,6 +85,8 @@ internal sealed record SiloSettings
             Address = reader.Address("Address", IPAddress.Loopback),
             ClusterId = reader.Text("ClusterId", "orleans-raft"),
             Membership = reader.Text("Membership", Path.Combine(data, "membership.json")),
+            LogSegmentBytes = (reader.Number("LogSegment", 32, 1, 1024) ?? 0) << 20,
+            SnapshotLogBytes = (reader.Number("SnapshotAfter", 32, 1, 1 << 20) ?? 0L) << 20,
             FlushToDisk = !reader.Flag("NoFsync"),
         };
         reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");

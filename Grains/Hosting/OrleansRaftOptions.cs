@@ -25,6 +25,9 @@ public sealed class OrleansRaftOptions
 
     public ReplicaOptions Replica { get; set; } = new();
 
+    /// <summary>See <see cref="StoreNodeOptions.LogSegmentBytes"/>. Default 32 MiB.</summary>
+    public int LogSegmentBytes { get; set; } = StoreNodeOptions.DefaultLogSegmentBytes;
+
     public RequestJoinerOptions Joiner { get; set; } = new();
 
     /// <summary>How <see cref="Interfaces.IKvGrain"/>'s calls for applications behave on this silo.</summary>

@@ -104,6 +104,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             SplitKeys = Options.SplitKeys,
             Limits = Options.Limits,
             Replica = Options.Replica,
+            LogSegmentBytes = Options.LogSegmentBytes,
             Time = TimeProvider.System,
             Scheduler = TaskScheduler.Default,
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),

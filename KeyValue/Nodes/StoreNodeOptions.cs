@@ -29,7 +29,7 @@ public sealed record StoreNodeOptions
 
     /// <summary>Size of one segment of the write-ahead log; see <see cref="NodeStorageOptions.SegmentBytes"/>. Default
     /// 32 MiB.</summary>
-    public int LogSegmentBytes { get; init; } = 32 << 20;
+    public int LogSegmentBytes { get; init; } = DefaultLogSegmentBytes;
 
     public required TimeProvider Time { get; init; }
 
@@ -46,6 +46,7 @@ public sealed record StoreNodeOptions
     internal FaultPoints Faults { get; init; }
 
     public const int DefaultGroups = 4;
+    public const int DefaultLogSegmentBytes = 32 << 20;
     public const int MaxGroups = 4096;
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>

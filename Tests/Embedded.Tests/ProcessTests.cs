@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Orleans.Raft.Ledger;
+using Orleans.Raft.Processes;
 using Xunit.Abstractions;
 
 namespace Orleans.Raft.Embedded.Tests;
@@ -19,7 +20,7 @@ public sealed class ProcessTests(ITestOutputHelper output) : IDisposable
     public async Task No_acknowledged_write_is_lost_over_five_kills()
     {
         const ulong Seed = 5;
-        await using var host = new EmbeddedHost(Program, _directory);
+        await using var host = new EmbeddedHost(_directory);
         LedgerResult result = await new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 3000,
             output.WriteLine).RunAsync();
         output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written over "

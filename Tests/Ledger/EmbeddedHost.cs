@@ -1,7 +1,9 @@
+using Orleans.Raft.Processes;
+
 namespace Orleans.Raft.Ledger;
 
 /// <summary>The embedded host as a child process: a kill takes all its nodes at once.</summary>
-public sealed class EmbeddedHost(string assembly, string dataDirectory) : ILedgerHost
+public sealed class EmbeddedHost(string dataDirectory) : ILedgerHost
 {
     private ShellProcess? _shell;
 
@@ -9,7 +11,7 @@ public sealed class EmbeddedHost(string assembly, string dataDirectory) : ILedge
 
     public Task<ShellProcess> StartAsync()
     {
-        _shell = ShellProcess.Start(assembly, ["--data", dataDirectory]);
+        _shell = ShellProcess.Start(ProgramFiles.Find("Embedded"), ["--data", dataDirectory]);
         return Task.FromResult(_shell);
     }
 

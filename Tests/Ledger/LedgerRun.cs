@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Orleans.Raft.Processes;
 
 namespace Orleans.Raft.Ledger;
 

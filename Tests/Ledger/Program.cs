@@ -47,12 +47,7 @@ return await root.Parse(args).InvokeAsync();
 
 static ILedgerHost MakeHost(string kind, string directory) => kind switch
 {
-    "embedded" => new EmbeddedHost(Built("Embedded"), directory),
-    "silos" => new SiloHost(Built("Silo"), Built("Client"), directory, KillMode.One),
-    _ => new SiloHost(Built("Silo"), Built("Client"), directory, KillMode.All),
+    "embedded" => new EmbeddedHost(directory),
+    "silos" => new SiloHost(directory, KillMode.One),
+    _ => new SiloHost(directory, KillMode.All),
 };
-
-// Beside this program's own output, in the same configuration.
-static string Built(string project) => Path.Combine(
-    AppContext.BaseDirectory.Replace(Path.Combine("Tests", "Ledger"), project, StringComparison.Ordinal),
-    $"Orleans.Raft.{project}.dll");

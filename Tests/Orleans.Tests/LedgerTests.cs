@@ -16,7 +16,7 @@ public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
     public async Task No_acknowledged_write_is_lost_over_five_kills_of_silos(KillMode mode)
     {
         const ulong Seed = 5;
-        await using var host = new SiloHost(PathOf("Silo"), PathOf("Client"), _directory, mode);
+        await using var host = new SiloHost(_directory, mode);
         var run = new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 2000, output.WriteLine);
         LedgerResult result = await run.RunAsync();
         output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written "
@@ -25,7 +25,4 @@ public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
         Assert.Equal(5, result.Recoveries.Count);
         Assert.True(result.Acknowledged >= 2000, $"only {result.Acknowledged} writes were acknowledged");
     }
-
-    private static string PathOf(string project) =>
-        Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll");
 }

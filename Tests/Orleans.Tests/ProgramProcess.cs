@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Orleans.Raft.Ledger;
+using Orleans.Raft.Processes;
 
 namespace Orleans.Raft.Orleans.Tests;
 

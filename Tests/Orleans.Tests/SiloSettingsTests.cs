@@ -12,6 +12,7 @@ public sealed class SiloSettingsTests
         Assert.Equal("silo-2", settings.Name.Value);
         Assert.Equal(["silo-1", "silo-2", "silo-3"], settings.Nodes.Select(n => n.Value));
         Assert.Equal((11111, 30000), (settings.SiloPort, settings.GatewayPort));
+        Assert.Equal((32 << 20, 32L << 20), (settings.LogSegmentBytes, settings.SnapshotLogBytes));
         Assert.True(settings.FlushToDisk);
         Assert.Equal(Path.Combine("./data", "membership.json"), settings.Membership);
     }
@@ -40,6 +41,9 @@ public sealed class SiloSettingsTests
     [InlineData("Address", "somewhere", "--address")]
     [InlineData("ClusterId", " ", "--cluster-id")]
     [InlineData("Data", " ", "--data")]
+    [InlineData("LogSegment", "0", "--log-segment")]
+    [InlineData("LogSegment", "1025", "--log-segment")]
+    [InlineData("SnapshotAfter", "0", "--snapshot-after")]
     [InlineData("NoFsync", "perhaps", "--no-fsync")]
     public void A_problem_names_key_value_and_rule(string key, string value, string argument)
     {

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Orleans.Raft.Ledger
+namespace Orleans.Raft.Processes
 {
     /// <summary>Ties a child process to this one: however this one ends, also by a kill, the child ends too.</summary>
     public static class LifeLine

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Orleans.Raft.Ledger;
+namespace Orleans.Raft.Processes;
 
 /// <summary>
 /// A child process that speaks the shell's plain form: one command per line in, its result out. It ends when its
@@ -9,13 +9,20 @@ namespace Orleans.Raft.Ledger;
 public sealed class ShellProcess : IDisposable
 {
     private readonly Process _process;
+    private readonly string? _logFile;
     private readonly Queue<string> _errors = new();
     private bool _disposed;
 
-    private ShellProcess(Process process) => _process = process;
+    private ShellProcess(Process process, string? logFile)
+    {
+        _process = process;
+        _logFile = logFile;
+    }
 
     /// <summary>Whether the child still runs.</summary>
     public bool IsRunning => !_disposed && !_process.HasExited;
+
+    public int Id => _process.Id;
 
     /// <summary>The last lines the child wrote to standard error.</summary>
     public string Errors
@@ -27,19 +34,18 @@ public sealed class ShellProcess : IDisposable
     }
 
     /// <summary>Starts <c>dotnet ASSEMBLY ARGUMENTS</c> with all three standard streams connected here.</summary>
-    public static ShellProcess Start(string assembly, IReadOnlyList<string> arguments)
+    public static ShellProcess Start(string assembly, IReadOnlyList<string> arguments) =>
+        Start(ProgramFiles.Command(assembly, arguments), logFile: null);
+
+    /// <param name="start">What to run.</param>
+    /// <param name="logFile">Takes what the child writes to standard error; null: only the last lines are kept.</param>
+    public static ShellProcess Start(ProcessStartInfo start, string? logFile)
     {
-        var start = new ProcessStartInfo("dotnet")
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        };
-        start.ArgumentList.Add(assembly);
-        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
         var child = new ShellProcess(Process.Start(start)
-            ?? throw new InvalidOperationException($"{assembly} cannot be started."));
+            ?? throw new InvalidOperationException($"{start.FileName} cannot be started."), logFile);
         child._process.ErrorDataReceived += (_, line) => child.NoteError(line.Data);
         child._process.BeginErrorReadLine();
         return child;
@@ -95,6 +101,7 @@ public sealed class ShellProcess : IDisposable
         if (line is null) return;
         lock (_errors)
         {
+            if (_logFile is not null) File.AppendAllText(_logFile, line + Environment.NewLine);
             _errors.Enqueue(line);
             if (_errors.Count > 50) _errors.Dequeue();
         }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Orleans.Raft.Ledger;
+namespace Orleans.Raft.Processes;
 
 /// <summary>One silo as a child process.</summary>
 public sealed class SiloProcess : IDisposable
@@ -21,10 +21,13 @@ public sealed class SiloProcess : IDisposable
 
     public bool IsRunning => !_process.HasExited;
 
+    public int Id => _process.Id;
+
     /// <summary>Starts a silo; what it writes to standard error goes to <paramref name="logFile"/>.</summary>
-    public static SiloProcess Start(string name, IReadOnlyList<string> command, string logFile)
+    public static SiloProcess Start(string name, ProcessStartInfo start, string logFile)
     {
-        var start = new ProcessStartInfo("dotnet", command) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
         LifeLine.Tie(start);
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{name} cannot be started.");
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

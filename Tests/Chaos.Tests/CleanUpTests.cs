@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using Orleans.Raft.Processes;
+
+namespace Orleans.Raft.Chaos.Tests;
+
+/// <summary>Nothing that a run started outlives it, however it ends.</summary>
+public sealed class CleanUpTests : IDisposable
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("clean-up-").FullName;
+    private Process? _run;
+
+    public void Dispose()
+    {
+        _run?.Kill(entireProcessTree: true);
+        _run?.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task An_interrupted_run_ends_its_processes_and_says_so(string signal)
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Process run = StartRun("kill");
+        await ReadUntilAsync(run, "started");
+        using (Process kill = Process.Start("kill", [$"-{signal}", $"{run.Id}"])) await kill.WaitForExitAsync();
+        await ReadUntilAsync(run, "interrupted");
+        await run.WaitForExitAsync().WaitAsync(Deadline);
+        Assert.Equal(130, run.ExitCode);
+        Assert.Empty(ProcessesOfTheRun());
+    }
+
+    [Fact]
+    public async Task A_killed_run_takes_a_stopped_process_with_it()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Process run = StartRun("stop");
+        await ReadUntilAsync(run, "stop: the whole process");
+        run.Kill();
+        await run.WaitForExitAsync().WaitAsync(Deadline);
+        var watch = Stopwatch.StartNew();
+        while (ProcessesOfTheRun() is { Count: > 0 } left)
+        {
+            Assert.True(watch.Elapsed < Deadline, $"still there: {string.Join("; ", left)}");
+            await Task.Delay(TimeSpan.FromMilliseconds(50));
+        }
+    }
+
+    [Fact]
+    public void A_full_small_disk_has_room_again_when_it_is_freed()
+    {
+        string mounted = Directory.CreateDirectory(Path.Combine(_directory, "small")).FullName;
+        using SmallDisk? disk = SmallDisk.TryMount(mounted, 4 << 20, out string? reason);
+        if (disk is null)
+        {
+            Assert.NotEmpty(reason!);
+            return;
+        }
+        Assert.Equal(0, WriteInside(disk, mounted));
+        disk.Fill();
+        Assert.NotEqual(0, WriteInside(disk, mounted));
+        disk.Free();
+        Assert.Equal(0, WriteInside(disk, mounted));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(mounted));
+    }
+
+    [Fact]
+    public void A_stopped_process_goes_on_when_it_is_continued()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using Process cat = Process.Start(new ProcessStartInfo("cat")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        cat.StandardInput.AutoFlush = true;
+        using (PausedProcess.Stop(cat.Id)) WaitUntil("cat is stopped", () => StateOf(cat.Id) == 'T');
+        cat.StandardInput.WriteLine("still there");
+        Assert.Equal("still there", cat.StandardOutput.ReadLine());
+        cat.StandardInput.Close();
+        cat.WaitForExit();
+    }
+
+    private Process StartRun(string faults)
+    {
+        string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults, "--data",
+            Path.Combine(_directory, "run")];
+        ProcessStartInfo start = ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments);
+        start.RedirectStandardOutput = true;
+        return _run = Process.Start(start)!;
+    }
+
+    private static async Task ReadUntilAsync(Process run, string text)
+    {
+        using var deadline = new CancellationTokenSource(Deadline);
+        string? line;
+        do line = await run.StandardOutput.ReadLineAsync(deadline.Token);
+        while (line is not null && !line.Contains(text, StringComparison.Ordinal));
+        Assert.NotNull(line);
+    }
+
+    private static int WriteInside(SmallDisk disk, string mounted)
+    {
+        const string Script =
+            "head -c 1000000 /dev/zero > \"$1/file\" 2>/dev/null; code=$?; rm -f \"$1/file\"; exit $code";
+        string[] command = [.. disk.Entrance, "sh", "-c", Script, "sh", mounted];
+        using Process write = Process.Start(command[0], command[1..]);
+        write.WaitForExit();
+        return write.ExitCode;
+    }
+
+    /// <summary>The command lines of all processes that name the run's directory.</summary>
+    private List<string> ProcessesOfTheRun()
+    {
+        var found = new List<string>();
+        foreach (string process in Directory.EnumerateDirectories("/proc"))
+        {
+            try
+            {
+                string command = File.ReadAllText(Path.Combine(process, "cmdline")).Replace('\0', ' ');
+                if (command.Contains(_directory, StringComparison.Ordinal)) found.Add(command);
+            }
+            catch (IOException)
+            {
+                // Not a process, or it has ended meanwhile.
+            }
+        }
+        return found;
+    }
+
+    private static char StateOf(int process)
+    {
+        string stat = File.ReadAllText($"/proc/{process}/stat");
+        return stat[stat.LastIndexOf(')') + 2];
+    }
+
+    private static void WaitUntil(string what, Func<bool> condition)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!condition()) Assert.True(watch.Elapsed < Deadline, $"not within {Deadline.TotalSeconds} s: {what}");
+    }
+}

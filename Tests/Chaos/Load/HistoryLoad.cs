@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Text;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Linearizability;
+using Operation = Orleans.Raft.Linearizability.Operation;
+using OperationKind = Orleans.Raft.Linearizability.OperationKind;
+
+namespace Orleans.Raft.Chaos;
+
+/// <summary>Clients that get, put, append, delete, compare and set, and scan a few keys of one group, and remember what
+/// they were told.</summary>
+/// <param name="stores">One of each client.</param>
+/// <param name="window">Number of this history; makes its keys new.</param>
+public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window, int seed, Pace pace, Tally tally)
+{
+    /// <summary>Keys of one history; few, so that clients meet.</summary>
+    public const int KeyCount = 5;
+
+    public History History { get; } = new();
+
+    private string Prefix { get; } = string.Create(CultureInfo.InvariantCulture,
+        $"{Keys.FirstCharacters[window % Keys.FirstCharacters.Length]}h{window}-");
+
+    /// <summary>Runs until the history has so many operations, or until it is told to stop.</summary>
+    public Task RunAsync(int operations, CancellationToken stop) =>
+        Task.WhenAll(stores.Select((_, client) => RunClientAsync(client, operations, stop)));
+
+    private async Task RunClientAsync(int client, int operations, CancellationToken stop)
+    {
+        var random = new Random(HashCode.Combine(seed, window, client));
+        string?[] seen = new string?[KeyCount];
+        for (int number = 0; History.Count < operations && !stop.IsCancellationRequested; number++)
+        {
+            await pace.TurnAsync();
+            int key = random.Next(KeyCount);
+            Operation operation = Draw(random, $"{Prefix}{key}", $"{client}.{number} ", seen[key]);
+            int id = History.Invoke(client, operation, tally.Elapsed.Ticks);
+            bool isWrite = operation.Kind is not (OperationKind.Get or OperationKind.Scan);
+            try
+            {
+                Answer answer = await ExecuteAsync(stores[client], operation);
+                History.Complete(id, answer, tally.Elapsed.Ticks);
+                tally.Acknowledge(isWrite);
+                if (operation.Kind == OperationKind.Get || !answer.Succeeded) seen[key] = answer.Value;
+            }
+            catch (UnavailableException)
+            {
+                History.Refuse(id);
+                tally.NoteRefused();
+            }
+            catch (OutcomeUnknownException)
+            {
+                History.Unknown(id);
+                tally.NoteUnknown();
+            }
+        }
+    }
+
+    private Operation Draw(Random random, string key, string value, string? seen) => random.Next(100) switch
+    {
+        < 25 => Operation.Get(Prefix, key),
+        < 45 => Operation.Put(Prefix, key, value),
+        < 60 => Operation.Append(Prefix, key, value),
+        < 68 => Operation.Delete(Prefix, key),
+        < 85 => Operation.CompareAndSet(Prefix, key, seen, random.Next(5) == 0 ? null : value),
+        _ => Operation.Scan(Prefix, Prefix, $"{Prefix}~", random.Next(2) * 3, random.Next(2) == 0),
+    };
+
+    private static async Task<Answer> ExecuteAsync(IKeyValueStore store, Operation operation)
+    {
+        byte[] key = Bytes(operation.Key);
+        switch (operation.Kind)
+        {
+            case OperationKind.Get:
+                return Answer.Found(await store.GetAsync(key) is { } value ? Operation.Text(value.Span) : null);
+            case OperationKind.Put:
+                await store.PutAsync(key, Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Append:
+                await store.AppendAsync(key, Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Delete:
+                await store.DeleteAsync(key);
+                return Answer.Done;
+            case OperationKind.CompareAndSet:
+                CompareAndSetResult result = await store.CompareAndSetAsync(key, OptionalBytes(operation.Expected),
+                    OptionalBytes(operation.Value));
+                return result.Applied ? Answer.Done
+                    : Answer.Mismatch(result.Current is { } current ? Operation.Text(current.Span) : null);
+            default:
+                var rows = new List<KeyValuePair<string, string>>();
+                var options = new ScanOptions(Limit: operation.Limit, Reverse: operation.Reverse);
+                await foreach (KeyValueEntry row in store.ScanAsync(key, Bytes(operation.End), options))
+                    rows.Add(new(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span)));
+                return Answer.Scanned(rows);
+        }
+    }
+
+    private static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+
+    private static ReadOnlyMemory<byte>? OptionalBytes(string? text) =>
+        text is null ? default(ReadOnlyMemory<byte>?) : Bytes(text);
+}

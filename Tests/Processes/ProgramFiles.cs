@@ -1,0 +1,40 @@
+using System.Diagnostics;
+
+namespace Orleans.Raft.Processes;
+
+/// <summary>Where our programs are, and how they are started.</summary>
+public static class ProgramFiles
+{
+    /// <summary>The assembly of a program: beside this one, or built in the same configuration.</summary>
+    /// <param name="project">Such as <c>Silo</c>.</param>
+    /// <exception cref="FileNotFoundException">It is not built.</exception>
+    public static string Find(string project)
+    {
+        string file = $"Orleans.Raft.{project}.dll";
+        string beside = Path.Combine(AppContext.BaseDirectory, file);
+        if (File.Exists(Path.ChangeExtension(beside, ".runtimeconfig.json"))) return beside;
+        string bin = Path.DirectorySeparatorChar + "bin" + Path.DirectorySeparatorChar;
+        int at = AppContext.BaseDirectory.LastIndexOf(bin, StringComparison.Ordinal);
+        DirectoryInfo? root = new(AppContext.BaseDirectory);
+        while (root is not null && !File.Exists(Path.Combine(root.FullName, "Orleans.Raft.sln"))) root = root.Parent;
+        if (at >= 0 && root is not null)
+        {
+            string output = AppContext.BaseDirectory[(at + 1)..];
+            foreach (string folder in new[] { project, Path.Combine("Tests", project) })
+            {
+                string built = Path.Combine(root.FullName, folder, output, file);
+                if (File.Exists(built)) return built;
+            }
+        }
+        throw new FileNotFoundException($"{file} is neither in {AppContext.BaseDirectory} nor built in the same "
+            + "configuration; run: dotnet build Orleans.Raft.sln -c Release");
+    }
+
+    /// <summary><c>dotnet ASSEMBLY ARGUMENTS</c>, where a small disk is mounted if one is given.</summary>
+    public static ProcessStartInfo Command(string assembly, IEnumerable<string> arguments, SmallDisk? disk = null)
+    {
+        string[] command = ["dotnet", assembly, .. arguments];
+        if (disk is not null) command = [.. disk.Entrance, .. command];
+        return new ProcessStartInfo(command[0], command[1..]);
+    }
+}
