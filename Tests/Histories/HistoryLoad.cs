@@ -1,6 +1,8 @@
 using System.Text;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
+using Operation = Orleans.Raft.Linearizability.Operation;
+using OperationKind = Orleans.Raft.Linearizability.OperationKind;
 
 namespace Orleans.Raft.Histories;
 
