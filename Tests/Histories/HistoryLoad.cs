@@ -127,7 +127,7 @@ public sealed class HistoryLoad
             default:
                 string[] keys = [.. _options.Keys.Where(other => other.Partition == partition)
                     .Select(other => other.Key).Order(StringComparer.Ordinal)];
-                return Operation.Scan(partition, keys[0], keys[^1] + "\0", random.Next(3), random.Next(2) == 0);
+                return Operation.Scan(partition, keys[0], keys[^1] + "!", random.Next(3), random.Next(2) == 0);
         }
     }
 
@@ -179,8 +179,12 @@ public sealed class HistoryLoad
         }
     }
 
-    private static ReadOnlyMemory<byte>? MaybeBytes(string? text) =>
-        text is null ? null : new ReadOnlyMemory<byte>(Bytes(text));
+    private static ReadOnlyMemory<byte>? MaybeBytes(string? text)
+    {
+        // Not with ?: whose null would be an empty memory.
+        if (text is null) return null;
+        return Bytes(text);
+    }
 
     private static string? Text(ReadOnlyMemory<byte>? bytes) => bytes is { } value ? Operation.Text(value.Span) : null;
 }
