@@ -48,6 +48,23 @@ public class BruteForceTests
         Assert.True(bad > 200, $"only {bad} of the mutated histories are bad");
     }
 
+    [Theory]
+    [InlineData(10, 1)]
+    [InlineData(30, 1)]
+    [InlineData(30, 2)]
+    public void Histories_of_an_atomic_store_are_accepted(int unknownPercent, int keys)
+    {
+        foreach (int operations in new[] { 20, 40, 80, 200 })
+        {
+            for (int seed = 0; seed < 40_000 / operations; seed++)
+            {
+                var made = RandomHistory.Make(new(operations, 8, keys, unknownPercent, true, Mixes[seed % Mixes.Length]),
+                    seed);
+                Oracles.Verify(made, LinearizabilityChecker.Check(made));
+            }
+        }
+    }
+
     private static HistoryShape Shape(int seed, int operations, bool uniqueValues) => new(operations, 2 + seed % 4,
         1 + seed % 3, (seed % 5) * 12, uniqueValues, Mixes[seed % Mixes.Length]);
 
