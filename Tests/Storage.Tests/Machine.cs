@@ -26,14 +26,17 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
 
     public ILogger Logger { get; set; } = NullLogger.Instance;
 
-    public NodeStorageOptions Options => new()
+    /// <summary>Changes the options of all openings from here on.</summary>
+    public Func<NodeStorageOptions, NodeStorageOptions> Change { get; init; } = options => options;
+
+    public NodeStorageOptions Options => Change(new NodeStorageOptions
     {
         Scheduler = Scheduler,
         Time = Time,
         NewStoreId = () => new Guid(++_storeIds, 0, 0, new byte[8]),
         SegmentBytes = SegmentBytes,
         Logger = Logger,
-    };
+    });
 
     public NodeStorage Open() => Storage = Scheduler.Run(() => NodeStorage.OpenAsync(Disk, Options));
 

@@ -18,7 +18,7 @@ public sealed class RemovalTests
     }
 
     /// <summary>One group writes and takes snapshots, another keeps its ten entries from the beginning.</summary>
-    private static ulong RunHot(Machine machine, Replica hot, ulong first, int writes, Action? afterEach = null)
+    internal static ulong RunHot(Machine machine, Replica hot, ulong first, int writes, Action? afterEach = null)
     {
         ulong index = first;
         for (int write = 0; write < writes; write++)

@@ -118,7 +118,8 @@ internal sealed class Checker
         _newestLeaderTerm = node.Term;
         EntryId last = _lastCommitted;
         Assert.True(node.LastEntry.Index >= last.Index, $"{node.Id} leads {node.Term} without {last}");
-        if (node.Log.TryTermAt(last.Index, out Term term)) Assert.Equal(last.Term, term);
+        if (!node.Log.TryTermAt(last.Index, out Term term)) return;
+        Assert.True(term == last.Term, $"{node.Id} leads {node.Term} with an entry of {term} instead of {last}");
     }
 
     // With a lease nobody else may lead a later term, and nothing may be committed that the lease holder does not know.
