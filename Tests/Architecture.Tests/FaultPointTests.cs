@@ -84,7 +84,7 @@ public sealed partial class FaultPointTests
         string tests = string.Concat(Repository.Sources("Tests/Mutations").Select(File.ReadAllText));
         string[][] rows = [.. File.ReadLines(Repository.PathOf("Tests/Mutations/README.md"))
             .Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(1)
-            .Select(line => line.Trim('|', ' ').Split(" | "))];
+            .Select(line => line.Trim('|', ' ').Split('|', StringSplitOptions.TrimEntries))];
         Assert.Equal(Points(), rows.Select(row => row[1].Trim('`')));
         foreach (string[] row in rows)
         {
