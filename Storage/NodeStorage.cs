@@ -80,7 +80,7 @@ public sealed class NodeStorage : INodeStorage
         else await DataDirectory.FlushIdentityAsync(disk);
 
         var gate = new ActivityGate();
-        RecoveredLog recovered = await new LogRecovery(disk, store, options).RunAsync();
+        RecoveredLog recovered = await new LogRecovery(disk, store, options.Logger, options.Faults).RunAsync();
         try
         {
             SnapshotStore snapshots = await SnapshotStore.OpenAsync(

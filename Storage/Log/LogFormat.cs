@@ -86,7 +86,7 @@ internal static class LogFormat
     /// <summary>Whether an undamaged batch of that segment begins there.</summary>
     public static bool TryReadBatch(
         ReadOnlySpan<byte> segment, int offset, ulong segmentId, uint seed, out BatchHeader header, out int bodyLength,
-        FaultPoints faults)
+        FaultPoints faults = default)
     {
         header = default;
         bodyLength = 0;

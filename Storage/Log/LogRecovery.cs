@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage;
@@ -14,10 +15,9 @@ internal sealed record RecoveredLog(
 /// later batch means that acknowledged data is damaged: refused. Everything replayed is flushed before it is believed,
 /// as after the end of a process it may be in the page cache only.
 /// </summary>
-internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions options)
+internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger, FaultPoints faults = default)
 {
     private readonly uint _seed = LogFormat.Seed(store);
-    private readonly FaultPoints _faults = options.Faults;
     private readonly SortedDictionary<ulong, LogSegment> _open = [];
     private readonly SortedDictionary<GroupId, GroupReplay> _groups = [];
     private byte[] _content = [];
@@ -131,7 +131,7 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
         BatchHeader? last = null;
         while (last is not { IsSeal: true }
             && LogFormat.TryReadBatch(Content(segment), offset, segment.Id, _seed, out BatchHeader header,
-                out int bodyLength, _faults)
+                out int bodyLength, faults)
             && (expected == 0 || header.Sequence == expected))
         {
             if (header.FirstSegment == 0 || header.FirstSegment > segment.Id)
@@ -156,7 +156,7 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
             if (found < 0) return;
             offset += found;
             if (offset % 8 == 0
-                && LogFormat.TryReadBatch(content, offset, segment.Id, _seed, out BatchHeader later, out _, _faults)
+                && LogFormat.TryReadBatch(content, offset, segment.Id, _seed, out BatchHeader later, out _, faults)
                 && later.Sequence >= expected)
             {
                 throw Corruption.Found(segment.Path, bad,
@@ -217,19 +217,19 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, NodeStorageOptions 
         int end = (int)Math.Min(head.EndBytes, head.LengthBytes);
         int first = end + Math.Max(0, Content(head)[end..].IndexOfAnyExcept((byte)0));
         int last = end + Content(head)[end..].LastIndexOfAnyExcept((byte)0);
-        if (_faults.Has(FaultPoint.TornTailKept))
+        if (faults.Has(FaultPoint.TornTailKept))
         {
             head.EndBytes = LogFormat.Align(last + 1);
         }
         else if (last >= first)
         {
             // What an older use of a recycled file left there is no torn batch; it is zeroed all the same.
-            if (LogFormat.LooksLikeBatch(Content(head)[end..], head.Id)) options.Logger.TornTailCut(head.Path, end);
+            if (LogFormat.LooksLikeBatch(Content(head)[end..], head.Id)) logger.TornTailCut(head.Path, end);
             byte[] zeros = new byte[Math.Min(1 << 20, last - first + 1)];
             for (int offset = first; offset <= last; offset += zeros.Length)
                 await head.File.WriteAsync(offset, zeros.AsMemory(0, Math.Min(zeros.Length, last - offset + 1)));
         }
-        if (_faults.Has(FaultPoint.RecoveredNotFlushed)) return;
+        if (faults.Has(FaultPoint.RecoveredNotFlushed)) return;
         // A flush that failed in an earlier life may have left the last batch readable but clean in the page cache,
         // where another flush would not write it: so it is written again. Batches are flushed one by one, so only the
         // head can be in doubt.
