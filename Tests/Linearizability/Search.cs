@@ -26,8 +26,8 @@ namespace Orleans.Raft.Linearizability;
 /// <item><b>Reads at once.</b> A read in flight whose answer fits the present state is taken at once: an order in which
 /// it comes later stays right with the read moved here, as it changes nothing.</item>
 /// <item><b>Dead writes.</b> A write in flight that can only leave a dead value is taken just before a write that
-/// overwrites it, or when its key is dead anyway, or at its return: between it and the next overwriting write
-/// no answer depends on the key, so it can move there, or up to its return if that comes first.</item>
+/// overwrites it (one of unknown outcome too), or when its key is dead anyway, or at its return: between it and the next
+/// overwriting write no answer depends on the key, so it can move there, or up to its return if that comes first.</item>
 /// <item><b>Strangers wait.</b> An operation that shares no key with the one that is due, directly or through others in
 /// flight, commutes with all that matter to it and can come after it.</item>
 /// </list>
@@ -174,16 +174,16 @@ internal sealed class Search
                 Satisfy(origin, slot, step, 0);
                 break;
             case StepKind.Overwrite:
-                (UInt128 taken, Trail? trail) = TakeDeadWrites(origin, slot, step.Key);
-                Advance(origin with { Taken = taken, Trail = trail }, slot, step.Target);
+                Advance(TakeDeadWrites(origin, slot, step.Key), slot, step.Target);
                 break;
             default:
                 ValueGraph graph = _plan.Graphs[step.Key];
-                Advance(origin, slot, graph.Append(values[step.Key], step.Target));
+                int plain = graph.Append(values[step.Key], step.Target);
+                if (graph.NeededUntil(plain) < _now) Advance(origin, slot, ValueGraph.Dead);
                 foreach (var (before, after) in graph.EdgesOf(step.Target))
                 {
-                    if (before == values[step.Key] || graph.NeededUntil(after) < _now) continue;
-                    foreach (Configuration led in _blocks.Lead(origin, step.Key, values[step.Key], before))
+                    if (graph.NeededUntil(after) < _now) continue;
+                    foreach (Configuration led in Lead(origin, slot, step.Key, before))
                         Advance(led, slot, after);
                 }
                 break;
@@ -201,14 +201,20 @@ internal sealed class Search
             return;
         }
         (int key, int node) = step.Needs[need];
-        int present = _states[origin.State][key];
-        if (present == node)
-        {
-            Satisfy(origin, slot, step, need + 1);
-            return;
-        }
-        foreach (Configuration led in _blocks.Lead(origin, key, present, node))
+        foreach (Configuration led in Lead(origin, slot, key, node))
             Satisfy(led with { State = _states.With(led.State, key, node) }, slot, step, need + 1);
+    }
+
+    /// <summary>All ways in which a value can be there, with unknown writes or without. Blocks that begin with a put or
+    /// delete take the dead writes in flight with them, so they are worth it even if the value is there already.</summary>
+    private List<Configuration> Lead(Configuration origin, int slot, int key, int node)
+    {
+        int present = _states[origin.State][key];
+        Configuration overwritten = TakeDeadWrites(origin, slot, key);
+        bool sameTaken = overwritten.Taken == origin.Taken;
+        List<Configuration> found = present == node ? [origin] : _blocks.Lead(origin, key, present, node, sameTaken);
+        if (!sameTaken) found.AddRange(_blocks.Lead(overwritten, key, ValueGraph.Dead, node, true));
+        return found;
     }
 
     private void Advance(Configuration origin, int slot, int node)
@@ -223,7 +229,7 @@ internal sealed class Search
     }
 
     /// <summary>Takes the dead writes in flight to a key that is about to be overwritten.</summary>
-    private (UInt128 Taken, Trail? Trail) TakeDeadWrites(Configuration origin, int except, int key)
+    private Configuration TakeDeadWrites(Configuration origin, int except, int key)
     {
         (UInt128 taken, Trail? trail) = (origin.Taken, origin.Trail);
         for (int slot = 0; slot < _slotCount; slot++)
@@ -233,7 +239,7 @@ internal sealed class Search
             taken |= Bit(slot);
             trail = new Trail(step.Entry, trail);
         }
-        return (taken, trail);
+        return taken == origin.Taken ? origin : origin with { Taken = taken, Trail = trail };
     }
 
     /// <summary>Whether a write leaves a dead value, whatever it finds.</summary>

@@ -4,43 +4,43 @@ namespace Orleans.Raft.Linearizability;
 /// </summary>
 internal sealed class UnknownBlocks(Preparation plan)
 {
-    private readonly List<Configuration> _found = [];
     private readonly HashSet<int> _passed = [];
     private readonly List<UnknownClass> _block = []; // Last write first.
 
     /// <summary>The configurations after each block that leads from one value to another; the state is left as it is.
     /// None is returned that spends what another also spends, and more.</summary>
-    public IReadOnlyList<Configuration> Lead(Configuration origin, int key, int present, int needed)
+    /// <param name="overwriting">Also blocks that begin with a put or delete.</param>
+    public List<Configuration> Lead(Configuration origin, int key, int present, int needed, bool overwriting)
     {
-        if (!plan.Sources.ContainsKey((key, needed))) return [];
-        _found.Clear();
+        var found = new List<Configuration>();
         _passed.Clear();
         _passed.Add(needed);
-        Back(origin, origin.Spent, key, present, needed);
-        return [.. _found];
-    }
+        Back(origin.Spent, needed);
+        return found;
 
-    private void Back(Configuration origin, Spent spent, int key, int present, int node)
-    {
-        if (!plan.Sources.TryGetValue((key, node), out var sources)) return;
-        foreach (var (source, from) in sources)
+        void Back(Spent spent, int node)
         {
-            if (spent.Of(source.Number) >= source.Available) continue;
-            bool begins = source.Kind == StepKind.Overwrite || from == present;
-            if (!begins && !_passed.Add(from)) continue;
-            _block.Add(source);
-            if (begins) Keep(origin, spent.With(source.Number));
-            else Back(origin, spent.With(source.Number), key, present, from);
-            _block.RemoveAt(_block.Count - 1);
-            if (!begins) _passed.Remove(from);
+            if (!plan.Sources.TryGetValue((key, node), out var sources)) return;
+            foreach (var (source, from) in sources)
+            {
+                if (spent.Of(source.Number) >= source.Available) continue;
+                bool sets = source.Kind == StepKind.Overwrite;
+                bool begins = sets || from == present;
+                if ((sets && !overwriting) || (!begins && !_passed.Add(from))) continue;
+                _block.Add(source);
+                if (begins) Keep(origin, spent.With(source.Number), found);
+                else Back(spent.With(source.Number), from);
+                _block.RemoveAt(_block.Count - 1);
+                if (!begins) _passed.Remove(from);
+            }
         }
     }
 
-    private void Keep(Configuration origin, Spent spent)
+    private void Keep(Configuration origin, Spent spent, List<Configuration> found)
     {
-        foreach (Configuration other in _found)
+        foreach (Configuration other in found)
             if (other.Spent.IsWithin(spent)) return;
-        _found.RemoveAll(other => spent.IsWithin(other.Spent));
+        found.RemoveAll(other => spent.IsWithin(other.Spent));
         Spent counted = origin.Spent;
         Trail? trail = origin.Trail;
         for (int i = _block.Count - 1; i >= 0; i--)
@@ -49,6 +49,6 @@ internal sealed class UnknownBlocks(Preparation plan)
             trail = new Trail(source.Entries[counted.Of(source.Number)], trail);
             counted = counted.With(source.Number);
         }
-        _found.Add(origin with { Spent = counted, Trail = trail });
+        found.Add(origin with { Spent = counted, Trail = trail });
     }
 }

@@ -1,0 +1,193 @@
+using System.Text;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Linearizability;
+using Operation = Orleans.Raft.Linearizability.Operation;
+using OperationKind = Orleans.Raft.Linearizability.OperationKind;
+
+namespace Orleans.Raft.Histories;
+
+/// <summary>Clients that use a store and record what they are told. The store must hold none of the keys yet.</summary>
+/// <remarks>
+/// Runs where it is called: on a single-threaded scheduler everything is drawn in the same order every time; on the
+/// thread pool clients run side by side.
+/// </remarks>
+public sealed class HistoryLoad
+{
+    private readonly IKeyValueStore _store;
+    private readonly HistoryLoadOptions _options;
+    private readonly string?[] _lastSeen;
+    private readonly Lock _lock = new();
+    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+    private int _answered;
+
+    public HistoryLoad(IKeyValueStore store, HistoryLoadOptions options)
+    {
+        _store = store;
+        _options = options;
+        _lastSeen = new string?[options.Keys.Count];
+    }
+
+    public History History { get; } = new();
+
+    /// <summary>Operations answered so far.</summary>
+    public int Answered
+    {
+        get
+        {
+            lock (_lock) return _answered;
+        }
+    }
+
+    internal static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+
+    /// <summary>Runs all clients until a number of operations have been answered.</summary>
+    public Task RunAsync(int answered) =>
+        Task.WhenAll(Enumerable.Range(0, _options.Clients).Select(client => RunClientAsync(client, answered)));
+
+    /// <summary>Waits until a number of operations have been answered.</summary>
+    public Task AnsweredAsync(int count)
+    {
+        lock (_lock)
+        {
+            if (_answered >= count) return Task.CompletedTask;
+            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add((count, reached));
+            return reached.Task;
+        }
+    }
+
+    /// <summary>Judges the history.</summary>
+    /// <param name="name">Names the picture's file.</param>
+    /// <returns>The history's figures, in one line.</returns>
+    /// <exception cref="LinearizabilityException">No order explains the answers.</exception>
+    public string Judge(string name)
+    {
+        IReadOnlyList<HistoryEntry> entries = History.Entries();
+        long start = _options.Time.GetTimestamp();
+        LinearizabilityResult result = LinearizabilityChecker.Check(entries);
+        TimeSpan elapsed = _options.Time.GetElapsedTime(start);
+        if (!result.IsLinearizable)
+            throw new LinearizabilityException(
+                $"{result.Explain()}Picture: {ViolationPicture.Write(entries, result, name)}");
+        int Count(OperationOutcome outcome) => entries.Count(entry => entry.Outcome == outcome);
+        return $"{elapsed.TotalMilliseconds:0} ms to check {entries.Count} operations: "
+            + $"{Count(OperationOutcome.Answered)} answered, {Count(OperationOutcome.Unknown)} of unknown outcome, "
+            + $"{Count(OperationOutcome.Refused)} refused, {result.States} states";
+    }
+
+    private async Task RunClientAsync(int client, int answered)
+    {
+        var random = new Random(_options.Seed * 1_000 + client);
+        for (int number = 0; Answered < answered; number++)
+        {
+            int place = random.Next(_options.Keys.Count);
+            Operation operation = Draw(random, place, $"{client}-{number}.");
+            Consistency consistency = random.Next(100) < _options.LeaseReadPercent
+                ? Consistency.Lease : Consistency.Linearizable;
+            int id = History.Invoke(client, operation, Now);
+            try
+            {
+                Answer answer = await ExecuteAsync(operation, consistency);
+                History.Complete(id, answer, Now);
+                Remember(place, operation, answer);
+                Count();
+            }
+            catch (Exception exception) when (exception is OutcomeUnknownException or OperationCanceledException)
+            {
+                History.Unknown(id);
+            }
+            catch (Exception exception) when (exception is UnavailableException or ValueLimitException)
+            {
+                History.Refuse(id);
+            }
+        }
+    }
+
+    private long Now => _options.Time.GetTimestamp();
+
+    private Operation Draw(Random random, int place, string value)
+    {
+        (string partition, string key) = _options.Keys[place];
+        int drawn = random.Next(_options.Weights.Sum());
+        int kind = 0;
+        while (drawn >= _options.Weights[kind]) drawn -= _options.Weights[kind++];
+        switch ((OperationKind)kind)
+        {
+            case OperationKind.Get:
+                return Operation.Get(partition, key);
+            case OperationKind.Put:
+                return Operation.Put(partition, key, value);
+            case OperationKind.Append:
+                return Operation.Append(partition, key, value);
+            case OperationKind.Delete:
+                return Operation.Delete(partition, key);
+            case OperationKind.CompareAndSet:
+                string? expected = random.Next(8) == 0 ? null : Volatile.Read(ref _lastSeen[place]);
+                return Operation.CompareAndSet(partition, key, expected, random.Next(5) == 0 ? null : value);
+            default:
+                string[] keys = [.. _options.Keys.Where(other => other.Partition == partition)
+                    .Select(other => other.Key).Order(StringComparer.Ordinal)];
+                return Operation.Scan(partition, keys[0], keys[^1] + "!", random.Next(3), random.Next(2) == 0);
+        }
+    }
+
+    private async Task<Answer> ExecuteAsync(Operation operation, Consistency consistency)
+    {
+        byte[] key = Bytes(operation.Key);
+        switch (operation.Kind)
+        {
+            case OperationKind.Get:
+                return Answer.Found(Text(await _store.GetAsync(key, new ReadOptions(Consistency: consistency))));
+            case OperationKind.Put:
+                await _store.PutAsync(key, Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Append:
+                await _store.AppendAsync(key, Bytes(operation.Value!));
+                return Answer.Done;
+            case OperationKind.Delete:
+                await _store.DeleteAsync(key);
+                return Answer.Done;
+            case OperationKind.CompareAndSet:
+                CompareAndSetResult result = await _store.CompareAndSetAsync(key, MaybeBytes(operation.Expected),
+                    MaybeBytes(operation.Value));
+                return result.Applied ? Answer.Done : Answer.Mismatch(Text(result.Current));
+            default:
+                var rows = new List<KeyValuePair<string, string>>();
+                var options = new ScanOptions(Consistency: consistency, Limit: operation.Limit, Reverse: operation.Reverse);
+                await foreach (KeyValueEntry row in _store.ScanAsync(key, Bytes(operation.End), options))
+                    rows.Add(new(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span)));
+                return Answer.Scanned(rows);
+        }
+    }
+
+    /// <summary>What is known of a key's value, for compare-and-sets that may be applied.</summary>
+    private void Remember(int place, Operation operation, Answer answer)
+    {
+        if (operation.Kind is OperationKind.Scan or OperationKind.Append) return;
+        bool wrote = operation.Kind != OperationKind.Get && answer.Succeeded;
+        Volatile.Write(ref _lastSeen[place], wrote ? operation.Value : answer.Value);
+    }
+
+    private void Count()
+    {
+        lock (_lock)
+        {
+            _answered++;
+            foreach (var (count, reached) in _waiting)
+                if (count <= _answered) reached.TrySetResult();
+            _waiting.RemoveAll(waiting => waiting.Count <= _answered);
+        }
+    }
+
+    private static ReadOnlyMemory<byte>? MaybeBytes(string? text)
+    {
+        // Not with ?: whose null would be an empty memory.
+        if (text is null) return null;
+        return Bytes(text);
+    }
+
+    private static string? Text(ReadOnlyMemory<byte>? bytes) => bytes is { } value ? Operation.Text(value.Span) : null;
+}
+
+/// <summary>No order of the operations explains what the clients were told.</summary>
+public sealed class LinearizabilityException(string message) : Exception(message);
