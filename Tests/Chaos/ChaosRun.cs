@@ -121,7 +121,8 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         if (!result.IsLinearizable)
         {
             string file = Path.Combine(directory, $"history-{number}");
-            File.WriteAllLines($"{file}.txt", entries.Select(entry => entry.ToString()));
+            File.WriteAllLines($"{file}.txt", entries.Select(entry =>
+                entry.Returned == long.MaxValue ? $"{entry.Invoked}- {entry}" : $"{entry.Invoked}-{entry.Returned} {entry}"));
             File.WriteAllText($"{file}.html", ViolationPicture.Draw(entries, result));
             Fail($"history {number}: {result.Explain()}Picture: {file}.html; all of it: {file}.txt");
         }
