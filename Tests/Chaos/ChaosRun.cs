@@ -121,12 +121,16 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         if (!result.IsLinearizable)
         {
             string file = Path.Combine(directory, $"history-{number}");
-            File.WriteAllLines($"{file}.txt", entries.Select(entry => entry.ToString()));
+            File.WriteAllLines($"{file}.txt", entries.Select(Describe));
             File.WriteAllText($"{file}.html", ViolationPicture.Draw(entries, result));
             Fail($"history {number}: {result.Explain()}Picture: {file}.html; all of it: {file}.txt");
         }
         Interlocked.Increment(ref _histories);
     }
+
+    /// <summary>With the places of invocation and return in the order of events, so that it can be checked again.</summary>
+    private static string Describe(HistoryEntry entry) =>
+        $"{entry.Invoked}-{(entry.Returned == long.MaxValue ? "" : entry.Returned)} {entry}";
 
     private async Task ReadBackAsync(UniqueWriter[] writers)
     {
