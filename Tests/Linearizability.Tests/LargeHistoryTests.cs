@@ -11,7 +11,7 @@ public class LargeHistoryTests(ITestOutputHelper output)
     public static TheoryData<string, int, int, int, bool, int[]> Shapes => new()
     {
         { "all kinds, 5 keys", 40_000, 5, 10, true, HistoryShape.AllKinds },
-        { "with scans, 5 keys", 8_000, 5, 10, true, HistoryShape.WithScans },
+        { "with scans, 5 keys", 20_000, 5, 10, true, HistoryShape.WithScans },
         { "all kinds, 1 key", 10_000, 1, 10, true, HistoryShape.AllKinds },
         { "all kinds, 1 key, few values, all answered", 5_000, 1, 0, false, HistoryShape.AllKinds },
         { "puts and deletes, 1 key", 5_000, 1, 10, true, [3, 5, 0, 5, 0, 0] },

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Orleans.Raft.Linearizability;
 
 /// <summary>A set of configurations without those that another makes needless.</summary>
-internal sealed class Configurations
+internal sealed class Configurations(List<UnknownClass> classes)
 {
     private readonly Dictionary<(UInt128 Taken, int State), List<Configuration>> _members = [];
 
@@ -11,8 +11,8 @@ internal sealed class Configurations
 
     public int Count { get; private set; }
 
-    /// <summary>Adds a configuration unless one is there with the same operations taken, the same state, and no
-    /// operation of unknown outcome spent that the new one has not spent: it can go on in every way the new one can.
+    /// <summary>Adds a configuration unless one is there with the same operations taken, the same state, and
+    /// operations of unknown outcome left that do all that the new one's can: it can go on in every way the new one can.
     /// </summary>
     public bool Add(Configuration added)
     {
@@ -24,8 +24,8 @@ internal sealed class Configurations
             return true;
         }
         foreach (Configuration other in list)
-            if (other.Spent.IsWithin(added.Spent)) return false;
-        Count += 1 - list.RemoveAll(other => added.Spent.IsWithin(other.Spent));
+            if (other.Spent.IsWithin(added.Spent, classes)) return false;
+        Count += 1 - list.RemoveAll(other => added.Spent.IsWithin(other.Spent, classes));
         list.Add(added);
         return true;
     }

@@ -22,7 +22,9 @@ namespace Orleans.Raft.Linearizability;
 /// passes one value twice: what lies between is left out. A put or delete begins its block.</item>
 /// <item><b>Unknown writes that do the same are interchangeable</b>, and those invoked may all be used from then on, so it
 /// is enough to count them; the oldest goes first. An unspent one need not be used, so of two configurations that differ
-/// only in what they spent, one that spent no more of any is enough.</item>
+/// only in what they spent, one that spent no more of any is enough. Nor is one needed that spent a delete where another
+/// spent a compare-and-set that removes the key (or a put where another exchanged for the same value): the delete that
+/// is left does all that the compare-and-set could.</item>
 /// <item><b>Reads at once.</b> A read in flight whose answer fits the present state is taken at once: an order in which
 /// it comes later stays right with the read moved here, as it changes nothing.</item>
 /// <item><b>Dead writes.</b> A write in flight that can only leave a dead value is taken just before a write that
@@ -40,11 +42,11 @@ internal sealed class Search
     private readonly Step?[] _slots = new Step?[MostInFlight];
     private readonly int[] _slotOf;
     private readonly StateTable _states = new();
-    private readonly Configurations _seen = new();
+    private readonly Configurations _seen;
     private readonly Stack<Configuration> _open = new();
     private readonly UnknownBlocks _blocks;
-    private Configurations _frontier = new();
-    private Configurations _next = new();
+    private Configurations _frontier;
+    private Configurations _next;
     private int _slotCount;
     private int _now;
     private int _dueSlot;
@@ -54,6 +56,9 @@ internal sealed class Search
     {
         _plan = new Preparation(part);
         _blocks = new UnknownBlocks(_plan);
+        _seen = new Configurations(_plan.Classes);
+        _frontier = new Configurations(_plan.Classes);
+        _next = new Configurations(_plan.Classes);
         _slotOf = new int[part.Entries.Count];
     }
 

@@ -83,18 +83,37 @@ internal sealed class Spent
         return this;
     }
 
-    /// <summary>Whether no class is spent more than in the other.</summary>
-    public bool IsWithin(Spent other)
+    /// <summary>Whether what is left can stand in for all that the other has left: no class is spent more, but for
+    /// compare-and-sets in whose stead the other spent a put or delete that leaves the same.</summary>
+    public bool IsWithin(Spent other, List<UnknownClass> classes)
     {
-        if (_counts.Length > other._counts.Length) return false;
-        int place = 0;
         foreach (var (number, count) in _counts)
         {
-            while (place < other._counts.Length && other._counts[place].Class < number) place++;
-            if (place == other._counts.Length || other._counts[place].Class != number
-                || other._counts[place].Count < count) return false;
+            if (count <= other.Of(number)) continue;
+            UnknownClass more = classes[number];
+            if (more.Kind != StepKind.Exchange || MissingTo(other, classes, more) > 0) return false;
         }
         return true;
+    }
+
+    /// <summary>How many more compare-and-sets than the other this spent that leave a value, less the puts or deletes of
+    /// that value that the other spent and this did not.</summary>
+    private int MissingTo(Spent other, List<UnknownClass> classes, UnknownClass like)
+    {
+        int missing = 0;
+        foreach (var (number, count) in _counts)
+        {
+            UnknownClass mine = classes[number];
+            if (mine.Kind == StepKind.Exchange && mine.Key == like.Key && mine.Target == like.Target)
+                missing += Math.Max(0, count - other.Of(number));
+        }
+        foreach (var (number, count) in other._counts)
+        {
+            UnknownClass theirs = classes[number];
+            if (theirs.Kind == StepKind.Overwrite && theirs.Key == like.Key && theirs.Target == like.Target)
+                missing -= Math.Max(0, count - Of(number));
+        }
+        return missing;
     }
 }
 

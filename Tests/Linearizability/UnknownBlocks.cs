@@ -39,8 +39,8 @@ internal sealed class UnknownBlocks(Preparation plan)
     private void Keep(Configuration origin, Spent spent, List<Configuration> found)
     {
         foreach (Configuration other in found)
-            if (other.Spent.IsWithin(spent)) return;
-        found.RemoveAll(other => spent.IsWithin(other.Spent));
+            if (other.Spent.IsWithin(spent, plan.Classes)) return;
+        found.RemoveAll(other => spent.IsWithin(other.Spent, plan.Classes));
         Spent counted = origin.Spent;
         Trail? trail = origin.Trail;
         for (int i = _block.Count - 1; i >= 0; i--)
