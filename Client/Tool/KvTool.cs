@@ -26,7 +26,7 @@ internal static class KvTool
         IReadOnlyList<string> command, string gateways, string clusterId, bool verbose,
         CancellationToken cancellationToken)
     {
-        IPEndPoint[] endpoints = [.. gateways.Split(',', StringSplitOptions.TrimEntries).Select(ParseGateway)];
+        IPEndPoint[] endpoints = ParseGateways(gateways);
         using IHost host = Build(endpoints, clusterId, verbose);
         try
         {
@@ -71,6 +71,10 @@ internal static class KvTool
         });
         return builder.Build();
     }
+
+    /// <exception cref="ArgumentException">One is no address and port.</exception>
+    internal static IPEndPoint[] ParseGateways(string list) =>
+        [.. list.Split(',', StringSplitOptions.TrimEntries).Select(ParseGateway)];
 
     private static IPEndPoint ParseGateway(string text)
     {

@@ -14,9 +14,20 @@ internal sealed class MembershipFile
 
     public List<Row> Rows { get; set; } = [];
 
-    public static MembershipFile Parse(ReadOnlySpan<byte> json) =>
-        JsonSerializer.Deserialize<MembershipFile>(json, Format)
+    /// <exception cref="JsonException">This is no JSON, or not of this shape.</exception>
+    /// <exception cref="InvalidDataException">A row cannot be.</exception>
+    public static MembershipFile Parse(ReadOnlySpan<byte> json)
+    {
+        MembershipFile file = JsonSerializer.Deserialize<MembershipFile>(json, Format)
             ?? throw new InvalidDataException("The file holds null.");
+        for (int i = 0; i < file.Rows.Count; i++)
+        {
+            if (file.Rows[i] is not { } row || !Enum.IsDefined(row.Status) || !IsSilo(row.Address)
+                || row.Suspicions.Any(suspicion => suspicion is null || !IsSilo(suspicion.By)))
+                throw new InvalidDataException($"Row {i + 1} is no silo's.");
+        }
+        return file;
+    }
 
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, Format);
 
@@ -31,7 +42,25 @@ internal sealed class MembershipFile
     public MembershipTableData ToTable(IEnumerable<Row> rows) =>
         new([.. rows.Select(r => Tuple.Create(r.ToEntry(), r.Etag))], new TableVersion(Version, VersionEtag));
 
-    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+    };
+
+    /// <summary>Whether a text is a silo's address; Orleans' own reader throws at others, each in its way.</summary>
+    private static bool IsSilo(string text)
+    {
+        try
+        {
+            return SiloAddress.FromParsableString(text).ToParsableString() == text;
+        }
+        catch (Exception failure) when (failure is FormatException or ArgumentException or OverflowException
+            or IndexOutOfRangeException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>One silo's entry.</summary>
     internal sealed class Row

@@ -24,7 +24,7 @@ internal sealed record FuzzFinding(FuzzCase Case, Exception Failure)
               seed {Case.Seed}, number {Case.Number}, {Case.Kind}, {Case.Input.Length} bytes
               input  {Convert.ToHexStringLower(Case.Input)}
               shrunk {Convert.ToHexStringLower(shrunk)}
-              replay: dotnet run --project Tests/Fuzz -c Release -- --target {Case.Target.Name} --seed {Case.Seed} --number {Case.Number}
+              replay: {Case.Target.Replay(Case.Seed, Case.Number)}
             """;
     }
 }

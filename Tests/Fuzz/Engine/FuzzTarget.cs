@@ -56,6 +56,10 @@ internal abstract class FuzzTarget
     /// <summary>The most bytes that reading an input of that length may allocate.</summary>
     public abstract long AllocationBound(int inputLength);
 
+    /// <summary>The command that runs one input again.</summary>
+    public virtual string Replay(ulong seed, long number) =>
+        $"dotnet run --project Tests/Fuzz -c Release -- --target {Name} --seed {seed} --number {number}";
+
     /// <summary>Throws unless an accepted input is what its meaning is written as. Where a number has several forms,
     /// the input may be longer, but not different.</summary>
     protected static void RequireSame(ReadOnlySpan<byte> input, ReadOnlySpan<byte> written, bool oneForm = true)
