@@ -41,8 +41,9 @@ public sealed class HistoryLoad
     internal static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
 
     /// <summary>Runs all clients until a number of operations have been answered.</summary>
-    public Task RunAsync(int answered) =>
-        Task.WhenAll(Enumerable.Range(0, _options.Clients).Select(client => RunClientAsync(client, answered)));
+    /// <param name="until">The clients go on until this has ended too.</param>
+    public Task RunAsync(int answered, Task? until = null) => Task.WhenAll(Enumerable.Range(0, _options.Clients)
+        .Select(client => RunClientAsync(client, answered, until ?? Task.CompletedTask)));
 
     /// <summary>Waits until a number of operations have been answered.</summary>
     public Task AnsweredAsync(int count)
@@ -75,10 +76,10 @@ public sealed class HistoryLoad
             + $"{Count(OperationOutcome.Refused)} refused, {result.States} states";
     }
 
-    private async Task RunClientAsync(int client, int answered)
+    private async Task RunClientAsync(int client, int answered, Task until)
     {
         var random = new Random(_options.Seed * 1_000 + client);
-        for (int number = 0; Answered < answered; number++)
+        for (int number = 0; Answered < answered || !until.IsCompleted; number++)
         {
             int place = random.Next(_options.Keys.Count);
             Operation operation = Draw(random, place, $"{client}-{number}.");
