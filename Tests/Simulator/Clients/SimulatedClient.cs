@@ -20,9 +20,6 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     /// <summary>Whether some reads trust the leader's lease.</summary>
     public required bool UsesLeases { get; init; }
 
-    /// <summary>Whether it takes no part in the history.</summary>
-    public bool PutsOnlyOwnKeys { get; init; }
-
     public long WritesAcknowledged { get; private set; }
 
     public long OutcomesUnknown { get; private set; }
@@ -38,7 +35,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             await pacer.WaitForTurnAsync();
             if (stop()) return;
             int choice = random.Next(100);
-            if (choice < 20 || PutsOnlyOwnKeys) await PutOwnAsync();
+            if (choice < 20) await PutOwnAsync();
             else if (choice < 94) await CallAsync(NextOperation(choice));
             else await ReadStaleAsync();
         }
@@ -47,7 +44,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     /// <summary>Reads all shared keys once more, and every own key that was ever put.</summary>
     public async Task ReadAllAsync(Action<string> violated)
     {
-        foreach (string key in PutsOnlyOwnKeys ? [] : workload.SharedKeys)
+        foreach (string key in workload.SharedKeys)
             await CallAsync(Operation.Get(workload.GroupOf(key), key), Consistency.Linearizable);
         Dictionary<string, string> found = [];
         for (int i = 0; i < workload.Prefixes.Count; i++)

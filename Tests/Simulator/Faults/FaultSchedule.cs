@@ -51,7 +51,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults)
             {
                 FaultMix.Calm => Between(random, 2, 8),
                 FaultMix.Rough => Between(random, 0.8, 4),
-                _ => Between(random, 0.1, 2.5),
+                _ => Between(random, 0.1, 2.2),
             };
         }
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
