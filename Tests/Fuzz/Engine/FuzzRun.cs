@@ -19,12 +19,13 @@ internal sealed record FuzzFinding(FuzzCase Case, Exception Failure)
     public override string ToString()
     {
         byte[] shrunk = Shrinker.Shrink(Case, Failure);
+        string replay = $"--target {Case.Target.Name} --seed {Case.Seed} --number {Case.Number}";
         return $"""
             FOUND {Case.Target.Name}: {(Failure is FindingException ? Failure.Message : Failure.ToString())}
               seed {Case.Seed}, number {Case.Number}, {Case.Kind}, {Case.Input.Length} bytes
               input  {Convert.ToHexStringLower(Case.Input)}
               shrunk {Convert.ToHexStringLower(shrunk)}
-              replay: dotnet run --project Tests/Fuzz -c Release -- --target {Case.Target.Name} --seed {Case.Seed} --number {Case.Number}
+              replay: dotnet run --project Tests/Fuzz -c Release -- {replay}
             """;
     }
 }
@@ -32,7 +33,8 @@ internal sealed record FuzzFinding(FuzzCase Case, Exception Failure)
 /// <summary>Runs inputs of one target, one after the other.</summary>
 internal static class FuzzRun
 {
-    /// <summary>Inputs that are run unmeasured before, so that what the runtime allocates once is not counted.</summary>
+    /// <summary>Inputs that are run unmeasured before, so that what the runtime allocates once is not
+    /// counted.</summary>
     private const int WarmUps = 20;
 
     /// <param name="first">Number of the first input.</param>
