@@ -80,5 +80,6 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
 
     private string CommandLine => string.Create(CultureInfo.InvariantCulture,
         $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:F0} "
-        + $"--seed {Seed} --clients {Clients} --rate {Rate}{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
+        + $"--seed {Seed} --clients {Clients} --rate {Rate}"
+        + $"{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
 }

@@ -88,7 +88,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
             bool isSound = input.Length > 0 && input[^1] == Sum(input.AsSpan(0, input.Length - 1));
             if (fault == Fault.Throws && isSound && input[0] == 0xFF) throw new FormatException();
             if (fault == Fault.Allocates && isSound && input.Length > 15) GC.KeepAlive(new byte[10_000]);
-            if (fault == Fault.AcceptsDamage && input.Length > 0) isSound |= (byte)(input[^1] ^ 1) == Sum(input.AsSpan(0, input.Length - 1));
+            if (fault == Fault.AcceptsDamage && input.Length > 0)
+                isSound |= (byte)(input[^1] ^ 1) == Sum(input.AsSpan(0, input.Length - 1));
             if (fault == Fault.RefusesValid && input.Length == 9) isSound = false;
             return new Reading(isSound);
         }

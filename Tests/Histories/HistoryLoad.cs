@@ -154,7 +154,8 @@ public sealed class HistoryLoad
                 return result.Applied ? Answer.Done : Answer.Mismatch(Text(result.Current));
             default:
                 var rows = new List<KeyValuePair<string, string>>();
-                var options = new ScanOptions(Consistency: consistency, Limit: operation.Limit, Reverse: operation.Reverse);
+                var options = new ScanOptions(Consistency: consistency, Limit: operation.Limit,
+                    Reverse: operation.Reverse);
                 await foreach (KeyValueEntry row in _store.ScanAsync(key, Bytes(operation.End), options))
                     rows.Add(new(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span)));
                 return Answer.Scanned(rows);

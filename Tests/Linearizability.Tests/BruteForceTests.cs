@@ -58,8 +58,8 @@ public class BruteForceTests
         {
             for (int seed = 0; seed < 40_000 / operations; seed++)
             {
-                var made = RandomHistory.Make(new(operations, 8, keys, unknownPercent, true, Mixes[seed % Mixes.Length]),
-                    seed);
+                int[] mix = Mixes[seed % Mixes.Length];
+                var made = RandomHistory.Make(new(operations, 8, keys, unknownPercent, true, mix), seed);
                 Oracles.Verify(made, LinearizabilityChecker.Check(made));
             }
         }

@@ -15,7 +15,8 @@ internal sealed class HistoryScript
 
     public static Operation Delete(string key = "x") => Operation.Delete(Group, key);
 
-    public static Operation Cas(string? expected, string? value) => Operation.CompareAndSet(Group, "x", expected, value);
+    public static Operation Cas(string? expected, string? value) =>
+        Operation.CompareAndSet(Group, "x", expected, value);
 
     public static Operation Scan(int limit = 0, bool reverse = false) => Operation.Scan(Group, "", "", limit, reverse);
 

@@ -21,7 +21,8 @@ internal static class Oracles
             part.Order.Count(entry => entry.Outcome == OperationOutcome.Answered));
         // Scans of nothing that found nothing are in no part.
         Assert.Equal(entries.Count(entry => entry.Outcome == OperationOutcome.Answered
-            && !(entry.Answer!.Rows is { Count: 0 } && !result.Parts.Any(part => part.Order.Contains(entry)))), answered);
+            && !(entry.Answer!.Rows is { Count: 0 } && !result.Parts.Any(part => part.Order.Contains(entry)))),
+            answered);
     }
 
     private static void Verify(IReadOnlyList<HistoryEntry> order)

@@ -20,7 +20,8 @@ public class ViolationPictureTests
         Assert.Contains("get x = \"<1>&\\u0001\"", misfit.Value, StringComparison.Ordinal);
         Assert.Equal(["1. put", "2. put"], Bars(page, "ordered").Select(bar => bar.Value.Trim()[..6]));
         Assert.Contains("unknown", Assert.Single(Bars(page, "open unknown")).Value, StringComparison.Ordinal);
-        Assert.Equal(4, page.Descendants(Svg + "text").Count(text => text.Value.StartsWith("client", StringComparison.Ordinal)));
+        Assert.Equal(4, page.Descendants(Svg + "text")
+            .Count(text => text.Value.StartsWith("client", StringComparison.Ordinal)));
         Assert.Contains("fits nowhere", page.Root!.Value, StringComparison.Ordinal);
     }
 

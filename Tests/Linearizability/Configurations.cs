@@ -12,7 +12,8 @@ internal sealed class Configurations(List<UnknownClass> classes)
     public int Count { get; private set; }
 
     /// <summary>Adds a configuration unless one is there with the same operations taken, the same state, and
-    /// operations of unknown outcome left that do all that the new one's can: it can go on in every way the new one can.
+    /// operations of unknown outcome left that do all that the new one's can: it can go on in every way the new one
+    /// can.
     /// </summary>
     public bool Add(Configuration added)
     {

@@ -31,8 +31,8 @@ public sealed record HistoryEntry(int Id, int Client, Operation Operation, Opera
 
 /// <summary>
 /// Records operations; for any number of threads. The order of calls to the recorder is the order of events: call
-/// <see cref="Invoke"/> before the operation is sent and <see cref="Complete"/> after its answer came. So no clock needs
-/// to be fine enough: the times given are for pictures only.
+/// <see cref="Invoke"/> before the operation is sent and <see cref="Complete"/> after its answer came. So no clock
+/// needs to be fine enough: the times given are for pictures only.
 /// </summary>
 public sealed class History
 {

@@ -25,7 +25,8 @@ internal sealed record Part(string Partition, IReadOnlyList<string> Keys, IReadO
             // Rows outside the range are a violation; the first of them takes the scan into some part all the same.
             var rows = entries[i].Answer!.Rows!;
             owners[i] = keys.FirstOrDefault(operation.Covers) ?? (rows.Count > 0 ? rows[0].Key : null);
-            foreach (string key in keys.Where(operation.Covers)) parents[Root(parents, key)] = Root(parents, owners[i]!);
+            foreach (string key in keys.Where(operation.Covers))
+                parents[Root(parents, key)] = Root(parents, owners[i]!);
         }
         var members = new SortedDictionary<string, List<HistoryEntry>>(StringComparer.Ordinal);
         for (int i = 0; i < entries.Count; i++)

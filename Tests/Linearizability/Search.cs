@@ -9,27 +9,28 @@ namespace Orleans.Raft.Linearizability;
 /// Written out, that would be far too many. These reductions keep them few; each takes any order that explains the
 /// history and turns it into one that the search finds.
 /// <list type="number">
-/// <item><b>Late.</b> An operation takes effect only in a sequence that ends with the one whose return is due: what comes
-/// after that one can as well wait for the next return (Lowe's just-in-time linearization).</item>
+/// <item><b>Late.</b> An operation takes effect only in a sequence that ends with the one whose return is due: what
+/// comes after that one can as well wait for the next return (Lowe's just-in-time linearization).</item>
 /// <item><b>Dead values.</b> A value that no answer still to come shows, nor any value that can grow from it, is
 /// <see cref="ValueGraph.Dead"/>, like all others of the kind: they allow the same answers, none.</item>
-/// <item><b>Unknown writes come just before an operation that needs them.</b> A write of unknown outcome has no return, so
-/// it may move later, past all operations that do not touch its key, and may be left out. Followed by a write that
+/// <item><b>Unknown writes come just before an operation that needs them.</b> A write of unknown outcome has no return,
+/// so it may move later, past all operations that do not touch its key, and may be left out. Followed by a write that
 /// overwrites it, it is left out: nobody saw it. Followed by a read, an applied compare-and-set or an append, it stays
 /// where it is, so unknown writes form blocks before such operations. Before a read or a compare-and-set the block must
-/// end in the value needed, before an append in one from which the append leads to a value that is not dead:
-/// otherwise the block is left out, since a dead value allows nothing that another does not allow. A block never
-/// passes one value twice: what lies between is left out. A put or delete begins its block.</item>
-/// <item><b>Unknown writes that do the same are interchangeable</b>, and those invoked may all be used from then on, so it
-/// is enough to count them; the oldest goes first. An unspent one need not be used, so of two configurations that differ
-/// only in what they spent, one that spent no more of any is enough. Nor is one needed that spent a delete where another
-/// spent a compare-and-set that removes the key (or a put where another exchanged for the same value): the delete that
-/// is left does all that the compare-and-set could.</item>
+/// end in the value needed, before an append in one from which the append leads to a value that is not dead: otherwise
+/// the block is left out, since a dead value allows nothing that another does not allow. A block never passes one value
+/// twice: what lies between is left out. A put or delete begins its block.</item>
+/// <item><b>Unknown writes that do the same are interchangeable</b>, and those invoked may all be used from then on, so
+/// it is enough to count them; the oldest goes first. An unspent one need not be used, so of two configurations that
+/// differ only in what they spent, one that spent no more of any is enough. Nor is one needed that spent a delete where
+/// another spent a compare-and-set that removes the key (or a put where another exchanged for the same value): the
+/// delete that is left does all that the compare-and-set could.</item>
 /// <item><b>Reads at once.</b> A read in flight whose answer fits the present state is taken at once: an order in which
 /// it comes later stays right with the read moved here, as it changes nothing.</item>
 /// <item><b>Dead writes.</b> A write in flight that can only leave a dead value is taken just before a write that
-/// overwrites it (one of unknown outcome too), or when its key is dead anyway, or at its return: between it and the next
-/// overwriting write no answer depends on the key, so it can move there, or up to its return if that comes first.</item>
+/// overwrites it (one of unknown outcome too), or when its key is dead anyway, or at its return: between it and the
+/// next overwriting write no answer depends on the key, so it can move there, or up to its return if that comes
+/// first.</item>
 /// <item><b>Strangers wait.</b> An operation that shares no key with the one that is due, directly or through others in
 /// flight, commutes with all that matter to it and can come after it.</item>
 /// </list>
@@ -211,7 +212,8 @@ internal sealed class Search
     }
 
     /// <summary>All ways in which a value can be there, with unknown writes or without. Blocks that begin with a put or
-    /// delete take the dead writes in flight with them, so they are worth it even if the value is there already.</summary>
+    /// delete take the dead writes in flight with them, so they are worth it even if the value is there
+    /// already.</summary>
     private List<Configuration> Lead(Configuration origin, int slot, int key, int node)
     {
         int present = _states[origin.State][key];

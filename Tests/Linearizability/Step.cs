@@ -96,8 +96,8 @@ internal sealed class Spent
         return true;
     }
 
-    /// <summary>How many more compare-and-sets than the other this spent that leave a value, less the puts or deletes of
-    /// that value that the other spent and this did not.</summary>
+    /// <summary>How many more compare-and-sets than the other this spent that leave a value, less the puts or deletes
+    /// of that value that the other spent and this did not.</summary>
     private int MissingTo(Spent other, List<UnknownClass> classes, UnknownClass like)
     {
         int missing = 0;

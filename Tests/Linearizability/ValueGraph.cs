@@ -8,9 +8,9 @@ namespace Orleans.Raft.Linearizability;
 /// answer can be explained before the next put or delete. All those others are one: <see cref="Dead"/>.
 /// </summary>
 /// <remarks>
-/// The texts observed are sorted, so a prefix of some of them is the number of the first row that has it, and its length;
-/// two prefixes are equal if and only if both numbers are. Appending compares the suffix alone. Only values that writes
-/// can produce are in the graph.
+/// The texts observed are sorted, so a prefix of some of them is the number of the first row that has it, and its
+/// length; two prefixes are equal if and only if both numbers are. Appending compares the suffix alone. Only values
+/// that writes can produce are in the graph.
 /// </remarks>
 internal sealed class ValueGraph
 {

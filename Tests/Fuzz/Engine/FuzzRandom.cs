@@ -56,7 +56,9 @@ internal sealed class FuzzRandom(ulong seed)
     {
         var text = new System.Text.StringBuilder();
         for (int left = Below(most + 1); left > 0; left--)
-            text.Append(OneIn(20) ? Of("ä", "€", "\U0001F600", " ", "\0", "\t") : ((char)('a' + Below(26))).ToString());
+            text.Append(OneIn(20)
+                ? Of("ä", "€", "\U0001F600", " ", "\0", "\t")
+                : ((char)('a' + Below(26))).ToString());
         return text.ToString();
     }
 }

@@ -22,7 +22,8 @@ internal static class Shrinker
             }
             if (length <= 1) break;
         }
-        return FailsLike(failure, found with { Input = found.Target.Repair(best) }) ? found.Target.Repair(best) : found.Input;
+        byte[] repaired = found.Target.Repair(best);
+        return FailsLike(failure, found with { Input = repaired }) ? repaired : found.Input;
     }
 
     private static bool FailsLike(Exception failure, FuzzCase candidate)

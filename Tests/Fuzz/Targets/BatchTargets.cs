@@ -229,7 +229,8 @@ internal sealed class ReadBatchTarget : FuzzTarget
         while (reader.MoveNext())
         {
             if (reader.IsScan)
-                writer.AddScan(reader.Family, reader.Start, reader.End, reader.Limit, reader.IsReverse, reader.MaxBytes);
+                writer.AddScan(reader.Family, reader.Start, reader.End, reader.Limit, reader.IsReverse,
+                    reader.MaxBytes);
             else writer.AddGet(reader.Family, reader.Key);
         }
         RequireSame(input, writer.ToArray());
@@ -269,7 +270,8 @@ internal sealed class AnswerBatchTarget : FuzzTarget
     {
         if (reading.Content is not OperationAnswer[] answers) return;
         foreach (OperationAnswer answer in answers)
-            if (answer.HasMore && answer.Rows.Length == 0) throw new FindingException("a page without rows claims that more follow");
+            if (answer.HasMore && answer.Rows.Length == 0)
+                throw new FindingException("a page without rows claims that more follow");
         var whole = new AnswerBatchReader(input);
         int half = answers.Length / 2;
         var joined = new AnswerBatchWriter();

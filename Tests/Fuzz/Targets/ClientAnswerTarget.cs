@@ -24,7 +24,8 @@ internal sealed class ClientAnswerTarget : FuzzTarget
 
     public override bool GeneratesValid => false;
 
-    public override byte[] Generate(FuzzRandom random) => [(byte)(random.OneIn(6) ? random.Bits() : (ulong)random.Below(5)),
+    public override byte[] Generate(FuzzRandom random) =>
+        [(byte)(random.OneIn(6) ? random.Bits() : (ulong)random.Below(5)),
         random.OneIn(8) ? (byte)random.Below(8) : (byte)GroupReplyStatus.Answered,
         .. random.OneIn(3) ? FuzzBatches.Answers(random) : FuzzBatches.Answer(random)];
 
@@ -63,7 +64,8 @@ internal sealed class ClientAnswerTarget : FuzzTarget
             case 3: await client.BatchAsync([new WriteOperation("a"u8.ToArray(), null)]); break;
             default:
                 int rows = 0;
-                await foreach (KeyValueEntry _ in client.ScanAsync(default, default, new ScanOptions(Reverse: kind > 100)))
+                var options = new ScanOptions(Reverse: kind > 100);
+                await foreach (KeyValueEntry _ in client.ScanAsync(default, default, options))
                     if (++rows == 200) break;
                 break;
         }

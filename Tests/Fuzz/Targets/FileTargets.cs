@@ -61,13 +61,15 @@ internal sealed class FileHeaderTarget : FuzzTarget
     public override void Check(byte[] input, Reading reading)
     {
         if (reading.Content is byte[] header) RequireSame(input.AsSpan(1, FileHeader.Bytes), header);
-        if (reading.Content is StoreId store) RequireSame(input.AsSpan(1 + FileHeader.OwnOffset, 16), store.Value.ToByteArray());
+        if (reading.Content is StoreId store)
+            RequireSame(input.AsSpan(1 + FileHeader.OwnOffset, 16), store.Value.ToByteArray());
     }
 
     public override long AllocationBound(int inputLength) => 8_000 + (4L * inputLength);
 }
 
-/// <summary>The records of the log, in a batch whose checksum is right: recovery must end, and give what can be.</summary>
+/// <summary>The records of the log, in a batch whose checksum is right: recovery must end, and give what can
+/// be.</summary>
 /// <remarks>An input is first segment (8), sequence (8), flags (1), records.</remarks>
 internal sealed class LogRecordsTarget : FuzzTarget
 {
@@ -155,18 +157,27 @@ internal sealed class LogRecordsTarget : FuzzTarget
                     break;
                 case 0 or 1:
                     SnapshotFile? snapshot = random.OneIn(3)
-                        ? new SnapshotFile(group, new EntryId(new Term(1), new LogIndex(last[which] + (ulong)random.Below(3))), 9, 9)
+                        ? new SnapshotFile(group,
+                            new EntryId(new Term(1), new LogIndex(last[which] + (ulong)random.Below(3))), 9, 9)
                         : null;
-                    var state = new HardState(new Term(random.Number()), new ReplicaId(random.Number()), new LogIndex(random.Number()));
-                    buffer.WriteMeta(group, new GroupMeta(random.Number(), state, snapshot),
-                        snapshot is null ? SnapshotEffect.None : random.Of(SnapshotEffect.Covers, SnapshotEffect.Replaces));
+                    var state = new HardState(new Term(random.Number()), new ReplicaId(random.Number()),
+                        new LogIndex(random.Number()));
+                    buffer.WriteMeta(group, new GroupMeta(random.Number(), state, snapshot), snapshot is null
+                        ? SnapshotEffect.None
+                        : random.Of(SnapshotEffect.Covers, SnapshotEffect.Replaces));
                     break;
                 default:
-                    ulong first = random.OneIn(5) ? Math.Max(1, random.Number() >> 1) : Math.Max(1, last[which] + 1 - (ulong)random.Below((int)Math.Min(3, last[which] + 1)));
+                    ulong first = Math.Max(1, random.OneIn(5)
+                        ? random.Number() >> 1
+                        : last[which] + 1 - (ulong)random.Below((int)Math.Min(3, last[which] + 1)));
                     var entries = new LogEntry[1 + random.Below(4)];
                     for (int i = 0; i < entries.Length; i++)
-                        entries[i] = new LogEntry(new Term(1), new LogIndex(first + (ulong)i), EntryKind.Command, random.Bytes(6));
-                    buffer.WriteEntries(random.Of(RecordKind.Entries, RecordKind.Entries, RecordKind.Carried), group, entries);
+                    {
+                        entries[i] = new LogEntry(new Term(1), new LogIndex(first + (ulong)i), EntryKind.Command,
+                            random.Bytes(6));
+                    }
+                    buffer.WriteEntries(random.Of(RecordKind.Entries, RecordKind.Entries, RecordKind.Carried), group,
+                        entries);
                     last[which] = entries[^1].Index.Value;
                     break;
             }

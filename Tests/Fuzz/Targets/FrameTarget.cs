@@ -65,13 +65,15 @@ internal sealed class FrameTarget : FuzzTarget
 
     public override void Check(byte[] input, Reading reading)
     {
-        if (reading.Content is not (FrameHeader header, List<(MessageAddress Address, RaftMessage Message)> messages)) return;
+        if (reading.Content is not (FrameHeader header, List<(MessageAddress Address, RaftMessage Message)> messages))
+            return;
         foreach ((_, RaftMessage message) in messages) MessageRules.IsWellFormed(message);
         byte[] written = Write(header, messages);
         if (reading.IsAccepted) RequireSame(input, written, oneForm: false);
         Reading again = Read(written);
         if (!again.IsAccepted) throw new FindingException("what was read cannot be read again once written");
-        (_, List<(MessageAddress, RaftMessage)> twice) = ((FrameHeader, List<(MessageAddress, RaftMessage)>))again.Content!;
+        (_, List<(MessageAddress, RaftMessage)> twice) =
+            ((FrameHeader, List<(MessageAddress, RaftMessage)>))again.Content!;
         RequireSame(written, Write(header, twice));
     }
 

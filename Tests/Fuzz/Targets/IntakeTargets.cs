@@ -77,7 +77,10 @@ internal sealed class FrameIntakeTarget : FuzzTarget
         scheduler.Run(() =>
         {
             foreach (NodeName peer in FuzzFormation.Nodes[1..])
-                node.Receive(new FormationHello(peer, FuzzFormation.StoreOf(peer), FuzzFormation.Plan.Encode()).Encode());
+            {
+                node.Receive(new FormationHello(peer, FuzzFormation.StoreOf(peer), FuzzFormation.Plan.Encode())
+                    .Encode());
+            }
             return node.Formed;
         });
         return node;

@@ -146,7 +146,8 @@ internal sealed class EtcdAnswerTarget : FuzzTarget
             if (random.OneIn(2)) ProtobufWriter.WriteBytes(message, 1 + random.Below(6), Inner(random));
             else
             {
-                ProtobufWriter.WriteVarint(message, ((ulong)(1 + random.Below(6)) << 3) | random.Of(0UL, 1UL, 5UL, 7UL));
+                ProtobufWriter.WriteVarint(message,
+                    ((ulong)(1 + random.Below(6)) << 3) | random.Of(0UL, 1UL, 5UL, 7UL));
                 ProtobufWriter.WriteVarint(message, random.Number());
             }
         }

@@ -42,7 +42,7 @@ internal static class FuzzLines
         1 => Encoding.UTF8.GetBytes(random.Of("default", "write", "stale", "node-1", "node-9", "5", "NaN", "1e999",
             "99999999999999999999", "-0", "")),
         2 => [(byte)'\'', .. random.Bytes(6), (byte)'\''],
-        3 => [(byte)'"', .. Encoding.UTF8.GetBytes(random.Of("a b", "\\x00\\xff", "\\\"", "\\n\\t", "\\q", "\\x1")), (byte)'"'],
+        3 => Encoding.UTF8.GetBytes($"\"{random.Of("a b", "\\x00\\xff", "\\\"", "\\n\\t", "\\q", "\\x1")}\""),
         4 => Quoted(random.Bytes(8)),
         5 => [.. Word(random), .. Word(random)],
         6 => random.Bytes(5),
@@ -51,7 +51,7 @@ internal static class FuzzLines
 
     /// <summary>A word of any bytes, so that it reads back to them.</summary>
     public static byte[] Quoted(ReadOnlySpan<byte> bytes) =>
-        [(byte)'"', .. Encoding.UTF8.GetBytes(ByteText.Escape(bytes).Replace("\"", "\\\"", StringComparison.Ordinal)), (byte)'"'];
+        Encoding.UTF8.GetBytes($"\"{ByteText.Escape(bytes).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
 }
 
 /// <summary>Quotes, escapes and options of one line.</summary>
@@ -216,10 +216,12 @@ internal sealed class LineReaderTarget : FuzzTarget
     {
         var lines = (List<byte[]?>)reading.Content!;
         List<byte[]?> expected = Expected(input);
-        if (lines.Count != expected.Count) throw new FindingException($"{lines.Count} lines instead of {expected.Count}");
+        if (lines.Count != expected.Count)
+            throw new FindingException($"{lines.Count} lines instead of {expected.Count}");
         for (int i = 0; i < lines.Count; i++)
         {
-            if (lines[i] is null != expected[i] is null) throw new FindingException($"line {i + 1} is too long or is not");
+            if (lines[i] is null != expected[i] is null)
+                throw new FindingException($"line {i + 1} is too long or is not");
             RequireSame(lines[i], expected[i]);
         }
     }

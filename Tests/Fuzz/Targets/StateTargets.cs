@@ -64,7 +64,8 @@ internal sealed class ApplyTarget : FuzzTarget
         var encoder = new GroupStateEncoder(state.Snapshot());
         var content = new MemoryStream();
         byte[] piece = new byte[1000];
-        for (int filled = encoder.Fill(piece); filled > 0; filled = encoder.Fill(piece)) content.Write(piece, 0, filled);
+        for (int filled = encoder.Fill(piece); filled > 0; filled = encoder.Fill(piece))
+            content.Write(piece, 0, filled);
         return content.ToArray();
     }
 }

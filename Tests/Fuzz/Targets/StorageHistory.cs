@@ -7,7 +7,8 @@ using Orleans.Raft.Testing;
 namespace Orleans.Raft.Fuzz;
 
 /// <summary>A batch of the log and where it stands.</summary>
-internal readonly record struct StoredBatch(string Path, int Start, int End, ulong Sequence, ulong FirstSegment, ulong Segment);
+internal readonly record struct StoredBatch(
+    string Path, int Start, int End, ulong Sequence, ulong FirstSegment, ulong Segment);
 
 /// <summary>The life of a small store: what was durable after each of its batches, and earlier images of its
 /// files.</summary>
@@ -128,10 +129,12 @@ internal sealed class StorageHistory
     {
         foreach ((string path, byte[] content) in image.Files)
         {
-            if (!path.StartsWith("log/", StringComparison.Ordinal) || !path.EndsWith(".log", StringComparison.Ordinal)) continue;
+            if (!path.StartsWith("log/", StringComparison.Ordinal) || !path.EndsWith(".log", StringComparison.Ordinal))
+                continue;
             ulong id = BinaryPrimitives.ReadUInt64LittleEndian(content.AsSpan(FileHeader.OwnOffset));
             int offset = LogFormat.SegmentHeaderBytes;
-            while (LogFormat.TryReadBatch(content, offset, id, LogFormat.Seed(Store), out BatchHeader header, out int length))
+            while (LogFormat.TryReadBatch(content, offset, id, LogFormat.Seed(Store), out BatchHeader header,
+                out int length))
             {
                 int end = offset + LogFormat.BatchHeaderBytes + length;
                 yield return new StoredBatch(path, offset, end, header.Sequence, header.FirstSegment, id);
@@ -141,7 +144,8 @@ internal sealed class StorageHistory
         }
     }
 
-    /// <summary>One replica that writes as a core does: entries in order, sometimes truncating, sometimes a snapshot.</summary>
+    /// <summary>One replica that writes as a core does: entries in order, sometimes truncating, sometimes a
+    /// snapshot.</summary>
     private sealed class Writer(IReplicaStorage replica) : IPersistenceObserver
     {
         private ulong _last;
@@ -164,9 +168,14 @@ internal sealed class StorageHistory
             }
             var entries = new LogEntry[1 + random.Below(4)];
             for (int i = 0; i < entries.Length; i++)
-                entries[i] = new LogEntry(new Term(_term), new LogIndex(first + (ulong)i), EntryKind.Command, random.Bytes(200));
+            {
+                entries[i] = new LogEntry(new Term(_term), new LogIndex(first + (ulong)i), EntryKind.Command,
+                    random.Bytes(200));
+            }
             _last = entries[^1].Index.Value;
-            HardState? state = random.OneIn(2) ? new HardState(new Term(_term), new ReplicaId(1), new LogIndex(_last)) : null;
+            HardState? state = random.OneIn(2)
+                ? new HardState(new Term(_term), new ReplicaId(1), new LogIndex(_last))
+                : null;
             replica.Submit(new PersistRequest(++_number, state, null, entries), this);
             scheduler.RunUntilIdle();
         }

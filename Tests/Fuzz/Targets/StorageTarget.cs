@@ -48,8 +48,12 @@ internal sealed class StorageTarget : FuzzTarget
         {
             byte[] repaired = [.. content];
             if (repaired.Length >= FileHeader.Bytes)
-                FileHeader.Seal(repaired, content.AsSpan(0, 8), BinaryPrimitives.ReadInt32LittleEndian(repaired.AsSpan(8)));
-            if (path.StartsWith("log/", StringComparison.Ordinal)) RepairBatches(repaired, History(image.History % Histories).Store);
+            {
+                int version = BinaryPrimitives.ReadInt32LittleEndian(repaired.AsSpan(8));
+                FileHeader.Seal(repaired, content.AsSpan(0, 8), version);
+            }
+            if (path.StartsWith("log/", StringComparison.Ordinal))
+                RepairBatches(repaired, History(image.History % Histories).Store);
             image.Files[path] = repaired;
         }
         return image.Encode();
@@ -65,8 +69,9 @@ internal sealed class StorageTarget : FuzzTarget
         catch (CorruptionException refused)
         {
             // What is missing as a whole has no offset to name.
-            if (!refused.Message.Contains(refused.Path, StringComparison.Ordinal)
-                || (refused.OffsetBytes > 0 && !refused.Message.Contains($"{refused.OffsetBytes}", StringComparison.Ordinal)))
+            bool namesFile = refused.Message.Contains(refused.Path, StringComparison.Ordinal);
+            if (!namesFile || (refused.OffsetBytes > 0
+                && !refused.Message.Contains($"{refused.OffsetBytes}", StringComparison.Ordinal)))
                 throw new FindingException($"'{refused.Message}' does not name file and offset");
             return Reading.Refused;
         }
@@ -78,7 +83,8 @@ internal sealed class StorageTarget : FuzzTarget
 
     public override void Check(byte[] input, Reading reading)
     {
-        if (reading.Content is not string content || StorageImage.Decode(input) is not { IsRepaired: false } image) return;
+        if (reading.Content is not string content || StorageImage.Decode(input) is not { IsRepaired: false } image)
+            return;
         StorageHistory history = History(image.History % Histories);
         // An empty directory is a new store's; whoever gave it has to know.
         if (!image.Files.ContainsKey("store")) return;
@@ -89,8 +95,8 @@ internal sealed class StorageTarget : FuzzTarget
         if (torn < 0) torn = history.Batches.Count;
         int later = history.Batches.FindIndex(torn, batch => IsWhole(history, image, batch));
         if (later >= 0)
-            throw new FindingException($"batch {history.Batches[torn].Sequence} is damaged, {history.Batches[later].Sequence} "
-                + "behind it is whole, and the storage opened all the same");
+            throw new FindingException($"batch {history.Batches[torn].Sequence} is damaged, "
+                + $"{history.Batches[later].Sequence} behind it is whole, and the storage opened all the same");
         string expected = torn == 0 ? "nothing" : history.ContentAfter(history.Batches[torn - 1].Sequence);
         if (content != expected) throw new FindingException($"opened with\n{content}\ninstead of\n{expected}");
     }
@@ -108,7 +114,8 @@ internal sealed class StorageTarget : FuzzTarget
 
     private static bool IsWhole(StorageHistory history, StorageImage image, StoredBatch batch) =>
         image.Files.TryGetValue(batch.Path, out byte[]? content) && content.Length >= batch.End
-        && content.AsSpan(batch.Start..batch.End).SequenceEqual(history.Image.Files[batch.Path].AsSpan(batch.Start..batch.End));
+        && content.AsSpan(batch.Start..batch.End)
+            .SequenceEqual(history.Image.Files[batch.Path].AsSpan(batch.Start..batch.End));
 
     private void Change(FuzzRandom random, StorageImage image)
     {
@@ -121,10 +128,17 @@ internal sealed class StorageTarget : FuzzTarget
         {
             case 0: image.Files.Remove(path); break;
             case 1: image.Files[path] = content[..random.Below(content.Length + 1)]; break;
-            case 2: image.Files[path] = [.. content, .. random.OneIn(2) ? new byte[random.Below(5000)] : random.Bytes(500)]; break;
+            case 2:
+                image.Files[path] =
+                    [.. content, .. random.OneIn(2) ? new byte[random.Below(5000)] : random.Bytes(500)];
+                break;
             case 3: (image.Files[path], image.Files[other]) = (image.Files[other], image.Files[path]); break;
             case 4: image.Files[path] = image.Files[other]; break;
-            case 5: image.Files[random.Of($"log/{1 + random.Below(20):D8}.log", path + ".tmp", "log/x", "snapshots/x")] = content; break;
+            case 5:
+                string foreign =
+                    random.Of($"log/{1 + random.Below(20):D8}.log", path + ".tmp", "log/x", "snapshots/x");
+                image.Files[foreign] = content;
+                break;
             case 6: TakeEarlier(random, image, path); break;
             case 7:
                 int from = random.Below(content.Length + 1), to = Math.Min(content.Length, from + random.Below(200));
@@ -134,9 +148,10 @@ internal sealed class StorageTarget : FuzzTarget
                 break;
             default:
                 byte[] changed = Mutator.Mutate(random, content[..used], image.Files[other]);
+                int common = Math.Min(changed.Length, content.Length);
                 image.Files[path] = random.OneIn(2)
                     ? [.. changed, .. content[used..]]
-                    : [.. changed[..Math.Min(changed.Length, content.Length)], .. content[Math.Min(changed.Length, content.Length)..]];
+                    : [.. changed[..common], .. content[common..]];
                 break;
         }
     }
@@ -145,7 +160,8 @@ internal sealed class StorageTarget : FuzzTarget
     private void TakeEarlier(FuzzRandom random, StorageImage image, string path)
     {
         List<StorageImage> earlier = History(image.History % Histories).Earlier;
-        if (earlier[random.Below(earlier.Count)].Files.TryGetValue(path, out byte[]? content)) image.Files[path] = content;
+        if (earlier[random.Below(earlier.Count)].Files.TryGetValue(path, out byte[]? content))
+            image.Files[path] = content;
     }
 
     /// <summary>Recomputes the checksum of every batch, as far as lengths lead from one to the next.</summary>

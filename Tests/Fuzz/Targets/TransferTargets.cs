@@ -53,7 +53,8 @@ internal sealed class TsvTarget() : TransferTarget(new TsvFormat())
     public override string Name => "import-tsv";
 
     protected override byte[] Foreign(FuzzRandom random) =>
-        [.. FuzzLines.Word(random), .. random.Of("\t"u8.ToArray(), []), .. FuzzLines.Word(random), .. random.Of("\tlock"u8.ToArray(), "\t"u8.ToArray(), "\r"u8.ToArray(), [])];
+        [.. FuzzLines.Word(random), .. random.Of("\t"u8.ToArray(), []), .. FuzzLines.Word(random),
+            .. random.Of("\tlock"u8.ToArray(), "\t"u8.ToArray(), "\r"u8.ToArray(), [])];
 }
 
 /// <summary>JSON lines.</summary>
@@ -66,9 +67,10 @@ internal sealed class NdjsonTarget() : TransferTarget(new NdjsonFormat())
         var line = new StringBuilder("{");
         for (int left = random.Below(5); left > 0; left--)
         {
-            line.Append('"').Append(random.Of("key", "value", "cf", "key_b64", "value_b64", "k\\u0065y", "x", "\\ud800"))
-                .Append("\":").Append(random.Of("\"a\"", "\"AAAA\"", "\"lock\"", "\"\\ud800\"", "\"\\u0000\\n\"", "1", "null",
-                    "{\"a\":1}", "[[[]]]", "\"ä\"", "\"\"")).Append(left > 1 ? "," : "");
+            line.Append('"')
+                .Append(random.Of("key", "value", "cf", "key_b64", "value_b64", "k\\u0065y", "x", "\\ud800"))
+                .Append("\":").Append(random.Of("\"a\"", "\"AAAA\"", "\"lock\"", "\"\\ud800\"", "\"\\u0000\\n\"", "1",
+                    "null", "{\"a\":1}", "[[[]]]", "\"ä\"", "\"\"")).Append(left > 1 ? "," : "");
         }
         return Encoding.UTF8.GetBytes(line.Append('}').Append(random.Of("", " ", "}", "\r", "x")).ToString());
     }

@@ -79,8 +79,12 @@ public class MitBoundsTests(ITestOutputHelper output)
         }))];
         cluster.RunUntil(() => puts.All(put => put.HasEnded), Seconds(1), "all puts ended");
         ulong committed = cluster.ReplicaOn(cluster.Leader()).Status.Commit.Value - before.Value;
-        output.WriteLine($"{committed} entries in {wire.Messages} messages and {wire.Frames} frames");
+        output.WriteLine($"{committed} entries in {wire.Messages} messages and {wire.Frames} frames, "
+            + $"{wire.Of<Heartbeat>()} heartbeats");
         Assert.Equal((ulong)Entries, committed);
+        // An entry goes to two followers, once, and nothing but time makes a leader send heartbeats.
+        Assert.Equal(2 * Entries, wire.Entries);
+        Assert.InRange(wire.Of<Heartbeat>(), 0, 4);
         Assert.InRange(wire.Messages, 4, 42);
     }
 

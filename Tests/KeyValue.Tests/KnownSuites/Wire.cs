@@ -15,6 +15,9 @@ internal sealed class Wire
 
     public int Messages { get; private set; }
 
+    /// <summary>Log entries in all appends.</summary>
+    public int Entries { get; private set; }
+
     public int Of<T>() where T : RaftMessage => _byType.GetValueOrDefault(typeof(T));
 
     /// <summary>Bytes of the frames one node received.</summary>
@@ -22,7 +25,7 @@ internal sealed class Wire
 
     public void Reset()
     {
-        Frames = Messages = 0;
+        Frames = Messages = Entries = 0;
         _byType.Clear();
         _bytesTo.Clear();
     }
@@ -36,6 +39,7 @@ internal sealed class Wire
         {
             if (message is null) continue;
             Messages++;
+            if (message is AppendEntries append) Entries += append.Entries.Length;
             _byType[message.GetType()] = _byType.GetValueOrDefault(message.GetType()) + 1;
         }
     }
