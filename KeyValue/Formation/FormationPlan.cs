@@ -93,10 +93,12 @@ public sealed record FormationPlan(
             return $"nodes {string.Join(",", Nodes)} against {string.Join(",", other.Nodes)}";
         if (Groups.Count != other.Groups.Count) return $"{Groups.Count} groups against {other.Groups.Count}";
         for (int i = 0; i < Groups.Count; i++)
+        {
             if (!Groups[i].Start.AsSpan().SequenceEqual(other.Groups[i].Start))
                 return $"another start of {Groups[i].Group}";
-        if (Groups[0].Replicas.Count != other.Groups[0].Replicas.Count)
-            return $"{Groups[0].Replicas.Count} replicas of a group against {other.Groups[0].Replicas.Count}";
+            if (Groups[i].Replicas.Count != other.Groups[i].Replicas.Count)
+                return $"{Groups[i].Replicas.Count} replicas of {Groups[i].Group} against {other.Groups[i].Replicas.Count}";
+        }
         if (Limits.DifferenceTo(other.Limits) is { } limits) return limits;
         return Encode().AsSpan().SequenceEqual(other.Encode()) ? null : "other placements";
     }

@@ -13,7 +13,7 @@ public sealed partial class FaultPointTests
     // Test suites besides; and the two that pass the points down from the node's options.
     private static readonly string[] Friends =
     [
-        "Orleans.Raft.Testing", "Orleans.Raft.Simulator", "Orleans.Raft.Mutations",
+        "Orleans.Raft.Testing", "Orleans.Raft.Simulator", "Orleans.Raft.Mutations", "Orleans.Raft.Fuzz",
         "Orleans.Raft.Storage", "Orleans.Raft.KeyValue",
     ];
 

@@ -43,6 +43,8 @@ public sealed class VerdictTests : IDisposable
     {
         ChaosResult result = await RunAsync(new FakeHost { Freezes = (key, number) => number >= 500 && key[1] == 'h' });
         Assert.Contains(result.Failures, failure => failure.Contains("fits nowhere", StringComparison.Ordinal));
+        Assert.Contains("<svg", await File.ReadAllTextAsync(Path.Combine(_directory, "history-1.html")),
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -120,9 +120,11 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
             + $"{took.TotalMilliseconds:F0} ms");
         if (!result.IsLinearizable)
         {
-            string file = Path.Combine(directory, $"history-{number}.txt");
-            File.WriteAllLines(file, entries.Select(entry => entry.ToString()));
-            Fail($"history {number}: {result.Explain()}All of it: {file}");
+            string file = Path.Combine(directory, $"history-{number}");
+            File.WriteAllLines($"{file}.txt", entries.Select(entry =>
+                entry.Returned == long.MaxValue ? $"{entry.Invoked}- {entry}" : $"{entry.Invoked}-{entry.Returned} {entry}"));
+            File.WriteAllText($"{file}.html", ViolationPicture.Draw(entries, result));
+            Fail($"history {number}: {result.Explain()}Picture: {file}.html; all of it: {file}.txt");
         }
         Interlocked.Increment(ref _histories);
     }

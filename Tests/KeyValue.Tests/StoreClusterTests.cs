@@ -50,8 +50,8 @@ public class StoreClusterTests
     {
         StoreCluster cluster = StoreCluster.Start(
             new StoreClusterOptions { Replica = new ReplicaOptions { MaxPendingRequests = 1 } });
-        // Whoever calls next begins with the leader.
-        cluster.Put(cluster.CreateClient(), "k", "v");
+        // Whoever calls next begins with the leader: they share their guess with this client.
+        cluster.Put(new KvClient(cluster, cluster.Time, cluster.Scheduler, new KvClientOptions(), seed: 1), "k", "v");
         cluster.Pause(cluster.Leader());
         Running<GroupReply>[] attempts = [.. Enumerable.Range(0, 3)
             .Select(_ => cluster.Begin(() => cluster.ExecuteAsync(First, ReadOf("k"))))];

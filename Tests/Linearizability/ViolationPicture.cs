@@ -71,12 +71,12 @@ public static class ViolationPicture
             if (bar.Outcome == OperationOutcome.Unknown) kind += " unknown";
             string label = Label(bar, numbers);
             int letters = Math.Max(4, (int)((end - start) / LetterWidth));
-            double width = end - start;
+            double length = end - start;
             string shown = label.Length <= letters ? label : label[..(letters - 1)] + "…";
             page.AppendLine(CultureInfo.InvariantCulture, $"""
                 <g><title>{Escape($"{label} (client {bar.Client}, from {bar.InvokedAt} to {(bar.ReturnedAt ==
                     long.MaxValue ? "the end" : bar.ReturnedAt)})")}</title>
-                <rect class="{kind}" x="{start}" y="{Top(lanes[bar])}" width="{width}" height="{BarHeight}" rx="3"/>
+                <rect class="{kind}" x="{start}" y="{Top(lanes[bar])}" width="{length}" height="{BarHeight}" rx="3"/>
                 <text x="{start + 3}" y="{Top(lanes[bar]) + 15}">{Escape(shown)}</text></g>
                 """);
         }

@@ -44,6 +44,8 @@ internal sealed class BugHunt(SimulationOptions options, TextWriter output)
                     if (number >= seeds || first?.Options.Seed < firstSeed + (ulong)number) return;
                 }
                 SimulationResult result = Simulation.Run(options with { Seed = firstSeed + (ulong)number });
+                if (result.Violations.Count > 0 && Simulation.Run(result.Options with { Bug = null }) is { IsOk: false } sound)
+                    throw new InvalidOperationException($"Without the bug, too: {sound}");
                 lock (gate)
                 {
                     if (result.Violations.Count > 0 && !(first?.Options.Seed < result.Options.Seed)) first = result;

@@ -17,7 +17,7 @@ public sealed record SimulationResult
     /// <summary>Entries committed, over all groups.</summary>
     public required long Commits { get; init; }
 
-    /// <summary>Leaders of a group and term, over all groups.</summary>
+    /// <summary>Leaders of a group and term, over all groups, but for the first of each.</summary>
     public required int Elections { get; init; }
 
     /// <summary>How often each kind of fault happened.</summary>
@@ -29,6 +29,10 @@ public sealed record SimulationResult
 
     public required long WritesAcknowledged { get; init; }
 
+    /// <summary>Operations in the history that were answered or are of unknown outcome.</summary>
+    public required long InHistory { get; init; }
+
+    /// <summary>Of <see cref="InHistory"/>.</summary>
     public required long OutcomesUnknown { get; init; }
 
     /// <summary>Reads that were answered and checked.</summary>
@@ -47,7 +51,8 @@ public sealed record SimulationResult
         FaultKind.LostDisk, FaultKind.Rot, FaultKind.FailedFlush);
 
     public int Partitions =>
-        Count(FaultKind.Isolation, FaultKind.Partition, FaultKind.OneWayCut, FaultKind.Swizzle);
+        Count(FaultKind.Isolation, FaultKind.Partition, FaultKind.OneWayCut, FaultKind.LinkCut,
+            FaultKind.Swizzle);
 
     /// <summary>Why this run proves too little; null if it did enough. A run with faults left out need not.</summary>
     public string? Shortcoming
@@ -58,6 +63,8 @@ public sealed record SimulationResult
             double share = Math.Min(1, Options.Duration.TotalSeconds / 60);
             int kinds = Math.Min(4, Options.Faults.Count);
             if (WritesAcknowledged < 3000 * share) return $"only {WritesAcknowledged} writes were acknowledged";
+            if (InHistory < 5000 * share) return $"the history has only {InHistory} operations";
+            if (OutcomesUnknown * 10 > InHistory) return $"{OutcomesUnknown} of {InHistory} outcomes are unknown";
             if (Reads < 1000 * share) return $"only {Reads} reads were answered";
             if (Elections < 3) return $"there were only {Elections} elections";
             return Faults.Count < kinds && share == 1 ? $"only {Faults.Count} kinds of faults happened" : null;
@@ -70,7 +77,7 @@ public sealed record SimulationResult
         $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
         + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} faults {Faults.Values.Sum()} of "
         + $"{Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
-        + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} unknown {OutcomesUnknown} {Verdict}");
+        + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} {Verdict}");
 
     private string Verdict => Violations.Count > 0 ? "FAILED" : Shortcoming is { } shortcoming ? $"FAILED: {shortcoming}"
         : "ok";

@@ -72,12 +72,10 @@ public sealed class DeterministicScheduler(int? seed = null) : TaskScheduler
     }
 
     /// <summary>Starts work here without running it.</summary>
-    public Task Start(Func<Task> work) =>
-        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, this).Unwrap();
+    public Task Start(Func<Task> work) => StartedWork.On(this, work);
 
     /// <summary>Starts work here without running it.</summary>
-    public Task<T> Start<T>(Func<Task<T>> work) =>
-        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, this).Unwrap();
+    public Task<T> Start<T>(Func<Task<T>> work) => StartedWork.On(this, work);
 
     /// <summary>Runs work to its end; throws what it throws, or if nothing is left to run and it has not
     /// ended.</summary>

@@ -21,12 +21,10 @@ public sealed class NodeScheduler : TaskScheduler
     public bool IsDiscarded { get; private set; }
 
     /// <summary>Starts work here without running it. It never ends if the lane is discarded.</summary>
-    public Task Start(Func<Task> work) =>
-        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, this).Unwrap();
+    public Task Start(Func<Task> work) => StartedWork.On(this, work);
 
     /// <summary>Starts work here without running it. It never ends if the lane is discarded.</summary>
-    public Task<T> Start<T>(Func<Task<T>> work) =>
-        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.None, this).Unwrap();
+    public Task<T> Start<T>(Func<Task<T>> work) => StartedWork.On(this, work);
 
     internal void Post(Action<object?> action, object? state) =>
         Task.Factory.StartNew(action, state, CancellationToken.None, TaskCreationOptions.None, this);

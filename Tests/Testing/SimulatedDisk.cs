@@ -111,6 +111,12 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         lock (_lock) _failures.Add((kind, pathPart, failure));
     }
 
+    /// <summary>What was to fail next does not.</summary>
+    public void ForgetFailures()
+    {
+        lock (_lock) _failures.Clear();
+    }
+
     /// <summary>Flushes of files whose path contains that part take no effect and do not complete until
     /// released.</summary>
     public void HangFlushes(string pathPart = "")

@@ -12,10 +12,10 @@ public sealed partial class StoreCluster
     {
         List<Replica> younger = _lives[name].SecondInstances;
         foreach (Replica replica in Nodes[name].Replicas)
-            yield return younger.Count == 0 ? replica : younger.Find(other => other.Group == replica.Group) ?? replica;
+            yield return younger.Count == 0 ? replica : younger.FindLast(other => other.Group == replica.Group) ?? replica;
     }
 
     public Replica? YoungestReplicaOf(NodeName name, GroupId group) => !Nodes.TryGetValue(name, out StoreNode? node)
         ? null
-        : _lives[name].SecondInstances.Find(other => other.Group == group) ?? node.Find(group);
+        : _lives[name].SecondInstances.FindLast(other => other.Group == group) ?? node.Find(group);
 }

@@ -20,8 +20,12 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     /// <summary>Whether some reads trust the leader's lease.</summary>
     public required bool UsesLeases { get; init; }
 
+    /// <summary>Whether it takes no part in the history.</summary>
+    public bool PutsOnlyOwnKeys { get; init; }
+
     public long WritesAcknowledged { get; private set; }
 
+    /// <summary>Of calls in the history.</summary>
     public long OutcomesUnknown { get; private set; }
 
     public long Reads { get; private set; }
@@ -35,7 +39,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             await pacer.WaitForTurnAsync();
             if (stop()) return;
             int choice = random.Next(100);
-            if (choice < 20) await PutOwnAsync();
+            if (choice < 20 || PutsOnlyOwnKeys) await PutOwnAsync();
             else if (choice < 94) await CallAsync(NextOperation(choice));
             else await ReadStaleAsync();
         }
@@ -44,7 +48,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     /// <summary>Reads all shared keys once more, and every own key that was ever put.</summary>
     public async Task ReadAllAsync(Action<string> violated)
     {
-        foreach (string key in workload.SharedKeys)
+        foreach (string key in PutsOnlyOwnKeys ? [] : workload.SharedKeys)
             await CallAsync(Operation.Get(workload.GroupOf(key), key), Consistency.Linearizable);
         Dictionary<string, string> found = [];
         for (int i = 0; i < workload.Prefixes.Count; i++)
@@ -55,7 +59,6 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         }
         foreach ((string key, string value, bool acknowledged) in _own)
         {
-            Reads++;
             if (!found.Remove(key, out string? present) ? acknowledged : present != value)
                 violated($"client {number}: {key} holds {present ?? "nothing"}, but {value} was put"
                     + (acknowledged ? " and acknowledged" : ""));
@@ -74,11 +77,11 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             acknowledged = true;
             WritesAcknowledged++;
         }
-        catch (OutcomeUnknownException)
+        catch (OutcomeUnknownException unknown)
         {
-            OutcomesUnknown++;
+            RequireNoFault(unknown);
         }
-        catch (UnavailableException)
+        catch (Exception refused) when (refused is UnavailableException or ObjectDisposedException)
         {
             return;
         }
@@ -115,11 +118,12 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             Answer answer = await ExecuteAsync(operation, used);
             history.Complete(id, answer, Now);
             if (operation.Kind is OperationKind.Get or OperationKind.Scan) Reads++;
-            else WritesAcknowledged++;
+            else if (answer.Succeeded) WritesAcknowledged++;
             trace.NoteAnswer(number, id, 0);
         }
-        catch (OutcomeUnknownException)
+        catch (OutcomeUnknownException unknown)
         {
+            RequireNoFault(unknown);
             history.Unknown(id);
             OutcomesUnknown++;
             trace.NoteAnswer(number, id, 1);
@@ -134,6 +138,12 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             // The client process died before anything was sent.
             history.Refuse(id);
         }
+    }
+
+    /// <summary>An outcome is unknown for want of an answer; a client that broke is another matter.</summary>
+    private static void RequireNoFault(OutcomeUnknownException unknown)
+    {
+        if (unknown.InnerException is { } fault) throw new InvalidOperationException("A client broke.", fault);
     }
 
     private async Task<Answer> ExecuteAsync(Operation operation, Consistency consistency)

@@ -31,7 +31,7 @@ internal sealed partial class FaultInjector
         Type promise = s_promises[random.Next(s_promises.Length)];
         Note(fault, $"{victim} is to die when it next sends {promise.Name}");
         _moment = new Moment(fault, victim, promise, loss);
-        return true;
+        return false; // It counts when it happens.
     }
 
     /// <summary>Looks at what leaves a node for what the fault waits for.</summary>
@@ -46,7 +46,10 @@ internal sealed partial class FaultInjector
         if (_moment is not { HasCome: true } moment) return;
         _moment = null;
         if (_cluster.Nodes.ContainsKey(moment.Victim) && moment.Victim != Lost)
+        {
             Crash(moment.Fault, moment.Victim, moment.Loss);
+            Count(moment.Fault.Kind);
+        }
     }
 
     private void Crash(Fault fault, NodeName victim, CrashLoss loss)
@@ -142,7 +145,7 @@ internal sealed partial class FaultInjector
         Note(fault, $"the next flush of {victim}'s log fails");
         _cluster.Disks[victim].FailNext(DiskOperationKind.Flush, "log");
         _failing.Add(victim);
-        return true;
+        return false; // It counts when the node stops of it.
     }
 
     private bool FillDisk(Fault fault, Random random)
@@ -159,9 +162,16 @@ internal sealed partial class FaultInjector
     private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && (disk.Failure switch
     {
         DiskFailure.Full => _cluster.Disks[name].FreeBytes is not null,
-        DiskFailure.Io => _failing.Remove(name),
+        DiskFailure.Io => CountFailedFlush(name),
         _ => false,
     });
+
+    private bool CountFailedFlush(NodeName name)
+    {
+        if (!_failing.Remove(name)) return false;
+        Count(FaultKind.FailedFlush);
+        return true;
+    }
 
     private bool Drift(Fault fault, Random random)
     {
@@ -227,6 +237,8 @@ internal sealed partial class FaultInjector
         CalmDisk(name);
         disk.FreeBytes = null;
         disk.ReleaseFlushes();
+        disk.ForgetFailures();
+        _failing.Remove(name);
         _cluster.ClockOf(name).Rate = 1;
         if (name != Lost) _cluster.StartFailure.Remove(name);
     }

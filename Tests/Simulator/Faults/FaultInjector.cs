@@ -93,6 +93,7 @@ internal sealed partial class FaultInjector
     {
         _trace.Note("all faults end");
         _coming.Clear();
+        _moment = null;
         while (_ends.TryDequeue(out Action? end, out _)) end();
         foreach (NodeName name in _cluster.Names) RestoreNode(name);
         _cluster.Network.Heal();
@@ -104,9 +105,10 @@ internal sealed partial class FaultInjector
     private void Begin(Fault fault)
     {
         var random = new Random(fault.Seed);
-        if (!TryBegin(fault, random)) return;
-        _counts[fault.Kind] = _counts.GetValueOrDefault(fault.Kind) + 1;
+        if (TryBegin(fault, random)) Count(fault.Kind);
     }
+
+    private void Count(FaultKind kind) => _counts[kind] = _counts.GetValueOrDefault(kind) + 1;
 
     private bool TryBegin(Fault fault, Random random) => fault.Kind switch
     {
@@ -185,6 +187,7 @@ internal sealed partial class FaultInjector
         foreach ((NodeName name, StoreNode node) in _cluster.Nodes.ToArray())
         {
             if (node.Storage.Status.Failure is not { } failure || !_awaited.Add(name)) continue;
+            if (_failing.Remove(name)) Count(FaultKind.FailedFlush);
             _trace.Note($"{name} stopped: {failure.Message}");
             In(TimeSpan.FromMilliseconds(500), () =>
             {
@@ -213,6 +216,8 @@ internal sealed partial class FaultInjector
             if (IsExcused(name, failure))
             {
                 _trace.Note($"{name} could not start: {failure.Message}");
+                // Half of it may be up.
+                _cluster.CrashNode(name);
                 _cluster.StartFailure.Remove(name);
                 In(TimeSpan.FromMilliseconds(500), () => StartIfDown(name));
                 continue;

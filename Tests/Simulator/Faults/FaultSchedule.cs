@@ -18,13 +18,11 @@ public enum FaultMix
 }
 
 /// <summary>All faults of a run, drawn from its seed.</summary>
-public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults)
+/// <param name="AllowsLeases">Whether leases hold: not where clocks jump. Leaving faults out does not change it.</param>
+public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bool AllowsLeases)
 {
     public static readonly FrozenDictionary<string, FaultKind> Names =
         Enum.GetValues<FaultKind>().ToFrozenDictionary(NameOf, kind => kind);
-
-    /// <summary>Whether leases hold: not where clocks jump.</summary>
-    public bool AllowsLeases => Faults.All(fault => fault.Kind != FaultKind.ClockJump);
 
     public static FaultSchedule Draw(SimulationOptions options)
     {
@@ -51,11 +49,12 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults)
             {
                 FaultMix.Calm => Between(random, 2, 8),
                 FaultMix.Rough => Between(random, 0.8, 4),
-                _ => Between(random, 0.1, 2.2),
+                _ => Between(random, 0.1, 2.5),
             };
         }
+        bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
-        return new FaultSchedule(mix, faults);
+        return new FaultSchedule(mix, faults, allowsLeases);
     }
 
     /// <summary><c>PowerLoss</c> is <c>power-loss</c>.</summary>
