@@ -27,7 +27,7 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
 
     private async Task RunClientAsync(int client, int operations, CancellationToken stop)
     {
-        var random = new Random(HashCode.Combine(seed, window, client));
+        var random = new Random(unchecked((seed * 31 + window) * 31 + client));
         string?[] seen = new string?[KeyCount];
         for (int number = 0; History.Count < operations && !stop.IsCancellationRequested; number++)
         {

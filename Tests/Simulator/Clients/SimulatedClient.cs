@@ -39,7 +39,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
             await pacer.WaitForTurnAsync();
             if (stop()) return;
             int choice = random.Next(100);
-            if (choice < 20 || PutsOnlyOwnKeys) await PutOwnAsync();
+            if (choice < 5 || PutsOnlyOwnKeys) await PutOwnAsync();
             else if (choice < 94) await CallAsync(NextOperation(choice));
             else await ReadStaleAsync();
         }
