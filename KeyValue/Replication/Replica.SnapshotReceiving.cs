@@ -26,7 +26,7 @@ public sealed partial class Replica
             EndReceiving(_receiving);
         if (_receiving is null)
         {
-            if (_snapshotFailures > 0 && _host.Now < _snapshotRetryAt)
+            if (_receivingTrouble.MustWait(_host.Now))
             {
                 Acknowledge(from, chunk, -1);
                 return;
@@ -111,7 +111,7 @@ public sealed partial class Replica
     /// <summary>The log ends before the snapshot, so this replica falls behind until the disk has room.</summary>
     private void OnPartNotWritten(SnapshotReceiving receiving, SnapshotChunk chunk, string reason)
     {
-        NoteSnapshotProblem(receiving.Snapshot, "cannot catch up by a snapshot", reason);
+        NoteTrouble(_receivingTrouble, receiving.Snapshot, "cannot catch up by a snapshot", reason);
         OnPartRefused(receiving, chunk, reason);
     }
 
@@ -129,7 +129,8 @@ public sealed partial class Replica
         _state = _receiving.State;
         _snapshotLengthBytes = _receiving.TotalBytes;
         _logBytesAtSnapshot = _logBytesApplied;
-        ForgetSnapshotProblem();
+        _takingTrouble.Forget();
+        _receivingTrouble.Forget();
         ReplicaLog.SnapshotInstalled(_logger, _host.Name, Group, Id, snapshot);
         EndReceiving(_receiving);
     }

@@ -6,25 +6,23 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Taking snapshots of the own state, and sending them. Raft §7.</content>
 public sealed partial class Replica
 {
-    private static readonly TimeSpan FirstSnapshotRetry = TimeSpan.FromSeconds(1);
-
     private readonly Dictionary<ReplicaId, SnapshotSending> _sending = [];
     private long _logBytesApplied;
     private long _logBytesAtSnapshot;
     private long _snapshotLengthBytes;
     private bool _takingSnapshot;
-    private int _snapshotFailures;
-    private TimeSpan _snapshotRetryAt;
-    private volatile string? _snapshotProblem;
+    private readonly SnapshotTrouble _takingTrouble = new();
+    private readonly SnapshotTrouble _receivingTrouble = new();
 
-    /// <summary>Why no snapshot can be written at present; null if the last one could.</summary>
-    public string? SnapshotProblem => _snapshotProblem;
+    /// <summary>Why no snapshot, its own or the leader's, can be written at present; null if the last one
+    /// could.</summary>
+    public string? SnapshotProblem => _takingTrouble.Problem ?? _receivingTrouble.Problem;
 
     private void MaybeTakeSnapshot()
     {
         long threshold = Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2);
         if (_takingSnapshot || _logBytesApplied - _logBytesAtSnapshot < threshold) return;
-        if (_snapshotFailures > 0 && _host.Now < _snapshotRetryAt) return;
+        if (_takingTrouble.MustWait(_host.Now)) return;
         if (_storage.Snapshot is { } recorded && recorded.Last.Index >= _state.LastApplied.Index) return;
         _takingSnapshot = true;
         _ = TakeSnapshotAsync(_state.Snapshot(), _state.LastApplied, _logBytesApplied);
@@ -76,21 +74,13 @@ public sealed partial class Replica
         _takingSnapshot = false;
         // Meanwhile the leader sent a newer one.
         if (_storage.Snapshot is { } newer && newer.Last.Index >= last.Index) return;
-        NoteSnapshotProblem(last, "could write no snapshot, so its log grows", reason);
+        NoteTrouble(_takingTrouble, last, "could write no snapshot, so its log grows", reason);
     }
 
-    private void NoteSnapshotProblem(EntryId last, string problem, string reason)
+    private void NoteTrouble(SnapshotTrouble trouble, EntryId last, string problem, string reason)
     {
-        TimeSpan wait = FirstSnapshotRetry * (1 << Math.Min(_snapshotFailures++, 6));
-        _snapshotRetryAt = _host.Now + wait;
-        _snapshotProblem = $"{Group} {problem}: {reason}";
+        TimeSpan wait = trouble.Note(last, $"{Group} {problem}: {reason}", _host.Now);
         ReplicaLog.SnapshotNotWritten(_logger, _host.Name, Group, Id, last, problem, wait, reason);
-    }
-
-    private void ForgetSnapshotProblem()
-    {
-        _snapshotFailures = 0;
-        _snapshotProblem = null;
     }
 
     private void OnSnapshotTaken(SnapshotFile file, long logBytes)
@@ -98,7 +88,7 @@ public sealed partial class Replica
         _takingSnapshot = false;
         _logBytesAtSnapshot = Math.Max(_logBytesAtSnapshot, logBytes);
         _snapshotLengthBytes = file.LengthBytes;
-        ForgetSnapshotProblem();
+        _takingTrouble.Forget();
         ReplicaLog.SnapshotTaken(_logger, _host.Name, Group, Id, file.Last, file.LengthBytes);
         CompactLog(file.Last.Index);
     }
@@ -230,6 +220,9 @@ public sealed partial class Replica
     private void TickSnapshots()
     {
         TimeSpan now = _host.Now;
+        // It caught up without.
+        if (_receivingTrouble.Problem is not null && _node.CommitIndex >= _receivingTrouble.Last.Index)
+            _receivingTrouble.Forget();
         foreach (SnapshotSending sending in _sending.Values.ToArray())
         {
             if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval)
