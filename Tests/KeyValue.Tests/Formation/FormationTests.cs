@@ -187,7 +187,7 @@ public class FormationTests
         });
         foreach (NodeName name in cluster.Names) cluster.StartNode(name);
         cluster.RunFor(Seconds(5));
-        Assert.Contains("replicas of a group against", cluster.StartFailure[cluster.Names[1]].Message);
+        Assert.Contains("replicas of g1 against", cluster.StartFailure[cluster.Names[1]].Message);
     }
 
     [Fact]
