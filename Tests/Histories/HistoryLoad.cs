@@ -1,4 +1,3 @@
-using System.Text;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Operation = Orleans.Raft.Linearizability.Operation;
@@ -37,8 +36,6 @@ public sealed class HistoryLoad
             lock (_lock) return _answered;
         }
     }
-
-    internal static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
 
     /// <summary>Runs all clients until a number of operations have been answered.</summary>
     /// <param name="until">The clients go on until this has ended too.</param>
@@ -88,7 +85,7 @@ public sealed class HistoryLoad
             int id = History.Invoke(client, operation, Now);
             try
             {
-                Answer answer = await ExecuteAsync(operation, consistency);
+                Answer answer = await _store.ExecuteAsync(operation, consistency);
                 History.Complete(id, answer, Now);
                 Remember(place, operation, answer);
                 Count();
@@ -132,36 +129,6 @@ public sealed class HistoryLoad
         }
     }
 
-    private async Task<Answer> ExecuteAsync(Operation operation, Consistency consistency)
-    {
-        byte[] key = Bytes(operation.Key);
-        switch (operation.Kind)
-        {
-            case OperationKind.Get:
-                return Answer.Found(Text(await _store.GetAsync(key, new ReadOptions(Consistency: consistency))));
-            case OperationKind.Put:
-                await _store.PutAsync(key, Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Append:
-                await _store.AppendAsync(key, Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Delete:
-                await _store.DeleteAsync(key);
-                return Answer.Done;
-            case OperationKind.CompareAndSet:
-                CompareAndSetResult result = await _store.CompareAndSetAsync(key, MaybeBytes(operation.Expected),
-                    MaybeBytes(operation.Value));
-                return result.Applied ? Answer.Done : Answer.Mismatch(Text(result.Current));
-            default:
-                var rows = new List<KeyValuePair<string, string>>();
-                var options = new ScanOptions(Consistency: consistency, Limit: operation.Limit,
-                    Reverse: operation.Reverse);
-                await foreach (KeyValueEntry row in _store.ScanAsync(key, Bytes(operation.End), options))
-                    rows.Add(new(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span)));
-                return Answer.Scanned(rows);
-        }
-    }
-
     /// <summary>What is known of a key's value, for compare-and-sets that may be applied.</summary>
     private void Remember(int place, Operation operation, Answer answer)
     {
@@ -180,15 +147,6 @@ public sealed class HistoryLoad
             _waiting.RemoveAll(waiting => waiting.Count <= _answered);
         }
     }
-
-    private static ReadOnlyMemory<byte>? MaybeBytes(string? text)
-    {
-        // Not with ?: whose null would be an empty memory.
-        if (text is null) return null;
-        return Bytes(text);
-    }
-
-    private static string? Text(ReadOnlyMemory<byte>? bytes) => bytes is { } value ? Operation.Text(value.Span) : null;
 }
 
 /// <summary>No order of the operations explains what the clients were told.</summary>

@@ -26,7 +26,7 @@ public sealed record HistoryLoadOptions(IReadOnlyList<(string Partition, string 
 
     private static string PartitionOf(ClusterStatus status, string key)
     {
-        byte[] bytes = HistoryLoad.Bytes(key);
+        byte[] bytes = Linearizability.Operation.Bytes(key);
         return status.Groups.Single(group => bytes.AsSpan().SequenceCompareTo(group.Start.Span) >= 0
             && (group.End.Length == 0 || bytes.AsSpan().SequenceCompareTo(group.End.Span) < 0)).Group.ToString();
     }

@@ -67,6 +67,9 @@ public sealed record Operation
     /// <summary>One character a byte, so that texts order and compare as the bytes do.</summary>
     public static string Text(ReadOnlySpan<byte> bytes) => Encoding.Latin1.GetString(bytes);
 
+    /// <summary>The bytes of which <see cref="Text(ReadOnlySpan{byte})"/> made a text.</summary>
+    public static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
+
     /// <summary>Whether a scan's range holds a key.</summary>
     internal bool Covers(string key) =>
         string.CompareOrdinal(key, Key) >= 0 && (End.Length == 0 || string.CompareOrdinal(key, End) < 0);

@@ -91,13 +91,15 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     public void Mend(NodeName from, NodeName to) => _cut.Remove((from, to));
 
     /// <summary>Cuts a node off, in both directions.</summary>
-    public void Isolate(NodeName node, IEnumerable<NodeName> others)
+    public void Isolate(NodeName node, IEnumerable<NodeName> others) => Part([node], others.Where(o => o != node));
+
+    /// <summary>Cuts nodes off from others, in both directions.</summary>
+    public void Part(IEnumerable<NodeName> side, IEnumerable<NodeName> others)
     {
-        foreach (NodeName other in others)
+        foreach ((NodeName one, NodeName other) in side.SelectMany(_ => others, (one, other) => (one, other)))
         {
-            if (other == node) continue;
-            Cut(node, other);
-            Cut(other, node);
+            Cut(one, other);
+            Cut(other, one);
         }
     }
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text;
+using Orleans.Raft.Histories;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Operation = Orleans.Raft.Linearizability.Operation;
@@ -38,7 +38,7 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
             bool isWrite = operation.Kind is not (OperationKind.Get or OperationKind.Scan);
             try
             {
-                Answer answer = await ExecuteAsync(stores[client], operation);
+                Answer answer = await stores[client].ExecuteAsync(operation);
                 History.Complete(id, answer, tally.Elapsed.Ticks);
                 tally.Acknowledge(isWrite);
                 if (operation.Kind == OperationKind.Get || !answer.Succeeded) seen[key] = answer.Value;
@@ -65,39 +65,4 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
         < 85 => Operation.CompareAndSet(Prefix, key, seen, random.Next(5) == 0 ? null : value),
         _ => Operation.Scan(Prefix, Prefix, $"{Prefix}~", random.Next(2) * 3, random.Next(2) == 0),
     };
-
-    private static async Task<Answer> ExecuteAsync(IKeyValueStore store, Operation operation)
-    {
-        byte[] key = Bytes(operation.Key);
-        switch (operation.Kind)
-        {
-            case OperationKind.Get:
-                return Answer.Found(await store.GetAsync(key) is { } value ? Operation.Text(value.Span) : null);
-            case OperationKind.Put:
-                await store.PutAsync(key, Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Append:
-                await store.AppendAsync(key, Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Delete:
-                await store.DeleteAsync(key);
-                return Answer.Done;
-            case OperationKind.CompareAndSet:
-                CompareAndSetResult result = await store.CompareAndSetAsync(key, OptionalBytes(operation.Expected),
-                    OptionalBytes(operation.Value));
-                return result.Applied ? Answer.Done
-                    : Answer.Mismatch(result.Current is { } current ? Operation.Text(current.Span) : null);
-            default:
-                var rows = new List<KeyValuePair<string, string>>();
-                var options = new ScanOptions(Limit: operation.Limit, Reverse: operation.Reverse);
-                await foreach (KeyValueEntry row in store.ScanAsync(key, Bytes(operation.End), options))
-                    rows.Add(new(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span)));
-                return Answer.Scanned(rows);
-        }
-    }
-
-    private static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
-
-    private static ReadOnlyMemory<byte>? OptionalBytes(string? text) =>
-        text is null ? default(ReadOnlyMemory<byte>?) : Bytes(text);
 }

@@ -18,6 +18,13 @@ internal static class FuzzBatches
         SessionTimeoutMilliseconds = 1000,
     };
 
+    /// <summary>What reads as malformed is not well formed, and what is not is refused in words.</summary>
+    public static void RequireOneVerdict(bool isSound, bool isMalformed, string? problem)
+    {
+        if (isSound && isMalformed || !isSound && string.IsNullOrEmpty(problem))
+            throw new FindingException($"well formed: {isSound}, malformed: {isMalformed}, problem: {problem}");
+    }
+
     public static ColumnFamily Family(FuzzRandom random) => (ColumnFamily)random.Below(3);
 
     public static byte[] Key(FuzzRandom random) =>
@@ -178,8 +185,7 @@ internal sealed class CommandBatchTarget : FuzzTarget
         }
         // Also what has no sound framing must be refused in words.
         bool isSound = CommandBatchReader.IsWellFormed(input, FuzzBatches.Limits, out _, out string? problem);
-        if (isSound && reader.IsMalformed || !isSound && string.IsNullOrEmpty(problem))
-            throw new FindingException($"well formed: {isSound}, malformed: {reader.IsMalformed}, problem: {problem}");
+        FuzzBatches.RequireOneVerdict(isSound, reader.IsMalformed, problem);
         return new Reading(!reader.IsMalformed, isSound);
     }
 
@@ -216,8 +222,7 @@ internal sealed class ReadBatchTarget : FuzzTarget
         {
         }
         bool isSound = ReadBatchReader.IsWellFormed(input, FuzzBatches.Limits, out _, out string? problem);
-        if (isSound && reader.IsMalformed || !isSound && string.IsNullOrEmpty(problem))
-            throw new FindingException($"well formed: {isSound}, malformed: {reader.IsMalformed}, problem: {problem}");
+        FuzzBatches.RequireOneVerdict(isSound, reader.IsMalformed, problem);
         return new Reading(!reader.IsMalformed);
     }
 

@@ -128,14 +128,7 @@ internal sealed class SuiteRun
         _cluster.Network.Heal();
         ILookup<bool, NodeName> sides = _cluster.Names.ToLookup(_ => _random.Next(2) == 0);
         if (sides.Count == 2) _partitions++;
-        foreach (NodeName one in sides[true])
-        {
-            foreach (NodeName other in sides[false])
-            {
-                _cluster.Network.Cut(one, other);
-                _cluster.Network.Cut(other, one);
-            }
-        }
+        _cluster.Network.Part(sides[true], sides[false]);
     }
 
     private void RestartAll()

@@ -43,14 +43,7 @@ internal class SharedKey
     public void Part(IReadOnlyCollection<NodeName> side)
     {
         Cluster.Network.Heal();
-        foreach (NodeName one in side)
-        {
-            foreach (NodeName other in Cluster.Names.Except(side))
-            {
-                Cluster.Network.Cut(one, other);
-                Cluster.Network.Cut(other, one);
-            }
-        }
+        Cluster.Network.Part(side, Cluster.Names.Except(side));
     }
 
     public void Restrict(int client, IReadOnlyCollection<NodeName>? reach) => _connections[client].Reach = reach;

@@ -35,7 +35,7 @@ public class TinyKvStoreTests(ITestOutputHelper output)
         Term term = cluster.ReplicaOn(old).Status.Term;
 
         // The leader stays on the side of the majority: nothing changes for anyone there.
-        Part(cluster, [old, others[0], others[1]]);
+        cluster.Network.Part([old, others[0], others[1]], others[2..]);
         cluster.Put(client, "k1", "v1");
         cluster.RunFor(Seconds(3));
         Assert.Equal("v1", cluster.Get(client, "k1"));
@@ -46,7 +46,7 @@ public class TinyKvStoreTests(ITestOutputHelper output)
         Assert.Equal((old, term), (cluster.Leader(), cluster.ReplicaOn(old).Status.Term));
 
         // The leader is left with one other: the three elect another, and the old one keeps what it had.
-        Part(cluster, [old, others[0]]);
+        cluster.Network.Part([old, others[0]], others[1..]);
         cluster.Put(client, "k1", "changed");
         Assert.Equal("changed", cluster.Get(client, "k1"));
         Assert.Contains(cluster.Leader(), others[1..]);
@@ -87,19 +87,6 @@ public class TinyKvStoreTests(ITestOutputHelper output)
     [Fact]
     public void Restarts_partitions_and_an_unreliable_network() => SuiteRun.Require(
         FiveClients with { HasRestarts = true, HasPartitions = true, IsUnreliable = true }, output);
-
-    internal static void Part(StoreCluster cluster, IReadOnlyCollection<NodeName> side)
-    {
-        cluster.Network.Heal();
-        foreach (NodeName one in side)
-        {
-            foreach (NodeName other in cluster.Names.Except(side))
-            {
-                cluster.Network.Cut(one, other);
-                cluster.Network.Cut(other, one);
-            }
-        }
-    }
 
     /// <summary>What a node's own replica holds.</summary>
     internal static string? StaleOn(StoreCluster cluster, NodeName node, string key) =>

@@ -1,3 +1,4 @@
+using Orleans.Raft.Histories;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Orleans.Raft.Testing;
@@ -53,9 +54,9 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         Dictionary<string, string> found = [];
         for (int i = 0; i < workload.Prefixes.Count; i++)
         {
-            string start = Workload.Text(workload.Prefixes[i]) + $"own-{number}-";
-            await foreach (KeyValueEntry row in process.Client.ScanAsync(Workload.Bytes(start), Workload.Bytes(start + ":")))
-                found.Add(Workload.Text(row.Key), Workload.Text(row.Value));
+            string start = Operation.Text(workload.Prefixes[i]) + $"own-{number}-";
+            await foreach (KeyValueEntry row in process.Client.ScanAsync(Operation.Bytes(start), Operation.Bytes(start + ":")))
+                found.Add(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span));
         }
         foreach ((string key, string value, bool acknowledged) in _own)
         {
@@ -73,7 +74,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         bool acknowledged = false;
         try
         {
-            await process.Client.PutAsync(Workload.Bytes(key), Workload.Bytes(value));
+            await process.Client.PutAsync(Operation.Bytes(key), Operation.Bytes(value));
             acknowledged = true;
             WritesAcknowledged++;
         }
@@ -115,7 +116,8 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         int id = history.Invoke(number, operation, Now);
         try
         {
-            Answer answer = await ExecuteAsync(operation, used);
+            Answer answer = await process.Client.ExecuteAsync(operation, used);
+            if (operation.Kind == OperationKind.Get) _lastRead[operation.Key] = answer.Value;
             history.Complete(id, answer, Now);
             if (operation.Kind is OperationKind.Get or OperationKind.Scan) Reads++;
             else if (answer.Succeeded) WritesAcknowledged++;
@@ -146,55 +148,18 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         if (unknown.InnerException is { } fault) throw new InvalidOperationException("A client broke.", fault);
     }
 
-    private async Task<Answer> ExecuteAsync(Operation operation, Consistency consistency)
-    {
-        KvClient client = process.Client;
-        byte[] key = Workload.Bytes(operation.Key);
-        switch (operation.Kind)
-        {
-            case OperationKind.Put:
-                await client.PutAsync(key, Workload.Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Append:
-                await client.AppendAsync(key, Workload.Bytes(operation.Value!));
-                return Answer.Done;
-            case OperationKind.Delete:
-                await client.DeleteAsync(key);
-                return Answer.Done;
-            case OperationKind.CompareAndSet:
-                CompareAndSetResult result = await client.CompareAndSetAsync(
-                    key, Optional(operation.Expected), Optional(operation.Value));
-                return result.Applied ? Answer.Done : Answer.Mismatch(Text(result.Current));
-            case OperationKind.Get:
-                string? value = Text(await client.GetAsync(key, new ReadOptions(Consistency: consistency)));
-                _lastRead[operation.Key] = value;
-                return Answer.Found(value);
-            default:
-                var rows = new List<KeyValuePair<string, string>>();
-                await foreach (KeyValueEntry row in client.ScanAsync(key, Workload.Bytes(operation.End),
-                    new ScanOptions(Consistency: consistency, Limit: operation.Limit, Reverse: operation.Reverse)))
-                    rows.Add(new(Workload.Text(row.Key), Workload.Text(row.Value)));
-                return Answer.Scanned(rows);
-        }
-    }
-
     /// <summary>May be old, so nothing can be said about it, but that it is answered or refused.</summary>
     private async Task ReadStaleAsync()
     {
         string key = workload.SharedKeys[random.Next(workload.SharedKeys.Count)];
         try
         {
-            _lastRead[key] = Text(await process.Client.GetAsync(
-                Workload.Bytes(key), new ReadOptions(Consistency: Consistency.Stale)));
+            Operation read = Operation.Get(workload.GroupOf(key), key);
+            _lastRead[key] = (await process.Client.ExecuteAsync(read, Consistency.Stale)).Value;
         }
         catch (Exception refused) when (refused is UnavailableException or ObjectDisposedException)
         {
             trace.NoteAnswer(number, 0, 2);
         }
     }
-
-    private static ReadOnlyMemory<byte>? Optional(string? text) =>
-        text is null ? default(ReadOnlyMemory<byte>?) : new ReadOnlyMemory<byte>(Workload.Bytes(text));
-
-    private static string? Text(ReadOnlyMemory<byte>? bytes) => bytes is { } some ? Workload.Text(some) : null;
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text;
 using Orleans.Raft.KeyValue;
+using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Simulator;
 
@@ -20,7 +20,7 @@ internal sealed class Workload
         // A group's first key; the first group has none, and text keys begin at "!".
         _prefixes = [.. groups.Select(group => group.Start.Length == 0 ? "!"u8.ToArray() : group.Start)];
         SharedKeys = [.. Enumerable.Range(0, SharedKeyCount)
-            .Select(i => Text(_prefixes[i % _prefixes.Length]) + "k" + (char)('a' + i))];
+            .Select(i => Operation.Text(_prefixes[i % _prefixes.Length]) + "k" + (char)('a' + i))];
     }
 
     /// <summary>Spread over the groups.</summary>
@@ -28,11 +28,11 @@ internal sealed class Workload
 
     public IReadOnlyList<byte[]> Prefixes => _prefixes;
 
-    public string GroupOf(string key) => _ranges.Find(Bytes(key)).Group.ToString();
+    public string GroupOf(string key) => _ranges.Find(Operation.Bytes(key)).Group.ToString();
 
     /// <summary>A key that nobody else writes.</summary>
     public string OwnKey(int client, int number) => string.Create(CultureInfo.InvariantCulture,
-        $"{Text(_prefixes[number % _prefixes.Length])}own-{client}-{number}");
+        $"{Operation.Text(_prefixes[number % _prefixes.Length])}own-{client}-{number}");
 
     /// <summary>A value that is never written twice; now and then a long one, so that logs and snapshots grow.</summary>
     public static string ValueOf(int client, int number, Random random)
@@ -40,8 +40,4 @@ internal sealed class Workload
         string value = string.Create(CultureInfo.InvariantCulture, $"{client}.{number};");
         return random.Next(20) == 0 ? value.PadRight(random.Next(value.Length, LongValueBytes), '.') : value;
     }
-
-    public static byte[] Bytes(string text) => Encoding.Latin1.GetBytes(text);
-
-    public static string Text(ReadOnlyMemory<byte> bytes) => Encoding.Latin1.GetString(bytes.Span);
 }
