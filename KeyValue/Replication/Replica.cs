@@ -67,6 +67,9 @@ public sealed partial class Replica : IPersistenceObserver
     /// <summary>For checks; to be touched only while no turn runs.</summary>
     internal RaftNode Core => _node;
 
+    /// <summary>For checks; to be touched only while no turn runs.</summary>
+    internal GroupState State => _state;
+
     /// <summary>See <see cref="IReplicaStorage.Incarnation"/>.</summary>
     public ulong Incarnation => _storage.Incarnation;
 

@@ -31,29 +31,24 @@ internal sealed class BugHunt(SimulationOptions options, TextWriter output)
     /// <summary>The run with the lowest seed that finds a violation; null if none does.</summary>
     public static SimulationResult? Find(SimulationOptions options, ulong firstSeed, int seeds)
     {
-        long next = -1;
         SimulationResult? first = null;
         var gate = new Lock();
-        Thread[] threads = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new Thread(() =>
+        SeedWorkers.Run(firstSeed, Environment.ProcessorCount, number =>
         {
-            while (true)
+            lock (gate)
             {
-                long number = Interlocked.Increment(ref next);
-                lock (gate)
-                {
-                    if (number >= seeds || first?.Options.Seed < firstSeed + (ulong)number) return;
-                }
-                SimulationResult result = Simulation.Run(options with { Seed = firstSeed + (ulong)number });
-                if (result.Violations.Count > 0 && Simulation.Run(result.Options with { Bug = null }) is { IsOk: false } sound)
-                    throw new InvalidOperationException($"Without the bug, too: {sound}");
-                lock (gate)
-                {
-                    if (result.Violations.Count > 0 && !(first?.Options.Seed < result.Options.Seed)) first = result;
-                }
+                if (number >= seeds || first?.Options.Seed < firstSeed + (ulong)number) return false;
             }
-        }))];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
+            SimulationResult result = Simulation.Run(options with { Seed = firstSeed + (ulong)number });
+            if (result.Violations.Count == 0) return true;
+            if (Simulation.Run(result.Options with { Bug = null }) is { IsOk: false } sound)
+                throw new InvalidOperationException($"without the bug, too: {sound}");
+            lock (gate)
+            {
+                if (!(first?.Options.Seed < result.Options.Seed)) first = result;
+            }
+            return true;
+        });
         return first;
     }
 }

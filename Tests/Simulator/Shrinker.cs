@@ -1,13 +1,16 @@
+using System.Text.RegularExpressions;
+
 namespace Orleans.Raft.Simulator;
 
-/// <summary>Looks for fewer faults with which a run still fails: leaves out halves, quarters, ... single ones.</summary>
-public static class Shrinker
+/// <summary>Looks for fewer faults with which a run still fails in the same way: leaves out halves, quarters, ... single ones.</summary>
+public static partial class Shrinker
 {
     /// <summary>The failing run with the fewest faults found.</summary>
     /// <param name="mostRuns">Of which each simulates at most what the failing one did.</param>
     public static SimulationResult Shrink(SimulationResult failed, int mostRuns)
     {
         SimulationResult best = failed;
+        string kind = KindOf(failed);
         int[] kept = [.. failed.Schedule.Faults.Select(fault => fault.Number)];
         int runs = 0;
         for (int parts = 1; parts <= kept.Length && runs < mostRuns;)
@@ -19,7 +22,7 @@ public static class Shrinker
                 int[] rest = [.. kept[..start], .. kept[Math.Min(start + size, kept.Length)..]];
                 runs++;
                 SimulationResult result = Simulation.Run(failed.Options with { Keep = rest.ToHashSet() });
-                if (result.Violations.Count == 0) continue;
+                if (result.Violations.Count == 0 || KindOf(result) != kind) continue;
                 best = result;
                 kept = rest;
                 smaller = true;
@@ -30,4 +33,12 @@ public static class Shrinker
         }
         return best;
     }
+
+    /// <summary>A violation without its names and numbers: the same mistake, wherever it shows.</summary>
+    private static string KindOf(SimulationResult result) =>
+        string.Join(' ', Numbers().Replace(result.Violations[0], "#").Split(' ', 8).Take(7));
+
+    // Terms, indexes, nodes, checksums.
+    [GeneratedRegex("[0-9a-f]*[0-9][0-9a-f]*")]
+    private static partial Regex Numbers();
 }

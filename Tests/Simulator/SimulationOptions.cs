@@ -11,7 +11,7 @@ public sealed record SimulationOptions
 
     public int Groups { get; init; } = 4;
 
-    public int Clients { get; init; } = 12;
+    public int Clients { get; init; } = 16;
 
     /// <summary>How long faults and load go on, in simulated time.</summary>
     public TimeSpan Duration { get; init; } = TimeSpan.FromSeconds(60);

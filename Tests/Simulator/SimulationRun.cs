@@ -21,20 +21,13 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
     /// <param name="limit">Goes on to further seeds for so long, whatever their number.</param>
     public bool Run(ulong firstSeed, int seeds, TimeSpan? limit)
     {
-        long next = -1;
-        int workers = isVerbose ? 1 : Environment.ProcessorCount;
-        Thread[] threads = [.. Enumerable.Range(0, workers).Select(_ => new Thread(() =>
+        SeedWorkers.Run(firstSeed, isVerbose ? 1 : Environment.ProcessorCount, number =>
         {
-            while (true)
-            {
-                long number = Interlocked.Increment(ref next);
-                if (limit is { } time ? _watch.Elapsed >= time : number >= seeds) return;
-                Report(Simulation.Run(options with { Seed = firstSeed + (ulong)number },
-                    isVerbose ? output.WriteLine : null));
-            }
-        }))];
-        foreach (Thread thread in threads) thread.Start();
-        foreach (Thread thread in threads) thread.Join();
+            if (limit is { } time ? _watch.Elapsed >= time : number >= seeds) return false;
+            Report(Simulation.Run(options with { Seed = firstSeed + (ulong)number },
+                isVerbose ? output.WriteLine : null));
+            return true;
+        });
         Summarize();
         return _failed == 0 && (_run < SeedsThatSeeAll || options.Keep is not null || Unseen.Length == 0);
     }

@@ -53,17 +53,16 @@ internal sealed class SimulatedContent
         _durableLength = Length;
     }
 
+    /// <summary>The machine dies.</summary>
     public void Crash(CrashLoss loss, Random random)
     {
         if (!IsDirty) return;
         double kept = random.NextDouble();
         foreach (long sector in _dirty)
         {
-            if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
-                _durable[sector] = _current[sector];
+            if (loss == CrashLoss.Random && random.NextDouble() < kept) _durable[sector] = _current[sector];
         }
-        if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
-            _durableLength = Length;
+        if (loss == CrashLoss.Random && random.NextDouble() < kept) _durableLength = Length;
         _dirty.Clear();
         _current = _durable;
         _durable = new Dictionary<long, byte[]>(_current);

@@ -48,6 +48,7 @@ internal sealed class SimulatedDirectory
         _unflushed.RemoveAll(change => change.Directory == directory);
     }
 
+    /// <summary>The machine dies.</summary>
     public void Crash(CrashLoss loss, Random random)
     {
         SimulatedContent[] contents =
@@ -55,8 +56,7 @@ internal sealed class SimulatedDirectory
         double kept = random.NextDouble();
         foreach (Change change in _unflushed)
         {
-            if (loss == CrashLoss.Nothing || (loss == CrashLoss.Random && random.NextDouble() < kept))
-                Apply(change, _durable);
+            if (loss == CrashLoss.Random && random.NextDouble() < kept) Apply(change, _durable);
         }
         _unflushed.Clear();
         foreach (SimulatedContent content in contents) content.Crash(loss, random);

@@ -28,6 +28,9 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     /// <summary>How many of them were flushes of files.</summary>
     public long Flushes { get; private set; }
 
+    /// <summary>How many writes found no room.</summary>
+    public long WritesWithoutRoom { get; private set; }
+
     /// <summary>By how many bytes files may still grow; null: without end.</summary>
     public long? FreeBytes { get; set; }
 
@@ -53,8 +56,8 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         lock (_lock) _offAt = Operations + operations;
     }
 
-    /// <summary>The machine stops and starts again: open files and locks are gone, and of unflushed data what
-    /// <paramref name="loss"/> says.</summary>
+    /// <summary>The process, or with it the machine, stops and starts again: open files and locks are gone, and of
+    /// unflushed data what <paramref name="loss"/> says.</summary>
     public void Crash(CrashLoss loss = CrashLoss.Everything)
     {
         lock (_lock)
@@ -62,7 +65,7 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
             _life++;
             _offAt = null;
             _locks.Clear();
-            _names.Crash(loss, _random);
+            if (loss != CrashLoss.Nothing) _names.Crash(loss, _random);
         }
         ReleaseFlushes();
     }
@@ -287,7 +290,11 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         long grown = Math.Max(0, end - content.Length);
         if (FreeBytes is { } free)
         {
-            if (grown > free) throw Failure(DiskFailure.Full, "write", path);
+            if (grown > free)
+            {
+                WritesWithoutRoom++;
+                throw Failure(DiskFailure.Full, "write", path);
+            }
             FreeBytes = free - grown;
         }
     }

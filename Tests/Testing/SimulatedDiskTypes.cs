@@ -18,15 +18,16 @@ public enum DiskOperationKind
 /// <summary>One operation under way.</summary>
 public readonly record struct DiskOperation(DiskOperationKind Kind, string Path, int LengthBytes);
 
-/// <summary>What a crash of the machine takes of what was not flushed.</summary>
+/// <summary>What a crash takes of what was not flushed.</summary>
 public enum CrashLoss
 {
-    /// <summary>All of it.</summary>
+    /// <summary>The machine dies, and all of it is lost.</summary>
     Everything,
 
-    /// <summary>Any of it, sector by sector and name by name, drawn from the disk's seed: writes are torn.</summary>
+    /// <summary>The machine dies, and any of it is lost, sector by sector and name by name, drawn from the disk's seed:
+    /// writes are torn.</summary>
     Random,
 
-    /// <summary>None of it.</summary>
+    /// <summary>Only the process dies: all of it is still to be read, and still not flushed.</summary>
     Nothing,
 }

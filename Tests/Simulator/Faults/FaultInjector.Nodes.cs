@@ -26,6 +26,7 @@ internal sealed partial class FaultInjector
         if (loss == CrashLoss.Nothing || random.Next(2) == 0)
         {
             Crash(fault, victim, loss);
+            if (loss == CrashLoss.Nothing && random.Next(3) == 0) LosePowerAfterRestart(fault, victim, random);
             return true;
         }
         Type promise = s_promises[random.Next(s_promises.Length)];
@@ -59,6 +60,16 @@ internal sealed partial class FaultInjector
         After(fault, () => StartIfDown(victim));
     }
 
+    /// <summary>What a process left unflushed behind it is not safe because the next one could read it.</summary>
+    private void LosePowerAfterRestart(Fault fault, NodeName victim, Random random) =>
+        In(fault.Lasting + TimeSpan.FromMilliseconds(random.Next(1, 300)), () =>
+        {
+            if (victim == Lost || !_cluster.Nodes.ContainsKey(victim)) return;
+            Note(fault, $"{victim} loses power and all that was not flushed");
+            _cluster.CrashNode(victim);
+            After(fault, () => StartIfDown(victim));
+        });
+
     private bool CrashAll(Fault fault, Random random)
     {
         CrashLoss loss = random.Next(2) == 0 ? CrashLoss.Everything : CrashLoss.Random;
@@ -85,7 +96,8 @@ internal sealed partial class FaultInjector
     private bool RotDisk(Fault fault, Random random)
     {
         if (Lost is not null || PickUp(random) is not { } victim) return false;
-        _cluster.CrashNode(victim, CrashLoss.Nothing);
+        // The system must not remember what the platter has forgotten.
+        _cluster.CrashNode(victim, CrashLoss.Everything);
         if (_cluster.Disks[victim].RotDurable(random) is not { } where)
         {
             After(fault, () => StartIfDown(victim));
@@ -141,10 +153,9 @@ internal sealed partial class FaultInjector
 
     private bool FailFlush(Fault fault, Random random)
     {
-        if (PickUp(random) is not { } victim) return false;
+        if (PickUp(random) is not { } victim || !_failing.Add(victim)) return false;
         Note(fault, $"the next flush of {victim}'s log fails");
         _cluster.Disks[victim].FailNext(DiskOperationKind.Flush, "log");
-        _failing.Add(victim);
         return false; // It counts when the node stops of it.
     }
 
@@ -153,16 +164,23 @@ internal sealed partial class FaultInjector
         if (PickUp(random) is not { } victim) return false;
         long free = random.Next(0, 100 << 10);
         Note(fault, $"{victim}'s disk has only {free} bytes left");
-        _cluster.Disks[victim].FreeBytes = free;
-        After(fault, () => _cluster.Disks[victim].FreeBytes = null);
-        return true;
+        SimulatedDisk disk = _cluster.Disks[victim];
+        disk.FreeBytes = free;
+        long before = disk.WritesWithoutRoom;
+        After(fault, () =>
+        {
+            disk.FreeBytes = null;
+            if (disk.WritesWithoutRoom > before) Count(fault.Kind);
+        });
+        return false; // It counts if somebody noticed.
     }
 
     /// <summary>Whether a node may refuse to start for the time being: its disk is full, or failed just then.</summary>
     private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && (disk.Failure switch
     {
         DiskFailure.Full => _cluster.Disks[name].FreeBytes is not null,
-        DiskFailure.Io => CountFailedFlush(name),
+        // It may have failed in the middle of its start, which was noticed already.
+        DiskFailure.Io => CountFailedFlush(name) || _awaited.Contains(name),
         _ => false,
     });
 
@@ -202,8 +220,20 @@ internal sealed partial class FaultInjector
         if (replicas.Count == 0) return false;
         GroupId group = replicas[random.Next(replicas.Count)].Group;
         Note(fault, $"a second instance of {group} opens on {victim}");
-        _ = _cluster.OpenSecondInstanceAsync(victim, group);
-        return true;
+        StoreNode node = _cluster.Nodes[victim];
+        Follow(fault, async () =>
+        {
+            try
+            {
+                (Replica older, _) = await _cluster.OpenSecondInstanceAsync(victim, group);
+                return older.StopReason is not null;
+            }
+            catch (Exception) when (node.Storage.Status.Failure is not null)
+            {
+                return false; // The disk failed meanwhile; that is noticed elsewhere.
+            }
+        });
+        return false; // It counts when the older has noticed.
     }
 
     private bool Transfer(Fault fault, Random random)
@@ -215,8 +245,8 @@ internal sealed partial class FaultInjector
         if (others.Length == 0) return false;
         NodeName to = others[random.Next(others.Length)];
         Note(fault, $"{leader} hands {group} to {to}");
-        _ = _cluster.Begin(() => _cluster.TransferLeadershipAsync(group, to));
-        return true;
+        Follow(fault, async () => await _cluster.TransferLeadershipAsync(group, to) == TransferStatus.Started);
+        return false; // It counts when the leader has begun with it.
     }
 
     private bool KillClient(Fault fault, Random random)

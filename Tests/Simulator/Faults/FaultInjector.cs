@@ -16,6 +16,9 @@ internal sealed partial class FaultInjector
     private readonly SortedDictionary<FaultKind, int> _counts = [];
     private readonly SortedSet<NodeName> _awaited = [];
 
+    // What a fault began and nobody waits for; true: the fault happened.
+    private readonly List<(Fault Fault, Running<bool> Work)> _begun = [];
+
     // Nodes of which a flush will fail, or did.
     private readonly SortedSet<NodeName> _failing = [];
 
@@ -84,6 +87,7 @@ internal sealed partial class FaultInjector
             Begin(fault);
         }
         CrashAtMoment();
+        CountBegun();
         RestartFailedNodes();
         CheckRefusal();
     }
@@ -137,6 +141,19 @@ internal sealed partial class FaultInjector
         FaultKind.ClientDeath => KillClient(fault, random),
         _ => throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, "an unknown kind of fault"),
     };
+
+    /// <summary>Lets something go on by itself that counts as a fault if it comes to that.</summary>
+    private void Follow(Fault fault, Func<Task<bool>> work) => _begun.Add((fault, _cluster.Begin(work)));
+
+    private void CountBegun()
+    {
+        foreach ((Fault fault, Running<bool> work) in _begun.Where(begun => begun.Work.HasEnded).ToArray())
+        {
+            _begun.Remove((fault, work));
+            if (work.Failure is { } failure) _violated($"fault {fault.Number} {FaultSchedule.NameOf(fault.Kind)}: {failure}");
+            else if (work.Result) Count(fault.Kind);
+        }
+    }
 
     private void Note(Fault fault, string what) =>
         _trace.Note($"fault {fault.Number} {FaultSchedule.NameOf(fault.Kind)}: {what}");

@@ -4,7 +4,8 @@ namespace Orleans.Raft.Simulator;
 /// so on.</summary>
 public enum FaultKind
 {
-    /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later.</summary>
+    /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later; sometimes its
+    /// machine then soon loses power.</summary>
     Crash,
 
     /// <summary>A node's machine loses power and with it all that was not flushed, often at the very moment at which

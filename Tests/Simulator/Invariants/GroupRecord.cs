@@ -1,4 +1,5 @@
 using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Simulator;
 
@@ -21,8 +22,14 @@ internal sealed class GroupRecord(GroupId group)
     /// <summary>What every entry that any replica ever had looked like, and the term of the entry before it.</summary>
     public Dictionary<EntryId, (Term Before, uint Checksum)> Entries { get; } = [];
 
-    /// <summary>How many of <see cref="Committed"/> were looked for on disks.</summary>
-    public int CheckedOnDisk { get; set; }
+    /// <summary>The indexes seen committed that were not yet looked for on disks.</summary>
+    public Queue<ulong> Unchecked { get; } = [];
+
+    /// <summary>What replicas' states were when they had applied an index, for some indexes.</summary>
+    public Dictionary<LogIndex, (uint Checksum, NodeName Of)> Digests { get; } = [];
+
+    /// <summary>The newest range seen.</summary>
+    public GroupDescriptor? Descriptor { get; set; }
 
     public int Voters { get; set; }
 

@@ -65,6 +65,7 @@ internal sealed partial class InvariantChecker
         record.Life = replica;
         record.Term = Term.Zero;
         record.Commit = LogIndex.Zero;
+        record.Applied = LogIndex.Zero;
         record.Role = Role.Follower;
         record.Last = EntryId.Zero;
     }
@@ -84,7 +85,6 @@ internal sealed partial class InvariantChecker
     private void CheckMajority(GroupRecord group, ulong index)
     {
         CommittedEntry entry = group.Committed[(int)index - 1];
-        if (entry == CommittedEntry.Unseen) return;
         int holders = 0;
         foreach (ReplicaRecord record in group.Replicas.Values)
         {

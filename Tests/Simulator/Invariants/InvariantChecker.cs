@@ -6,8 +6,9 @@ namespace Orleans.Raft.Simulator;
 
 /// <summary>
 /// Holds every replica, after every step, against what was seen of its group before: one leader per term; terms and
-/// commits that never go back; logs that agree in an entry agree before it; committed entries that never change and are
-/// in every later leader's log; votes and acknowledgements that outlive every crash.
+/// commits that never go back; logs that agree in an entry agree before it; committed entries that never change, are on
+/// a majority of disks and in every later leader's log; votes and acknowledgements that outlive every crash; equal states
+/// after equal entries; ranges without overlap or gap.
 /// </summary>
 internal sealed partial class InvariantChecker(
     StoreCluster cluster, SimulationTrace trace, Action<string> violated)
@@ -26,7 +27,8 @@ internal sealed partial class InvariantChecker(
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
         // Only now it is known what every replica holds.
         foreach (GroupRecord group in _groups.Values)
-            while (group.CheckedOnDisk < group.Committed.Count) CheckMajority(group, (ulong)++group.CheckedOnDisk);
+            while (group.Unchecked.TryDequeue(out ulong index)) CheckMajority(group, index);
+        if (_rangesChanged) CheckRanges();
     }
 
     private GroupRecord Of(GroupId group)
@@ -45,6 +47,7 @@ internal sealed partial class InvariantChecker(
         if (replica.StopReason is not null) CheckStop(node, replica);
         record.Durable = core.DurableIndex;
         record.Compacted = core.Log.Compacted.Index;
+        if (core.LastApplied != record.Applied) NoteState(group, record, node, replica);
         if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
             && core.LastEntry == record.Last) return;
 
@@ -109,8 +112,14 @@ internal sealed partial class InvariantChecker(
             var present = new CommittedEntry(term, entry.Checksum, core.Term);
             if (index > (ulong)committed.Count) committed.Add(present);
             else if (committed[(int)index - 1] == CommittedEntry.Unseen) committed[(int)index - 1] = present;
-            else if (committed[(int)index - 1] is var known && (known.Term != term || known.Checksum != entry.Checksum))
-                violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
+            else
+            {
+                CommittedEntry known = committed[(int)index - 1];
+                if (known.Term != term || known.Checksum != entry.Checksum)
+                    violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
+                continue;
+            }
+            group.Unchecked.Enqueue(index);
         }
     }
 

@@ -13,6 +13,8 @@ internal sealed class ReplicaRecord
 
     public LogIndex Commit { get; set; }
 
+    public LogIndex Applied { get; set; }
+
     public Role Role { get; set; }
 
     public EntryId Last { get; set; }
