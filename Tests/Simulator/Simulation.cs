@@ -52,7 +52,7 @@ public sealed class Simulation
                 SnapshotLogBytes = 4 << 10 << _random.Next(4),
                 SnapshotChunkBytes = 1 << 10 << _random.Next(4),
             },
-            Client = new KvClientOptions { Timeout = TimeSpan.FromSeconds(3) },
+            Client = new KvClientOptions { Timeout = TimeSpan.FromSeconds(1.5) },
         });
         _trace = new SimulationTrace(_cluster.Time, listener);
         _invariants = new InvariantChecker(_cluster, _trace, NoteViolation);

@@ -5,7 +5,7 @@ namespace Orleans.Raft.Simulator;
 /// <summary>Lets all clients together begin so many calls a second; after an outage they may catch up.</summary>
 internal sealed class Pacer(VirtualTime time, double perSecond, Random random)
 {
-    private static readonly TimeSpan LongestLag = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LongestLag = TimeSpan.FromSeconds(30);
 
     private TimeSpan _next = time.Now;
 

@@ -76,6 +76,9 @@ internal sealed partial class FaultInjector
     /// <summary>Does what is due.</summary>
     public void Step()
     {
+        // What faults did, before those end that explain it.
+        RestartFailedNodes();
+        CheckRefusal();
         while (_ends.TryPeek(out Action? end, out (TimeSpan At, int Number) at) && at.At <= _cluster.Time.Now)
         {
             _ends.Dequeue();
@@ -88,8 +91,6 @@ internal sealed partial class FaultInjector
         }
         CrashAtMoment();
         CountBegun();
-        RestartFailedNodes();
-        CheckRefusal();
     }
 
     /// <summary>Undoes everything at once; no further fault begins.</summary>

@@ -49,7 +49,8 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
             {
                 FaultMix.Calm => Between(random, 2, 8),
                 FaultMix.Rough => Between(random, 0.8, 4),
-                _ => Between(random, 0.1, 2.5),
+                // With a disk gone, two more faults at a time leave little to be looked at.
+                _ => Between(random, 0.1, hasLostDisk ? 4 : 2.5),
             };
         }
         bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
