@@ -14,7 +14,8 @@ var seconds = new Option<double>("--seconds")
 };
 var faults = new Option<string>("--faults")
 {
-    Description = $"The kinds of faults that may occur, with commas: {string.Join(", ", FaultSchedule.Names.Keys.Order())}; or none.",
+    Description = "The kinds of faults that may occur, with commas, or none: "
+        + $"{string.Join(", ", FaultSchedule.Names.Keys.Order())}.",
     DefaultValueFactory = _ => "all",
 };
 var keep = new Option<string?>("--keep")
@@ -35,6 +36,11 @@ var root = new RootCommand("Runs the real store in virtual time under faults dra
 
 root.SetAction(parsed =>
 {
+    Require(parsed.GetValue(seeds) >= 1, "--seeds must be at least 1.");
+    Require(parsed.GetValue(minutes) is null or > 0, "--minutes must be above 0.");
+    Require(parsed.GetValue(nodes) is >= 3 and <= 99, "--nodes must be 3 to 99: a group has three replicas.");
+    Require(parsed.GetValue(groups) is >= 1 and <= 100, "--groups must be 1 to 100.");
+    Require(parsed.GetValue(seconds) is > 0 and <= 86_400, "--seconds must be above 0 and at most 86400.");
     var options = new SimulationOptions
     {
         Nodes = parsed.GetValue(nodes),
@@ -60,6 +66,11 @@ catch (FormatException problem)
     return 2;
 }
 
+static void Require(bool isSound, string problem)
+{
+    if (!isSound) throw new FormatException(problem);
+}
+
 static IReadOnlyList<FaultKind> ParseFaults(string list)
 {
     if (list == "all") return Enum.GetValues<FaultKind>();
@@ -81,5 +92,6 @@ static IReadOnlyList<FaultPoint> ParseBugs(string name)
 {
     if (name == "all") return Enum.GetValues<FaultPoint>();
     return Enum.TryParse(name, ignoreCase: true, out FaultPoint point) && Enum.IsDefined(point) ? [point]
-        : throw new FormatException($"There is no bug '{name}'; there are {string.Join(", ", Enum.GetNames<FaultPoint>())}.");
+        : throw new FormatException(
+            $"There is no bug '{name}'; there are {string.Join(", ", Enum.GetNames<FaultPoint>())}.");
 }

@@ -23,7 +23,8 @@ internal static class SeedWorkers
                 catch (Exception failure)
 #pragma warning restore CA1031
                 {
-                    failed = new InvalidOperationException($"Seed {firstSeed + (ulong)number}: {failure.Message}", failure);
+                    Interlocked.CompareExchange(ref failed, new InvalidOperationException(
+                        $"Seed {firstSeed + (ulong)number}: {failure.Message}", failure), null);
                 }
             }
         }))];

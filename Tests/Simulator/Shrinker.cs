@@ -2,7 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace Orleans.Raft.Simulator;
 
-/// <summary>Looks for fewer faults with which a run still fails in the same way: leaves out halves, quarters, ... single ones.</summary>
+/// <summary>Looks for fewer faults with which a run still fails in the same way: leaves out halves, quarters, ... single
+/// ones.</summary>
 public static partial class Shrinker
 {
     /// <summary>The failing run with the fewest faults found.</summary>
@@ -34,9 +35,9 @@ public static partial class Shrinker
         return best;
     }
 
-    /// <summary>A violation without its names and numbers: the same mistake, wherever it shows.</summary>
+    /// <summary>The beginning of a violation, without numbers: the same mistake, wherever it shows.</summary>
     private static string KindOf(SimulationResult result) =>
-        string.Join(' ', Numbers().Replace(result.Violations[0], "#").Split(' ', 8).Take(7));
+        string.Join(' ', Numbers().Replace(result.Violations[0].Split(':')[0], "#").Split(' ', 8).Take(7));
 
     // Terms, indexes, nodes, checksums.
     [GeneratedRegex("[0-9a-f]*[0-9][0-9a-f]*")]

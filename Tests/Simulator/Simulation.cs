@@ -144,7 +144,7 @@ public sealed class Simulation
     private List<Running<bool>> StartClients(TimeSpan end)
     {
         StoreNode node = _cluster.Nodes.Values.First();
-        var workload = new Workload(node.Ranges, node.Formation.Groups);
+        var workload = new Workload(node.Ranges, node.Formation.Groups, _random.Next(_options.Groups));
         var pacer = new Pacer(_cluster.Time, CallsPerSecond, new Random(_random.Next()));
         int callers = _options.Clients + Writers;
         _processes = [.. Enumerable.Range(0, (callers + CallersPerProcess - 1) / CallersPerProcess)
@@ -219,7 +219,6 @@ public sealed class Simulation
         if (result.IsLinearizable) return;
         NoteViolation(result.Explain()!);
         _picture = ViolationPicture.Draw(entries, result);
-
     }
 
     private void NoteViolation(string what)

@@ -32,7 +32,8 @@ public sealed record SimulationOptions
         {
             string arguments = $"--seed {Seed} --nodes {Nodes} --groups {Groups} --seconds {Duration.TotalSeconds:R}";
             if (Faults.Count < Enum.GetValues<FaultKind>().Length)
-                arguments += $" --faults {string.Join(',', Faults.Select(FaultSchedule.NameOf))}";
+                arguments += " --faults "
+                    + (Faults.Count == 0 ? "none" : string.Join(',', Faults.Select(FaultSchedule.NameOf)));
             if (Bug is { } bug) arguments += $" --bug {bug}";
             return Keep is null ? arguments : $"{arguments} --keep {(Keep.Count == 0 ? "none"
                 : string.Join(',', Keep.Order()))}";

@@ -48,7 +48,7 @@ public sealed record SimulationResult
     public string? Picture { get; init; }
 
     public int Crashes => Count(FaultKind.Crash, FaultKind.PowerLoss, FaultKind.TornWrite, FaultKind.PowerLossOfAll,
-        FaultKind.LostDisk, FaultKind.Rot, FaultKind.FailedFlush);
+        FaultKind.LostDisk, FaultKind.Rot, FaultKind.FailedFlush, FaultKind.FailedWrite);
 
     public int Partitions =>
         Count(FaultKind.Isolation, FaultKind.Partition, FaultKind.OneWayCut, FaultKind.LinkCut,
@@ -66,7 +66,7 @@ public sealed record SimulationResult
             if (InHistory < 5000 * share) return $"the history has only {InHistory} operations";
             if (OutcomesUnknown * 10 > InHistory) return $"{OutcomesUnknown} of {InHistory} outcomes are unknown";
             if (Reads < 1000 * share) return $"only {Reads} reads were answered";
-            if (Elections < 3) return $"there were only {Elections} elections";
+            if (Elections < 3 && Options.Faults.Count > 0) return $"there were only {Elections} elections";
             return Faults.Count < kinds && share == 1 ? $"only {Faults.Count} kinds of faults happened" : null;
         }
     }
@@ -77,7 +77,8 @@ public sealed record SimulationResult
         $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
         + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} faults {Faults.Values.Sum()} of "
         + $"{Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
-        + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} {Verdict}");
+        + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} "
+        + $"{Verdict}");
 
     private string Verdict => Violations.Count > 0 ? "FAILED" : Shortcoming is { } shortcoming ? $"FAILED: {shortcoming}"
         : "ok";

@@ -4,8 +4,8 @@ using System.Reflection;
 
 namespace Orleans.Raft.Simulator;
 
-/// <summary>Runs many seeds, as many at a time as there are processors, and reports each as it ends. Of fifty or more every
-/// kind of fault must be seen.</summary>
+/// <summary>Runs many seeds, as many at a time as there are processors, and reports each as it ends. Of fifty or more
+/// every kind of fault must be seen.</summary>
 public sealed class SimulationRun(SimulationOptions options, bool isVerbose, TextWriter output)
 {
     private const int ShrinkingRuns = 40;

@@ -38,8 +38,8 @@ public sealed class DeterministicScheduler(int? seed = null) : TaskScheduler
     /// <summary>A scheduler whose tasks are run by this one, among all others, and which can be paused.</summary>
     public NodeScheduler CreateLane() => new(this);
 
-    /// <summary>Runs one queued task; false if there is none. Throws what the task throws: whatever is queued here keeps
-    /// its failures to itself or is broken.</summary>
+    /// <summary>Runs one queued task; false if there is none. Throws what the task throws: whatever is queued here
+    /// keeps its failures to itself or is broken.</summary>
     public bool RunOne()
     {
         if (_running) throw new InvalidOperationException("A task of this scheduler may not run the scheduler.");

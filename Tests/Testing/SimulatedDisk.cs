@@ -31,6 +31,9 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
     /// <summary>How many writes found no room.</summary>
     public long WritesWithoutRoom { get; private set; }
 
+    /// <summary>How many operations failed because they were to: see <see cref="FailNext"/>.</summary>
+    public long FailedOperations { get; private set; }
+
     /// <summary>By how many bytes files may still grow; null: without end.</summary>
     public long? FreeBytes { get; set; }
 
@@ -334,6 +337,7 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
         if (planned < 0) return;
         DiskFailure reported = _failures[planned].Failure;
         _failures.RemoveAt(planned);
+        FailedOperations++;
         throw Failure(reported, operation.Kind.ToString(), operation.Path);
     }
 

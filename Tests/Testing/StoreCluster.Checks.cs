@@ -12,7 +12,7 @@ public sealed partial class StoreCluster
     {
         List<Replica> younger = _lives[name].SecondInstances;
         foreach (Replica replica in Nodes[name].Replicas)
-            yield return younger.Count == 0 ? replica : younger.FindLast(other => other.Group == replica.Group) ?? replica;
+            yield return younger.FindLast(other => other.Group == replica.Group) ?? replica;
     }
 
     public Replica? YoungestReplicaOf(NodeName name, GroupId group) => !Nodes.TryGetValue(name, out StoreNode? node)

@@ -114,8 +114,9 @@ public sealed partial class StoreCluster : IStoreConnection
         life.StopTicking();
         if (Nodes.Remove(name, out StoreNode? node) && !life.Lane.IsPaused)
         {
-            _ = life.Lane.Start(node.CrashAsync);
+            Task crash = life.Lane.Start(node.CrashAsync);
             Scheduler.RunUntilIdle();
+            if (crash.IsFaulted) crash.GetAwaiter().GetResult();
         }
         else life.Lane.Discard();
     }

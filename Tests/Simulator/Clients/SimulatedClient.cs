@@ -55,7 +55,8 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         for (int i = 0; i < workload.Prefixes.Count; i++)
         {
             string start = Operation.Text(workload.Prefixes[i]) + $"own-{number}-";
-            await foreach (KeyValueEntry row in process.Client.ScanAsync(Operation.Bytes(start), Operation.Bytes(start + ":")))
+            await foreach (KeyValueEntry row in process.Client.ScanAsync(
+                Operation.Bytes(start), Operation.Bytes(start + ":")))
                 found.Add(Operation.Text(row.Key.Span), Operation.Text(row.Value.Span));
         }
         foreach ((string key, string value, bool acknowledged) in _own)

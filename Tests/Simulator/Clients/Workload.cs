@@ -4,7 +4,8 @@ using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Simulator;
 
-/// <summary>What clients do: keys that all of them fight over, and keys that only one of them ever writes, once.</summary>
+/// <summary>What clients do: keys that all of them fight over, and keys that only one of them ever writes,
+/// once.</summary>
 internal sealed class Workload
 {
     public const int SharedKeyCount = 5;
@@ -14,16 +15,17 @@ internal sealed class Workload
     private readonly RangeMap _ranges;
     private readonly byte[][] _prefixes;
 
-    public Workload(RangeMap ranges, IReadOnlyList<GroupDescriptor> groups)
+    /// <param name="firstGroup">The place of the first group that shared keys are in.</param>
+    public Workload(RangeMap ranges, IReadOnlyList<GroupDescriptor> groups, int firstGroup)
     {
         _ranges = ranges;
         // A group's first key; the first group has none, and text keys begin at "!".
         _prefixes = [.. groups.Select(group => group.Start.Length == 0 ? "!"u8.ToArray() : group.Start)];
         SharedKeys = [.. Enumerable.Range(0, SharedKeyCount)
-            .Select(i => Operation.Text(_prefixes[i % _prefixes.Length]) + "k" + (char)('a' + i))];
+            .Select(i => Operation.Text(_prefixes[(firstGroup + i / 2) % _prefixes.Length]) + "k" + (char)('a' + i))];
     }
 
-    /// <summary>Spread over the groups.</summary>
+    /// <summary>Two in a group, so that scans have something to find.</summary>
     public IReadOnlyList<string> SharedKeys { get; }
 
     public IReadOnlyList<byte[]> Prefixes => _prefixes;

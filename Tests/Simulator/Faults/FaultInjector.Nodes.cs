@@ -100,6 +100,7 @@ internal sealed partial class FaultInjector
         _cluster.CrashNode(victim, CrashLoss.Everything);
         if (_cluster.Disks[victim].RotDurable(random) is not { } where)
         {
+            Note(fault, $"{victim} dies; there is nothing to rot");
             After(fault, () => StartIfDown(victim));
             return false;
         }
@@ -112,7 +113,7 @@ internal sealed partial class FaultInjector
     {
         Lost = victim;
         LostBy = fault.Kind;
-        _awaited.Add(victim);
+        _refusalIsDue = true;
         After(fault, () => StartIfDown(victim));
     }
 
@@ -151,12 +152,18 @@ internal sealed partial class FaultInjector
         return true;
     }
 
-    private bool FailFlush(Fault fault, Random random)
+    private bool FailDisk(Fault fault, Random random)
     {
-        if (PickUp(random) is not { } victim || !_failing.Add(victim)) return false;
-        Note(fault, $"the next flush of {victim}'s log fails");
-        _cluster.Disks[victim].FailNext(DiskOperationKind.Flush, "log");
-        return false; // It counts when the node stops of it.
+        if (PickUp(random) is not { } victim) return false;
+        DiskOperationKind operation = fault.Kind == FaultKind.FailedFlush
+            ? DiskOperationKind.Flush
+            : DiskOperationKind.Write;
+        string where = random.Next(3) == 0 ? "snapshots" : "log";
+        Note(fault, $"the next {operation} in {where} of {victim} fails");
+        SimulatedDisk disk = _cluster.Disks[victim];
+        disk.FailNext(operation, where);
+        _failing.Add((fault, disk, disk.FailedOperations));
+        return false; // It counts when it happens.
     }
 
     private bool FillDisk(Fault fault, Random random)
@@ -176,20 +183,12 @@ internal sealed partial class FaultInjector
     }
 
     /// <summary>Whether a node may refuse to start for the time being: its disk is full, or failed just then.</summary>
-    private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && (disk.Failure switch
+    private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && disk.Failure switch
     {
         DiskFailure.Full => _cluster.Disks[name].FreeBytes is not null,
-        // It may have failed in the middle of its start, which was noticed already.
-        DiskFailure.Io => CountFailedFlush(name) || _awaited.Contains(name),
+        DiskFailure.Io => _cluster.Disks[name].FailedOperations > _failedBefore.GetValueOrDefault(name),
         _ => false,
-    });
-
-    private bool CountFailedFlush(NodeName name)
-    {
-        if (!_failing.Remove(name)) return false;
-        Count(FaultKind.FailedFlush);
-        return true;
-    }
+    };
 
     private bool Drift(Fault fault, Random random)
     {
@@ -268,7 +267,6 @@ internal sealed partial class FaultInjector
         disk.FreeBytes = null;
         disk.ReleaseFlushes();
         disk.ForgetFailures();
-        _failing.Remove(name);
         _cluster.ClockOf(name).Rate = 1;
         if (name != Lost) _cluster.StartFailure.Remove(name);
     }

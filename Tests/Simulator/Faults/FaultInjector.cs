@@ -14,13 +14,20 @@ internal sealed partial class FaultInjector
     private readonly Queue<Fault> _coming;
     private readonly PriorityQueue<Action, (TimeSpan At, int Number)> _ends = new();
     private readonly SortedDictionary<FaultKind, int> _counts = [];
-    private readonly SortedSet<NodeName> _awaited = [];
+    // Nodes that stopped of their disk and will be started again.
+    private readonly SortedSet<NodeName> _restarting = [];
+
+    // How many operations a node's disk had failed when it was last started.
+    private readonly SortedDictionary<NodeName, long> _failedBefore = [];
 
     // What a fault began and nobody waits for; true: the fault happened.
     private readonly List<(Fault Fault, Running<bool> Work)> _begun = [];
 
-    // Nodes of which a flush will fail, or did.
-    private readonly SortedSet<NodeName> _failing = [];
+    // Faults that count as soon as the disk has failed more operations than so many.
+    private readonly List<(Fault Fault, SimulatedDisk Disk, long Before)> _failing = [];
+
+    // The node whose disk is gone must still say that it does not start.
+    private bool _refusalIsDue;
 
     private readonly NetworkFaults _calmNetwork;
     private readonly double _calmClientLoss;
@@ -53,7 +60,9 @@ internal sealed partial class FaultInjector
 
     /// <summary>All that was to happen and end has, and all nodes with a disk are up.</summary>
     public bool HasEnded => _coming.Count == 0 && _ends.Count == 0
-        && _cluster.Names.All(name => name == Lost ? _cluster.StartFailure.ContainsKey(name) : _cluster.Nodes.ContainsKey(name));
+        && _cluster.Names.All(name => name == Lost
+            ? _cluster.StartFailure.ContainsKey(name)
+            : _cluster.Nodes.ContainsKey(name));
 
     /// <summary>Faults are counted from here on.</summary>
     public void Begin(IReadOnlyList<GroupId> groups)
@@ -91,6 +100,12 @@ internal sealed partial class FaultInjector
         }
         CrashAtMoment();
         CountBegun();
+        foreach ((Fault fault, SimulatedDisk disk, long before) in _failing.ToArray())
+        {
+            if (disk.FailedOperations <= before) continue;
+            _failing.Remove((fault, disk, before));
+            Count(fault.Kind);
+        }
     }
 
     /// <summary>Undoes everything at once; no further fault begins.</summary>
@@ -99,6 +114,7 @@ internal sealed partial class FaultInjector
         _trace.Note("all faults end");
         _coming.Clear();
         _moment = null;
+        _failing.Clear();
         while (_ends.TryDequeue(out Action? end, out _)) end();
         foreach (NodeName name in _cluster.Names) RestoreNode(name);
         _cluster.Network.Heal();
@@ -133,7 +149,7 @@ internal sealed partial class FaultInjector
         FaultKind.Loss or FaultKind.Duplication or FaultKind.LongTail => WorsenNetwork(fault, random),
         FaultKind.SlowDisk => SlowDisk(fault, random),
         FaultKind.HungDisk => HangDisk(fault, random),
-        FaultKind.FailedFlush => FailFlush(fault, random),
+        FaultKind.FailedFlush or FaultKind.FailedWrite => FailDisk(fault, random),
         FaultKind.FullDisk => FillDisk(fault, random),
         FaultKind.ClockDrift => Drift(fault, random),
         FaultKind.ClockJump => Jump(fault, random),
@@ -151,7 +167,8 @@ internal sealed partial class FaultInjector
         foreach ((Fault fault, Running<bool> work) in _begun.Where(begun => begun.Work.HasEnded).ToArray())
         {
             _begun.Remove((fault, work));
-            if (work.Failure is { } failure) _violated($"fault {fault.Number} {FaultSchedule.NameOf(fault.Kind)}: {failure}");
+            if (work.Failure is { } failure)
+                _violated($"fault {fault.Number} {FaultSchedule.NameOf(fault.Kind)}: {failure}");
             else if (work.Result) Count(fault.Kind);
         }
     }
@@ -196,20 +213,24 @@ internal sealed partial class FaultInjector
     {
         if (_cluster.Nodes.ContainsKey(name) || _cluster.StartFailure.ContainsKey(name)) return;
         _trace.Note($"{name} starts");
+        _failedBefore[name] = _cluster.Disks[name].FailedOperations;
         _cluster.StartNode(name);
     }
 
-    /// <summary>A node whose storage failed can do no more than be started again.</summary>
+    private static bool HasFailed(Replica replica) => replica.StopReason is not null && replica.Status.Role == "failed";
+
+    /// <summary>A node or replica that its disk has failed can do no more than be started again.</summary>
     private void RestartFailedNodes()
     {
         foreach ((NodeName name, StoreNode node) in _cluster.Nodes.ToArray())
         {
-            if (node.Storage.Status.Failure is not { } failure || !_awaited.Add(name)) continue;
-            if (_failing.Remove(name)) Count(FaultKind.FailedFlush);
-            _trace.Note($"{name} stopped: {failure.Message}");
+            string? failure = node.Storage.Status.Failure?.Message
+                ?? node.Replicas.FirstOrDefault(HasFailed)?.StopReason;
+            if (failure is null || !_restarting.Add(name)) continue;
+            _trace.Note($"{name} stopped: {failure}");
             In(TimeSpan.FromMilliseconds(500), () =>
             {
-                _awaited.Remove(name);
+                _restarting.Remove(name);
                 if (!_cluster.Nodes.TryGetValue(name, out StoreNode? present) || present != node) return;
                 _cluster.CrashNode(name, CrashLoss.Random);
                 StartIfDown(name);
@@ -226,7 +247,8 @@ internal sealed partial class FaultInjector
         {
             if (name == Lost)
             {
-                if (!_awaited.Remove(name)) continue;
+                if (!_refusalIsDue) continue;
+                _refusalIsDue = false;
                 _trace.Note($"{name} refuses to start: {failure.Message}");
                 _cluster.CrashNode(name);
                 continue;

@@ -65,6 +65,9 @@ public enum FaultKind
     /// <summary>A node's disk fails a flush: the node must stop. It starts again later.</summary>
     FailedFlush,
 
+    /// <summary>A node's disk fails a write: if it is the log's, the node must stop; a snapshot is given up.</summary>
+    FailedWrite,
+
     /// <summary>A node's disk has no room for a while.</summary>
     FullDisk,
 

@@ -30,21 +30,26 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         FaultMix mix = (FaultMix)random.Next(3);
         FaultKind[] kinds = [.. options.Faults];
         random.Shuffle(kinds);
+        // Leases do not hold where clocks jump, and are to meet all other faults.
+        if (random.Next(2) == 0) kinds = [.. kinds.Where(kind => kind != FaultKind.ClockJump)];
         // Some runs see few kinds often, others all of them.
         int few = Math.Min(kinds.Length, mix switch { FaultMix.Calm => 6, FaultMix.Rough => 9, _ => kinds.Length });
         kinds = [.. kinds.Take(random.Next(few, kinds.Length + 1))];
 
         var faults = new List<Fault>();
         bool hasLostDisk = false;
+        int drawn = 0;
         TimeSpan at = Between(random, 0.3, 1.5);
         while (at < options.Duration && kinds.Length > 0)
         {
             // Each kind once before any comes again.
-            FaultKind kind = faults.Count < kinds.Length ? kinds[faults.Count] : kinds[random.Next(kinds.Length)];
+            FaultKind kind = drawn < kinds.Length ? kinds[drawn] : kinds[random.Next(kinds.Length)];
+            drawn++;
             bool losesDisk = kind is FaultKind.LostDisk or FaultKind.Rot;
-            if (losesDisk && hasLostDisk) kind = FaultKind.Crash;
+            // A group of three survives one.
+            if (!losesDisk || !hasLostDisk)
+                faults.Add(new Fault(faults.Count + 1, kind, at, LastingOf(kind, random), random.Next()));
             hasLostDisk |= losesDisk;
-            faults.Add(new Fault(faults.Count + 1, kind, at, LastingOf(kind, random), random.Next()));
             at += mix switch
             {
                 FaultMix.Calm => Between(random, 2, 8),
@@ -52,6 +57,13 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
                 // With a disk gone, two more faults at a time leave little to be looked at.
                 _ => Between(random, 0.1, hasLostDisk ? 4 : 2.5),
             };
+        }
+        // So that the calmest run has several leaders, too.
+        if (mix == FaultMix.Calm && options.Faults.Contains(FaultKind.Transfer))
+        {
+            foreach (double share in new[] { 0.25, 0.5, 0.75 })
+                faults.Add(new Fault(0, FaultKind.Transfer, options.Duration * share, TimeSpan.Zero, random.Next()));
+            faults = [.. faults.OrderBy(fault => fault.At).Select((fault, i) => fault with { Number = i + 1 })];
         }
         bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
@@ -73,10 +85,11 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
     private static TimeSpan LastingOf(FaultKind kind, Random random) => kind switch
     {
         FaultKind.Crash or FaultKind.PowerLoss or FaultKind.TornWrite or FaultKind.PowerLossOfAll
-            or FaultKind.LostDisk or FaultKind.Rot or FaultKind.FailedFlush => Between(random, 0.05, 2.5),
+            or FaultKind.LostDisk or FaultKind.Rot => Between(random, 0.05, 2.5),
         FaultKind.Pause => random.Next(4) == 0 ? Between(random, 0.05, 0.4) : Between(random, 0.6, 4),
         FaultKind.HungDisk => random.Next(3) == 0 ? Between(random, 2.1, 4) : Between(random, 0.2, 2),
-        FaultKind.SecondInstance or FaultKind.Transfer or FaultKind.ClientDeath => TimeSpan.Zero,
+        FaultKind.FailedFlush or FaultKind.FailedWrite or FaultKind.SecondInstance or FaultKind.Transfer
+            or FaultKind.ClientDeath => TimeSpan.Zero,
         FaultKind.ClockDrift => Between(random, 5, 30),
         _ => Between(random, 0.3, 5),
     };

@@ -63,6 +63,7 @@ internal sealed partial class InvariantChecker
                 + $"{acknowledged} in {record.AcknowledgedIn}");
         CheckDurable(group, record, node, core);
         record.Life = replica;
+        record.FailedBefore = cluster.Disks[node].FailedOperations;
         record.Term = Term.Zero;
         record.Commit = LogIndex.Zero;
         record.Applied = LogIndex.Zero;
@@ -81,7 +82,7 @@ internal sealed partial class InvariantChecker
                 + $"{new EntryId(before, durable)} for durable");
     }
 
-    /// <summary>Raft §5.3: committed is what is durable on a majority.</summary>
+    /// <summary>Raft §5.3: committed is what a majority had on disk; of a disk that was lost since, too.</summary>
     private void CheckMajority(GroupRecord group, ulong index)
     {
         CommittedEntry entry = group.Committed[(int)index - 1];
@@ -94,6 +95,6 @@ internal sealed partial class InvariantChecker
         int voters = group.Voters;
         if (holders <= voters / 2)
             violated($"{group.Group} committed {new EntryId(entry.Term, new LogIndex(index))}, but only {holders} of "
-                + $"{voters} replicas have it on disk");
+                + $"{voters} replicas had it on disk");
     }
 }

@@ -44,7 +44,7 @@ internal sealed partial class InvariantChecker(
         RaftNode core = replica.Core;
         group.Voters = core.Voters.Count;
         if (record.Life != replica) BeginLife(group, record, node, replica);
-        if (replica.StopReason is not null) CheckStop(node, replica);
+        if (replica.StopReason is not null) CheckStop(node, replica, record);
         record.Durable = core.DurableIndex;
         record.Compacted = core.Log.Compacted.Index;
         if (core.LastApplied != record.Applied) NoteState(group, record, node, replica);
@@ -66,10 +66,12 @@ internal sealed partial class InvariantChecker(
     }
 
     /// <summary>A replica stops when it is fenced or its node or disk failed, and for no other reason.</summary>
-    private void CheckStop(NodeName node, Replica replica)
+    private void CheckStop(NodeName node, Replica replica, ReplicaRecord record)
     {
-        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Status.Failure is null)
-            violated($"{node} {replica.Group} failed: {replica.StopReason}");
+        // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
+        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Status.Failure is null
+            && cluster.Disks[node].FailedOperations == record.FailedBefore)
+            violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
     }
 
     /// <summary>Raft §5.3: what a new entry follows is the same in every log that has it.</summary>
@@ -102,7 +104,8 @@ internal sealed partial class InvariantChecker(
         List<CommittedEntry> committed = group.Committed;
         for (ulong index = record.Commit.Value + 1; index <= core.CommitIndex.Value; index++)
         {
-            var id = new EntryId(core.Log.TryTermAt(new LogIndex(index), out Term term) ? term : Term.Zero, new LogIndex(index));
+            var at = new LogIndex(index);
+            var id = new EntryId(core.Log.TryTermAt(at, out Term term) ? term : Term.Zero, at);
             if (!group.Entries.TryGetValue(id, out (Term Before, uint Checksum) entry))
             {
                 // Within one step it was committed and compacted, or came with a snapshot: another replica has it.

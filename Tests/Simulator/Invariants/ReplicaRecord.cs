@@ -9,6 +9,9 @@ internal sealed class ReplicaRecord
     /// <summary>The present life; null before the first.</summary>
     public Replica? Life { get; set; }
 
+    /// <summary>How many operations its disk had failed when this life began.</summary>
+    public long FailedBefore { get; set; }
+
     public Term Term { get; set; }
 
     public LogIndex Commit { get; set; }
