@@ -19,7 +19,8 @@ public class ReplayTests
     public void Faults_that_are_left_out_do_not_happen_and_the_others_keep_their_numbers()
     {
         var options = new SimulationOptions { Seed = 5, Duration = TimeSpan.FromSeconds(20) };
-        FaultSchedule all = FaultSchedule.Draw(options), one = FaultSchedule.Draw(options with { Keep = new HashSet<int> { 2 } });
+        FaultSchedule all = FaultSchedule.Draw(options);
+        FaultSchedule one = FaultSchedule.Draw(options with { Keep = new HashSet<int> { 2 } });
         Assert.Equal([all.Faults[1]], one.Faults);
         Assert.All(FaultSchedule.Draw(options with { Faults = [FaultKind.Pause, FaultKind.Loss] }).Faults,
             fault => Assert.True(fault.Kind is FaultKind.Pause or FaultKind.Loss));
