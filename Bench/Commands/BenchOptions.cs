@@ -102,7 +102,8 @@ internal sealed class BenchOptions
         // How many there may be the parser says itself.
         if (result.Tokens.Count != 1) return default;
         if (read(result.Tokens[0].Value) is { } value) return value;
-        result.AddError($"{((OptionResult)result.Parent!).Option.Name} is {result.Tokens[0].Value}; it must be {rule}.");
+        string option = ((OptionResult)result.Parent!).Option.Name;
+        result.AddError($"{option} is {result.Tokens[0].Value}; it must be {rule}.");
         return default;
     }
 }

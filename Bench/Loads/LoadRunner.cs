@@ -21,7 +21,8 @@ internal static class LoadRunner
         LoadResult result = await RunAsync(plan, operation, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
         double? share = used.Busy > TimeSpan.Zero ? used.Own / used.Busy : null;
-        return Measurement.From(result, share, BusyShare(used), CpuTimes.Each(used.Busy, OperationsOf(plan, result.OperationsPerSecond)));
+        return Measurement.From(result, share, BusyShare(used),
+            CpuTimes.Each(used.Busy, OperationsOf(plan, result.OperationsPerSecond)));
     }
 
     /// <summary>
@@ -36,7 +37,8 @@ internal static class LoadRunner
         LoadResult result = await RunAsync(plan, operation, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
         double operations = OperationsOf(plan, result.OperationsPerSecond);
-        return Measurement.From(result, operations * operationCost / used.Own, BusyShare(used), CpuTimes.Each(used.Own, operations));
+        return Measurement.From(result, operations * operationCost / used.Own, BusyShare(used),
+            CpuTimes.Each(used.Own, operations));
     }
 
     /// <summary>
@@ -71,7 +73,8 @@ internal static class LoadRunner
     }
 
     /// <summary>Estimated for the warm-up, which is not counted.</summary>
-    public static double OperationsOf(LoadPlan plan, double perSecond) => perSecond * (plan.Duration + plan.WarmUp).TotalSeconds;
+    public static double OperationsOf(LoadPlan plan, double perSecond) =>
+        perSecond * (plan.Duration + plan.WarmUp).TotalSeconds;
 
     private static double? BusyShare(CpuTimes used) => used.Passed > TimeSpan.Zero ? used.Busy / used.Passed : null;
 }

@@ -20,7 +20,8 @@ internal static class OrleansLoad
             plan.Duration + plan.WarmUp + s_grace, cancellationToken);
         CpuTimes used = CpuTimes.Now() - before;
         string json = child.Lines.LastOrDefault(line => line.StartsWith('{'))
-            ?? throw new BenchException($"{shellCommand} printed no figures, but: {string.Join(Environment.NewLine, child.Lines)}");
+            ?? throw new BenchException($"{shellCommand} printed no figures, but: "
+                + $"{string.Join(Environment.NewLine, child.Lines)}");
         Measurement measured = Parse(json);
         return measured with
         {
@@ -51,7 +52,8 @@ internal static class OrleansLoad
             long errors = root.GetProperty("errors").GetInt64();
             return new Measurement(root.GetProperty("ops_per_s").GetDouble(), root.GetProperty("p50_ms").GetDouble(),
                 root.GetProperty("p99_ms").GetDouble(), root.GetProperty("p999_ms").GetDouble(), errors,
-                errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null, CpuMicroseconds: null);
+                errors == 0 ? null : "see the shell's own report, without --json", LoadShare: null, BusyShare: null,
+                CpuMicroseconds: null);
         }
         catch (Exception exception)
             when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)

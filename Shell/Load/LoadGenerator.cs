@@ -102,7 +102,8 @@ public static class LoadGenerator
     /// <summary>The measured time, in the time provider's timestamps.</summary>
     private sealed record Window(TimeProvider Time, long Start, long End, double NanosecondsPerTimestamp);
 
-    /// <summary>What some clients counted: few are shared by many, so that counting stays in the processor's cache.</summary>
+    /// <summary>What some clients counted: few are shared by many, so that counting stays in the
+    /// processor's cache.</summary>
     private sealed class Tally(int classes)
     {
         private readonly Lock _lock = new();

@@ -27,7 +27,8 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
         MembershipFile found = await UnderLockAsync(file => (file, file.Changes == 0));
         var gone = new HashSet<string>();
         foreach (MembershipFile.Row row in found.Rows)
-            if (row.Status != SiloStatus.Dead && await RefusesConnectionsAsync(row.ToEntry().SiloAddress)) gone.Add(row.Address);
+            if (row.Status != SiloStatus.Dead && await RefusesConnectionsAsync(row.ToEntry().SiloAddress))
+                gone.Add(row.Address);
         if (gone.Count > 0) await BuryAsync(row => gone.Contains(row.Address));
     }
 

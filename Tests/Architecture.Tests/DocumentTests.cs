@@ -68,11 +68,13 @@ public sealed partial class DocumentTests
         {
             if (!lines[i].StartsWith('|')) inTable = false;
             else if (lines[i].StartsWith("|---", StringComparison.Ordinal)) inTable = true;
-            else if (inTable) yield return (i + 1, [.. lines[i].Trim().Trim('|').Split(" | ").Select(cell => cell.Trim())]);
+            else if (inTable)
+                yield return (i + 1, [.. lines[i].Trim().Trim('|').Split(" | ").Select(cell => cell.Trim())]);
         }
     }
 
-    private static IEnumerable<string> Quoted(string cell) => InBackticks().Matches(cell).Select(match => match.Groups[1].Value);
+    private static IEnumerable<string> Quoted(string cell) =>
+        InBackticks().Matches(cell).Select(match => match.Groups[1].Value);
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex InBackticks();

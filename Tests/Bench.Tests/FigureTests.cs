@@ -101,7 +101,8 @@ public sealed class FigureTests
         return (row.Split('|')[5].Trim(), report.Missed);
     }
 
-    private static Measurement Run(double perSecond, double p50 = 1) => new(perSecond, p50, 2, 3, 0, null, null, null, null);
+    private static Measurement Run(double perSecond, double p50 = 1) =>
+        new(perSecond, p50, 2, 3, 0, null, null, null, null);
 
     private static Samples Of(params double[] values)
     {

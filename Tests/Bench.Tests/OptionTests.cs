@@ -12,7 +12,8 @@ public sealed class OptionTests
     [InlineData("core", "--seconds", "Infinity", "above 0 and at most 86400")]
     [InlineData("core", "--seconds", "NaN", "above 0 and at most 86400")]
     [InlineData("etcd", "--warmup", "soon", "at least 0 and at most 86400")]
-    public void A_number_out_of_bounds_is_refused_when_it_is_read(string command, string name, string value, string rule)
+    public void A_number_out_of_bounds_is_refused_when_it_is_read(string command, string name, string value,
+        string rule)
     {
         ParseResult parsed = BenchCommands.Create(new BenchOptions()).Parse([command, name, value]);
         Assert.Contains(parsed.Errors, error => error.Message == $"{name} is {value}; it must be {rule}.");

@@ -9,7 +9,10 @@ var kills = new Option<int>("--kills") { DefaultValueFactory = _ => 20 };
 var acknowledgements =
     new Option<int>("--acks") { Description = "Acknowledged writes to reach.", DefaultValueFactory = _ => 50_000 };
 var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 1 };
-var data = new Option<string?>("--data") { Description = "Default: a new temporary directory, removed if nothing is lost." };
+var data = new Option<string?>("--data")
+{
+    Description = "Default: a new temporary directory, removed if nothing is lost.",
+};
 var within = new Option<double?>("--recover-within")
 {
     Description = "Fails if after a kill some group takes no write for more seconds. The rule for --host silos is 2.",
@@ -36,7 +39,8 @@ root.SetAction(async (parsed, _) =>
         Console.WriteLine($"LATE {slowest.TotalSeconds:F2} s from a kill until all groups took writes again; "
             + $"the limit is {parsed.GetValue(within)} s");
     }
-    Console.WriteLine($"{result.Kills} kills, {result.Acknowledged} acknowledged of {result.Written} written, {result.Lost.Count} lost, "
+    Console.WriteLine($"{result.Kills} kills, {result.Acknowledged} acknowledged of {result.Written} written, "
+        + $"{result.Lost.Count} lost, "
         + $"{result.UnacknowledgedFound} unacknowledged found, slowest recovery {slowest.TotalSeconds:F2} s, "
         + $"seed {parsed.GetValue(seed)}, {watch.Elapsed.TotalSeconds:F0} s");
     if (parsed.GetValue(data) is null && result.Lost.Count == 0) Directory.Delete(directory, recursive: true);

@@ -111,6 +111,23 @@ public class HandMadeTests
         _script.Read("2").End(append).End(put).Read("2").IsGood();
     }
 
+    /// <summary>What is left of a history of real processes when all is taken away that does not matter: the put of
+    /// "unseen" may take effect before the unknown put of "1", which both scans show. Such a history was once called
+    /// wrong.</summary>
+    [Fact]
+    public void An_unknown_put_that_scans_show_may_follow_a_put_that_no_answer_shows()
+    {
+        _script.Lose(Put("3", "d"));
+        int scan = _script.Begin(Scan(3, true));
+        _script.Lose(Put("2", "c")).Lose(Put("1", "b"));
+        int unseen = _script.Begin(Put("unseen", "b"));
+        _script.End(scan, Rows("d=3", "c=2", "b=1")).End(unseen);
+        int delete = _script.Begin(Delete("c"));
+        _script.Do(Put("4", "e")).End(delete).Do(Put("5", "d")).Do(Scan(3, true), Rows("e=4", "d=5", "b=1"))
+            .Do(Put("6", "e")).Do(Put("7", "a")).Do(Delete("b")).Do(Put("8", "d"))
+            .Do(Scan(), Rows("a=7", "d=8", "e=6")).IsGood();
+    }
+
     [Fact]
     public void A_refused_write_never_happened()
     {

@@ -33,8 +33,9 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
     {
         FaultPoint bug = Enum.Parse<FaultPoint>(name);
         SimulationResult? found = BugHunt.Find(new SimulationOptions { Bug = bug }, firstSeed: 1, SeedsMost);
-        Assert.True(found is not null, $"{bug} was not found in {SeedsMost} seeds: dotnet run --project Tests/Simulator "
-            + $"-c Release -- --bug {bug} --seeds {SeedsMost}");
+        Assert.True(found is not null,
+            $"{bug} was not found in {SeedsMost} seeds: dotnet run --project Tests/Simulator -c Release -- "
+            + $"--bug {bug} --seeds {SeedsMost}");
         output.WriteLine($"seed {found.Options.Seed} finds {bug}: {found.Violations[0].Split('\n')[0]}");
     }
 }

@@ -27,7 +27,8 @@ public sealed class ConnectionTests
         var request = new GroupRequest(RequestKind.Write, new byte[10]);
         for (int i = 0; i < 3; i++)
         {
-            GroupReply reply = await _connection.ExecuteAsync(new GroupId(1), request).WaitAsync(RaftTestCluster.Deadline);
+            GroupReply reply = await _connection.ExecuteAsync(new GroupId(1), request)
+                .WaitAsync(RaftTestCluster.Deadline);
             Assert.Equal(GroupReplyStatus.Unknown, reply.Status);
         }
         Assert.Equal(3, _keys.Distinct().Count());

@@ -25,7 +25,8 @@ internal sealed class ProgramProcess : IDisposable
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         // No program outlives tests that are ended by force; neither reads its input when it is given a command.
         LifeLine.Tie(start);
-        return new ProgramProcess(Process.Start(start) ?? throw new InvalidOperationException("dotnet cannot be started."));
+        return new ProgramProcess(Process.Start(start)
+            ?? throw new InvalidOperationException("dotnet cannot be started."));
     }
 
     /// <summary>Runs a program to its end.</summary>

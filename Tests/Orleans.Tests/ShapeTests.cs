@@ -10,7 +10,8 @@ using Orleans.Runtime;
 
 namespace Orleans.Raft.Orleans.Tests;
 
-/// <summary>What Orleans takes from attributes, types and defaults, and what would only show under load or after a death.</summary>
+/// <summary>What Orleans takes from attributes, types and defaults, and what would only show under load or after a
+/// death.</summary>
 public sealed class ShapeTests
 {
     private static readonly TimeSpan LongestAttempt = TimeSpan.FromMilliseconds(500);

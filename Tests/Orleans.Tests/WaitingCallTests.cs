@@ -6,7 +6,8 @@ using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Orleans.Tests;
 
-/// <summary>Activations interleave: a call that waits for its commit delays neither another caller nor a tick.</summary>
+/// <summary>Activations interleave: a call that waits for its commit delays neither another caller nor a
+/// tick.</summary>
 public sealed class WaitingCallTests : IAsyncLifetime
 {
     private static readonly GroupId Group = new(1);
@@ -51,7 +52,8 @@ public sealed class WaitingCallTests : IAsyncLifetime
         await RaftTestCluster.WaitAsync("the leader gave up its office", () => replica.Status.Role != "leader");
         await RaftTestCluster.WaitAsync("the call ended", () => waiting.IsCompleted);
         // It got its answer or, if that took longer than calls may, none: in no case one that says it was written.
-        if (waiting.IsCompletedSuccessfully) Assert.Equal(GroupReplyStatus.Unknown, (GroupReplyStatus)(await waiting).Status);
+        if (waiting.IsCompletedSuccessfully)
+            Assert.Equal(GroupReplyStatus.Unknown, (GroupReplyStatus)(await waiting).Status);
         else Assert.IsType<TimeoutException>(waiting.Exception!.InnerException);
     }
 

@@ -6,7 +6,8 @@ namespace Orleans.Raft.Processes;
 
 /// <summary>
 /// A small disk in memory, mounted in a namespace of its own, so that it needs no privilege where user namespaces are
-/// allowed, and goes with the last process that is in there. A holder, which ends with this process, keeps it until then.
+/// allowed, and goes with the last process that is in there. A holder, which ends with this process, keeps it until
+/// then.
 /// </summary>
 public sealed class SmallDisk : IDisposable
 {

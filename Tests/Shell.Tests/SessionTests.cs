@@ -158,7 +158,8 @@ public sealed class SessionTests : IDisposable
             time.Advance(TimeSpan.FromMilliseconds(10));
             throw new UnavailableException("nobody is there");
         };
-        string output = await RunAsync("bench put --clients 2 --seconds 0.1\n", 0, new ShellOptions { TimeProvider = time });
+        string output =
+            await RunAsync("bench put --clients 2 --seconds 0.1\n", 0, new ShellOptions { TimeProvider = time });
         Assert.Contains("put 0 ops/s (0 operations in 0.1 s, ", output);
         Assert.Matches(@"\nerrors [1-9]\d*, one of them Unavailable: nobody is there\n", output);
         Assert.StartsWith("ERR Unavailable: line 1, bench: ", await RunAsync("bench get --seconds 0.1\n", 1));

@@ -39,7 +39,8 @@ public sealed class ForgedLogTests
             buffer.WriteEntries(RecordKind.Entries, G1, [Entry(index)]);
         })])), offset: 64);
         AssertRefused(Disk((1, [Batch(new BatchHeader(1, 1, 1, IsSeal: false), buffer =>
-            buffer.WriteMeta(G1, new GroupMeta(1, default, new SnapshotFile(G1, Id(index), 1, 1)), SnapshotEffect.Covers))])),
+            buffer.WriteMeta(G1, new GroupMeta(1, default, new SnapshotFile(G1, Id(index), 1, 1)),
+                SnapshotEffect.Covers))])),
             offset: 64);
     }
 
@@ -70,7 +71,8 @@ public sealed class ForgedLogTests
         var disk = new SimulatedDisk();
         new DeterministicScheduler().Run(() => disk.CreateDirectoryAsync(DataDirectory.LogDirectory).AsTask());
         foreach ((ulong id, byte[][] batches) in segments)
-            disk.WriteAll(LogSegment.PathOf(id), [.. LogFormat.SegmentHeader(id, Store), .. batches.SelectMany(b => b)]);
+            disk.WriteAll(LogSegment.PathOf(id),
+                [.. LogFormat.SegmentHeader(id, Store), .. batches.SelectMany(b => b)]);
         return disk;
     }
 

@@ -157,9 +157,11 @@ public sealed class LocalDiskTests : IDisposable
                 DiskFailure.NotFound, DiskFailure.Io],
             codes.Select(code => DiskErrors.FromSystemCall(code, "write", "x").Failure));
         Assert.Contains("free space", DiskErrors.FromSystemCall(28, "write", "x").Message, StringComparison.Ordinal);
-        Assert.Contains("read and write access", DiskErrors.FromSystemCall(13, "write", "x").Message, StringComparison.Ordinal);
+        Assert.Contains("read and write access", DiskErrors.FromSystemCall(13, "write", "x").Message,
+            StringComparison.Ordinal);
         Assert.Contains("system's log", DiskErrors.FromSystemCall(5, "flush", "x").Message, StringComparison.Ordinal);
-        Assert.Equal(DiskFailure.PermissionDenied, DiskErrors.From(new UnauthorizedAccessException(), "open", "x").Failure);
+        Assert.Equal(DiskFailure.PermissionDenied,
+            DiskErrors.From(new UnauthorizedAccessException(), "open", "x").Failure);
     }
 
     /// <summary><c>/dev/full</c> answers every write as a full disk does; Linux only.</summary>

@@ -40,8 +40,8 @@ public sealed class LogTests
     }
 
     /// <summary>
-    /// So a flush has no metadata to write: segments have their size before they are used. Only a request larger than a segment
-    /// lengthens it, and then the flush takes the length along.
+    /// So a flush has no metadata to write: segments have their size before they are used. Only a request larger than a
+    /// segment lengthens it, and then the flush takes the length along.
     /// </summary>
     [Fact]
     public void Writing_the_log_changes_the_length_of_no_file_in_use()

@@ -32,7 +32,8 @@ internal sealed record FuzzFinding(FuzzCase Case, Exception Failure)
 /// <summary>Runs inputs of one target, one after the other.</summary>
 internal static class FuzzRun
 {
-    /// <summary>Inputs that are run unmeasured before, so that what the runtime allocates once is not counted.</summary>
+    /// <summary>Inputs that are run unmeasured before, so that what the runtime allocates once is not
+    /// counted.</summary>
     private const int WarmUps = 20;
 
     /// <param name="first">Number of the first input.</param>

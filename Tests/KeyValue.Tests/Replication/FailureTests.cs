@@ -212,7 +212,8 @@ public class FailureTests
         cluster.Disks[node].FailNext(kind, "snapshots");
         string value = new('x', 1000);
         for (int i = 0; i < 5; i++) cluster.Put(client, $"k{i}", value);
-        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5), "the node's replica stopped");
+        cluster.RunUntil(() => cluster.ReplicaOn(node).StopReason is not null, Seconds(5),
+            "the node's replica stopped");
         Assert.Equal("failed", cluster.ReplicaOn(node).Status.Role);
         Assert.Contains($"storage failed: Cannot {kind}", cluster.ReplicaOn(node).Status.Reason);
         Assert.Equal(value, cluster.Get(client, "k4"));

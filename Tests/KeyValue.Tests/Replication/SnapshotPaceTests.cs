@@ -5,7 +5,8 @@ using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Replication;
 
-/// <summary>Building, sending and installing a snapshot take as long as they take; nothing else waits for them.</summary>
+/// <summary>Building, sending and installing a snapshot take as long as they take; nothing else waits for
+/// them.</summary>
 [Trait("Raft", "§7")]
 public class SnapshotPaceTests
 {
@@ -68,7 +69,8 @@ public class SnapshotPaceTests
     [Fact]
     public void No_part_of_a_large_snapshot_on_disk_or_on_the_wire_exceeds_a_mebibyte()
     {
-        StoreCluster cluster = Start(new ReplicaOptions { SnapshotLogBytes = 2 * Mebibyte, SnapshotChunkBytes = Mebibyte });
+        StoreCluster cluster =
+            Start(new ReplicaOptions { SnapshotLogBytes = 2 * Mebibyte, SnapshotChunkBytes = Mebibyte });
         KvClient client = cluster.CreateClient();
         var pieces = new List<DiskOperation>();
         foreach (SimulatedDisk disk in cluster.Disks.Values)

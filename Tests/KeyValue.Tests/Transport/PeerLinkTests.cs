@@ -80,7 +80,8 @@ public class PeerLinkTests
         Assert.Equal(3, _network.Frames.Count);
     }
 
-    /// <summary>A peer takes no further snapshot part before it has the last; its heartbeats come all the same.</summary>
+    /// <summary>A peer takes no further snapshot part before it has the last; its heartbeats come all the
+    /// same.</summary>
     [Fact]
     public void Snapshot_parts_travel_beside_the_messages_and_hold_up_none()
     {
