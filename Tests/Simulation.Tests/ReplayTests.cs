@@ -26,18 +26,12 @@ public class ReplayTests
             fault => Assert.True(fault.Kind is FaultKind.Pause or FaultKind.Loss));
     }
 
-    [Fact]
-    public void Over_all_fixed_seeds_every_kind_of_fault_is_drawn()
-    {
-        IEnumerable<FaultKind> drawn = Enumerable.Range(1, 50)
-            .SelectMany(seed => FaultSchedule.Draw(new SimulationOptions { Seed = (ulong)seed }).Faults)
-            .Select(fault => fault.Kind);
-        Assert.Equal(Enum.GetValues<FaultKind>(), drawn.Distinct().Order());
-    }
-
     [Theory]
     [InlineData("--faults", "pause,flood", "There is no fault 'flood'")]
     [InlineData("--keep", "1,two", "--keep takes numbers")]
+    [InlineData("--seeds", "0", "--seeds must be at least 1")]
+    [InlineData("--nodes", "2", "--nodes must be 3 to 99")]
+    [InlineData("--bug", "Typo", "There is no bug 'Typo'")]
     public void Wrong_arguments_are_named(string option, string value, string expected)
     {
         (int exitCode, string printed) = Start(option, value);
