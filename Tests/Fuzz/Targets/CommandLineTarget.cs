@@ -70,7 +70,9 @@ internal abstract class CommandLineTarget(RootCommand root, params string[] gram
         }
         catch (ArgumentException refused)
         {
-            RequireOneLine(refused.Message);
+            using var line = new StringWriter { NewLine = "" };
+            StrictCommandLine.Refuse(refused.Message, line);
+            RequireOneLine(line.ToString());
             return Reading.Refused;
         }
     }
