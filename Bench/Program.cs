@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Orleans.Raft.Bench;
+using Orleans.Raft.CommandLine;
 using Orleans.Raft.KeyValue;
 
 const int Failed = 1;
@@ -8,7 +9,8 @@ const int Interrupted = 130;
 RootCommand root = BenchCommands.Create(new BenchOptions());
 try
 {
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return await StrictCommandLine.RunAsync(root, args,
+        new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
 catch (Exception failure) when (failure is BenchException or EtcdException or KeyValueException or FormationException
     or HttpRequestException or IOException or TimeoutException or ArgumentException)

@@ -1,5 +1,5 @@
-using System.CommandLine;
 using Microsoft.Extensions.Logging;
+using Orleans.Raft.CommandLine;
 using Orleans.Raft.Embedded;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Shell;
@@ -39,8 +39,4 @@ arguments.Root.SetAction(async (parsed, cancellation) =>
     }
 });
 
-ParseResult result = arguments.Root.Parse(args);
-if (result.Errors.Count == 0) return await result.InvokeAsync();
-foreach (System.CommandLine.Parsing.ParseError error in result.Errors)
-    await Console.Error.WriteLineAsync($"ERR BadOption: {error.Message} See --help.");
-return BadStart;
+return await StrictCommandLine.RunAsync(arguments.Root, args);

@@ -89,6 +89,7 @@ internal sealed record SiloSettings
             SnapshotLogBytes = (reader.Number("SnapshotAfter", 32, 1, 1 << 20) ?? 0L) << 20,
             FlushToDisk = !reader.Flag("NoFsync"),
         };
+        reader.Check("Membership", !string.IsNullOrWhiteSpace(settings.Membership), "a file");
         reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");
         reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort,
             "another port than SiloPort (--silo-port)");

@@ -11,12 +11,13 @@ public class ReferenceTableTests
         ["Storage"] = ["Raft"],
         ["KeyValue"] = ["Raft", "Storage"],
         ["Shell"] = ["KeyValue"],
-        ["Embedded"] = ["KeyValue", "Storage", "Shell"],
+        ["CommandLine"] = [],
+        ["Embedded"] = ["KeyValue", "Storage", "Shell", "CommandLine"],
         ["Grains.Interfaces"] = ["Microsoft.Orleans.Sdk"],
         ["Grains"] = ["KeyValue", "Grains.Interfaces", "Microsoft.Orleans.Sdk", "Microsoft.Orleans.Server"],
-        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "Microsoft.Orleans.Server",
+        ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "CommandLine", "Microsoft.Orleans.Server",
             "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
-        ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "Microsoft.Orleans.Client"],
+        ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "CommandLine", "Microsoft.Orleans.Client"],
     };
 
     public static TheoryData<string> Projects => [.. Allowed.Keys];

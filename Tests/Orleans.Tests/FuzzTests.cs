@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using System.Text;
@@ -18,7 +19,10 @@ namespace Orleans.Raft.Orleans.Tests;
 public sealed class FuzzTests(ITestOutputHelper output)
 {
     private static readonly FuzzTarget[] Targets =
-        [new MembershipFileTarget(), new SiloSettingsTarget(), new GatewaysTarget()];
+    [
+        new MembershipFileTarget(), new SiloSettingsTarget(), new GatewaysTarget(), new SiloOptionsTarget(),
+        new KvOptionsTarget(),
+    ];
 
     public static TheoryData<string> Names => [.. Targets.Select(target => target.Name)];
 
@@ -65,12 +69,14 @@ public sealed class FuzzTests(ITestOutputHelper output)
             ? long.Parse(text, CultureInfo.InvariantCulture)
             : null;
 
+    private static string ReplayOf(string target, ulong seed, long number) =>
+        $"FUZZ_SEED={seed} FUZZ_NUMBER={number} dotnet test Tests/Orleans.Tests -c Release "
+        + $"--filter DisplayName~{target}";
+
     /// <summary>A target that the program of <c>Tests/Fuzz</c> does not know.</summary>
     private abstract class OrleansFuzzTarget : FuzzTarget
     {
-        public override string Replay(ulong seed, long number) =>
-            $"FUZZ_SEED={seed} FUZZ_NUMBER={number} dotnet test Tests/Orleans.Tests -c Release "
-            + $"--filter DisplayName~{Name}";
+        public override string Replay(ulong seed, long number) => ReplayOf(Name, seed, number);
     }
 
     /// <summary>The file of the membership table.</summary>
@@ -192,7 +198,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
         {
             try
             {
-                return new Reading(true, KvTool.ParseGateways(Encoding.UTF8.GetString(input)));
+                return new Reading(true, KvArguments.ParseGateways(Encoding.UTF8.GetString(input)));
             }
             catch (ArgumentException refused)
                 when (refused.Message.StartsWith("--gateways: '", StringComparison.Ordinal))
@@ -216,5 +222,105 @@ public sealed class FuzzTests(ITestOutputHelper output)
         }
 
         public override long AllocationBound(int inputLength) => 10_000 + (400L * inputLength);
+    }
+
+    /// <summary>The command line of a silo.</summary>
+    private sealed class SiloOptionsTarget : CommandLineTarget
+    {
+        private readonly SiloArguments _arguments;
+
+        public SiloOptionsTarget()
+            : this(new SiloArguments())
+        {
+        }
+
+        private SiloOptionsTarget(SiloArguments arguments)
+            : base(arguments.Root, "--nodes silo-1,silo-2 silo-1", "--data a @b", "--groups 1 4096",
+                "--silo-port 1 11111", "--gateway-port 2 65535", "--address 127.0.0.1 ::1", "--cluster-id a",
+                "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose")
+        {
+            _arguments = arguments;
+            arguments.Root.SetAction(_ => 0);
+        }
+
+        public override string Name => "silo-options";
+
+        public override byte[] Generate(FuzzRandom random) =>
+            FuzzArguments.Encode(["--name", "silo-1", .. FuzzArguments.Decode(base.Generate(random))]);
+
+        public override string Replay(ulong seed, long number) => ReplayOf(Name, seed, number);
+
+        protected override object? Meaning(ParseResult parsed) => SiloSettings.Read(
+            new ConfigurationBuilder().AddInMemoryCollection(_arguments.Read(parsed)).Build(), out _);
+
+        protected override void RequireMeant(Said said, string[] rest, object meaning)
+        {
+            var settings = (SiloSettings)meaning;
+            RequireNothing(rest);
+            said.Require("--name", settings.Name.Value, null);
+            said.Require("--data", settings.Data, "./data");
+            said.Require("--groups", settings.Groups, null);
+            said.Require("--silo-port", settings.SiloPort, 11111);
+            said.Require("--gateway-port", settings.GatewayPort, 30000);
+            said.Require("--cluster-id", settings.ClusterId, "orleans-raft");
+            said.Require("--membership", settings.Membership, Path.Combine(settings.Data, "membership.json"));
+            said.Require("--log-segment", settings.LogSegmentBytes >> 20, 32);
+            said.Require("--snapshot-after", settings.SnapshotLogBytes >> 20, 32L);
+            said.Require("--no-fsync", !settings.FlushToDisk, false);
+            if (said["--address"] is not { } address) Assert.Equal(IPAddress.Loopback, settings.Address);
+            else if (!IPAddress.Parse(address).Equals(settings.Address))
+                throw new FindingException($"{address} was read as {settings.Address}");
+        }
+    }
+
+    /// <summary>The command line of the kv tool; what follows its options is the shell's.</summary>
+    private sealed class KvOptionsTarget : CommandLineTarget
+    {
+        private readonly KvArguments _arguments;
+
+        public KvOptionsTarget()
+            : this(new KvArguments())
+        {
+        }
+
+        private KvOptionsTarget(KvArguments arguments)
+            : base(arguments.Root, "--gateways 127.0.0.1:1 localhost:65535", "--cluster-id a @b", "--no-color",
+                "--verbose")
+        {
+            _arguments = arguments;
+            arguments.Root.SetAction(_ => 0);
+        }
+
+        public override string Name => "kv-options";
+
+        public override string Replay(ulong seed, long number) => ReplayOf(Name, seed, number);
+
+        protected override string[] Words(FuzzRandom random) => random.Below(4) switch
+        {
+            0 => [],
+            1 => ["put", "@a", random.Text(3)],
+            2 => ["scan", "", "", "--limit=5", "--raw"],
+            _ => ["bench", "put", "--clients", "8", "--verbose", "--", "-x"],
+        };
+
+        // It might be a command.
+        protected override bool FlagsTakeWords => false;
+
+        protected override string[] Arrange(string[] arguments) => KvArguments.Split(arguments);
+
+        protected override object Meaning(ParseResult parsed) => _arguments.Read(parsed);
+
+        protected override void RequireMeant(Said said, string[] rest, object meaning)
+        {
+            var request = (KvRequest)meaning;
+            if (!request.Command.SequenceEqual(rest))
+                throw new FindingException($"the command is {string.Join('|', request.Command)}");
+            said.Require("--cluster-id", request.ClusterId, "orleans-raft");
+            said.Require("--no-color", request.NoColor, false);
+            said.Require("--verbose", request.Verbose, false);
+            string gateways = said["--gateways"] ?? KvArguments.DefaultGateways;
+            if (!KvArguments.ParseGateways(gateways).SequenceEqual(request.Gateways))
+                throw new FindingException($"other gateways than {gateways}");
+        }
     }
 }

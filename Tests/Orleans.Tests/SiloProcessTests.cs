@@ -45,6 +45,8 @@ public sealed class SiloProcessTests : IDisposable
     [InlineData("--name", "nobody")]
     [InlineData("--silo-port", "0")]
     [InlineData("--nonsense", "1")]
+    [InlineData("--cluster-id", "")]
+    [InlineData("--data", "--verbose")]
     public async Task Bad_options_exit_with_2_and_one_line_of_reason(string option, string value)
     {
         (int exitCode, string output, string errors) = await ProgramProcess.RunAsync("Silo", option, value);
@@ -64,6 +66,9 @@ public sealed class SiloProcessTests : IDisposable
         (exitCode, _, errors) = await ProgramProcess.RunAsync("Client", "--gateways", "nowhere", "get", "a");
         Assert.Equal(2, exitCode);
         Assert.StartsWith("ERR BadOption: --gateways: 'nowhere' ", OneLine(errors), StringComparison.Ordinal);
+        (exitCode, _, errors) = await ProgramProcess.RunAsync("Client", "--nonsense", "get", "a");
+        Assert.Equal(2, exitCode);
+        Assert.StartsWith("ERR BadOption: There is no option --nonsense.", OneLine(errors), StringComparison.Ordinal);
     }
 
     private string[] Arguments(string nodes) =>

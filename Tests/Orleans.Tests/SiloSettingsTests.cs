@@ -40,6 +40,7 @@ public sealed class SiloSettingsTests
     [InlineData("SplitAt", "", "--split-at")]
     [InlineData("Address", "somewhere", "--address")]
     [InlineData("ClusterId", " ", "--cluster-id")]
+    [InlineData("Membership", " ", "--membership")]
     [InlineData("Data", " ", "--data")]
     [InlineData("LogSegment", "0", "--log-segment")]
     [InlineData("LogSegment", "1025", "--log-segment")]

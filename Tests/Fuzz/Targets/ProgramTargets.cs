@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Bench;
-using Orleans.Raft.Embedded;
-using Orleans.Raft.KeyValue;
+using Orleans.Raft.CommandLine;
 
 namespace Orleans.Raft.Fuzz;
 
@@ -12,16 +10,15 @@ internal static class FuzzArguments
 {
     public static byte[] Encode(IEnumerable<string> arguments) => Encoding.UTF8.GetBytes(string.Join('\n', arguments));
 
-    /// <summary>Names of files are not tried: an argument that begins with @ names one.</summary>
-    public static string[] Decode(byte[] input) =>
-        [.. Encoding.UTF8.GetString(input).Split('\n').Where(argument => !argument.StartsWith('@'))];
+    public static string[] Decode(byte[] input) => input.Length == 0 ? [] : Encoding.UTF8.GetString(input).Split('\n');
 
     public static string Value(FuzzRandom random) => random.Below(7) switch
     {
         0 => random.Of("0", "1", "3", "-1", "64", "65", "4096", "4097", "2147483647", "2147483648"),
         1 => random.Of("1e300", "NaN", "Infinity", "-0", "0.1", "1,5", "1e-300", "922337203685.5", "0x10"),
         2 => random.Of("a,b", "b,a", "a\\x00,b", "\\q", "a\\,b", ",", "", "\\x", "a,,b"),
-        3 => random.Of("127.0.0.1:2379", "host", "::1", "http://x", "a b:1", "[::1]:70000", "x:y,z", "host:99999"),
+        3 => random.Of("127.0.0.1:2379", "host", "::1", "http://x", "a b:1", "[::1]:70000", "x:y,z",
+            "host:99999", "@a"),
         4 => random.Of("true", "false", "all", "leader", "core", "etcd"),
         _ => random.Text(8),
     };
@@ -43,47 +40,6 @@ internal static class FuzzArguments
         }
         return Encode(arguments);
     }
-}
-
-/// <summary>The command line of the embedded host.</summary>
-internal sealed class EmbeddedOptionsTarget : FuzzTarget
-{
-    private static readonly string[] s_names =
-        ["--data", "--nodes", "--groups", "--split-at", "--no-fsync", "--no-color", "--verbose", "--help", "[suggest]"];
-
-    private readonly EmbeddedArguments _arguments = new();
-
-    public EmbeddedOptionsTarget() => _arguments.Root.SetAction(_ => 0);
-
-    public override string Name => "embedded-options";
-
-    public override int Weight => 5;
-
-    public override bool GeneratesValid => false;
-
-    public override byte[] Generate(FuzzRandom random) => FuzzArguments.Any(random, [], s_names);
-
-    public override Reading Read(byte[] input)
-    {
-        ParseResult parsed = _arguments.Root.Parse(FuzzArguments.Decode(input));
-        // Help and suggestions do not come to the options.
-        if (parsed.Errors.Count > 0 || parsed.Action != _arguments.Root.Action) return Reading.Refused;
-        try
-        {
-            EmbeddedOptions options = _arguments.Read(parsed, NullLoggerFactory.Instance);
-            if (options.Validate().Count > 0) return Reading.Refused;
-            FormationPlan.Create(options.NodeNames, options.SplitKeys
-                ?? FormationPlan.EvenSplitKeys(options.Groups ?? StoreNodeOptions.DefaultGroups), options.Limits);
-            return new Reading(true, options);
-        }
-        catch (Exception refused) when (refused is ArgumentException or FormationException)
-        {
-            return Reading.Refused;
-        }
-    }
-
-    // A plan of 4,096 groups has a record of some hundred KiB.
-    public override long AllocationBound(int inputLength) => 8_000_000 + (2_000L * inputLength);
 }
 
 /// <summary>The command line of the measuring program.</summary>
@@ -113,8 +69,9 @@ internal sealed class BenchOptionsTarget : FuzzTarget
 
     public override Reading Read(byte[] input)
     {
-        ParseResult parsed = _root.Parse(FuzzArguments.Decode(input));
-        if (parsed.Errors.Count > 0 || parsed.Action != parsed.CommandResult.Command.Action) return Reading.Refused;
+        ParseResult parsed = StrictCommandLine.Parse(_root, FuzzArguments.Decode(input), out string? problem);
+        if (problem is not null || parsed.Action != parsed.CommandResult.Command.Action)
+            return Reading.Refused;
         try
         {
             LoadPlan plan = _options.Plan(parsed, clients: 1);

@@ -13,6 +13,7 @@ internal static class Targets
         new FileHeaderTarget(), new LogRecordsTarget(), new StorageTarget(),
         new ShellWordsTarget(), new ShellLinesTarget(), new LineReaderTarget(),
         new TsvTarget(), new NdjsonTarget(),
-        new EmbeddedOptionsTarget(), new BenchOptionsTarget(), new EtcdAnswerTarget(),
+        new EmbeddedOptionsTarget(), new LedgerOptionsTarget(), new ChaosOptionsTarget(), new FuzzOptionsTarget(),
+        new BenchOptionsTarget(), new EtcdAnswerTarget(),
     ];
 }
