@@ -19,6 +19,10 @@ internal sealed class FakeHost : IChaosHost
     /// <summary>Whether this write happens although it is said to have been refused.</summary>
     public Func<int, bool> Refuses { get; init; } = _ => false;
 
+    /// <summary>Whether the outcome of this write, which happens, is not told. Takes the key and the write's
+    /// number.</summary>
+    public Func<string, int, bool> Hides { get; init; } = (_, _) => false;
+
     /// <summary>Whether reads of a key see it as it is now, whatever is written later. Takes the key and the write's
     /// number.</summary>
     public Func<string, int, bool> Freezes { get; init; } = (_, _) => false;
@@ -51,6 +55,7 @@ internal sealed class FakeHost : IChaosHost
             if (value is null) _map.Remove(key);
             else _map[key] = value;
             if (Refuses(number)) throw new UnavailableException("refused");
+            if (Hides(key, number)) throw new OutcomeUnknownException("hidden");
         }
     }
 

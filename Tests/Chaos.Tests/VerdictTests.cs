@@ -1,3 +1,5 @@
+using Orleans.Raft.Linearizability;
+
 namespace Orleans.Raft.Chaos.Tests;
 
 /// <summary>A run finds what a store does wrong, and nothing where it does nothing wrong.</summary>
@@ -45,6 +47,37 @@ public sealed class VerdictTests : IDisposable
         Assert.Contains(result.Failures, failure => failure.Contains("fits nowhere", StringComparison.Ordinal));
         Assert.Contains("<svg", await File.ReadAllTextAsync(Path.Combine(_directory, "history-1.html")),
             StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_history_whose_outcomes_are_too_often_unknown_is_found()
+    {
+        // Every third write of the first history; three of five operations write.
+        ChaosResult result = await RunAsync(new FakeHost
+        {
+            Hides = (key, number) => number % 3 == 0 && key.Contains("h1-", StringComparison.Ordinal),
+        });
+        Assert.Contains(result.Failures, failure =>
+            failure.StartsWith("history 1: ", StringComparison.Ordinal)
+            && failure.EndsWith("unknown outcome, more than 10 %; it says too little", StringComparison.Ordinal));
+        Assert.DoesNotContain(result.Failures, failure => failure.Contains("history 2", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(5000, 500, false)]
+    [InlineData(5000, 501, true)]
+    [InlineData(4999, 4999, false)]
+    public void A_whole_history_may_have_ten_percent_of_unknown_outcomes(int operations, int unknown, bool isWeak)
+    {
+        var history = new History();
+        for (int i = 0; i < operations; i++)
+        {
+            int id = history.Invoke(client: i, Operation.Put("g1", "k", "v"), now: i);
+            if (i >= unknown) history.Complete(id, Answer.Done, now: i);
+        }
+        string? weakness = ChaosRun.FindWeakness(history.Entries());
+        Assert.Equal(isWeak, weakness is not null);
+        if (isWeak) Assert.StartsWith($"{unknown} of {operations} operations", weakness, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 
@@ -32,7 +33,7 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
     /// <summary>Operations of one history.</summary>
     public const int HistoryOperations = 5000;
 
-    /// <summary>More unknown outcomes than this, and the histories say too little.</summary>
+    /// <summary>A history with more unknown outcomes than this says too little; so does a run.</summary>
     private const double MaxUnknownShare = 0.1;
 
     /// <summary>To read everything back; each waits as long as a call may take.</summary>
@@ -46,6 +47,16 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
     private readonly Pace _uniquePace = new(options.OperationsPerSecond * UniqueShare);
     private readonly List<string> _failures = [];
     private int _histories;
+
+    /// <summary>What is wrong with a history as evidence; null: nothing. One that the end of the run cut short is none
+    /// that must say much.</summary>
+    public static string? FindWeakness(IReadOnlyList<HistoryEntry> entries)
+    {
+        int unknown = CountUnknown(entries);
+        if (entries.Count < HistoryOperations || unknown <= entries.Count * MaxUnknownShare) return null;
+        return string.Create(CultureInfo.InvariantCulture, $"{unknown} of {entries.Count} operations have an unknown "
+            + $"outcome, more than {MaxUnknownShare:P0}; it says too little");
+    }
 
     public async Task<ChaosResult> RunAsync(CancellationToken interrupt)
     {
@@ -76,7 +87,7 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         if (breaking.IsCompletedSuccessfully) await ReadBackAsync(writers);
         foreach (string complaint in HostLogs.FindComplaints(directory)) Fail(complaint);
         if (_tally.Unknown > _tally.Total * MaxUnknownShare)
-            Fail($"{_tally.Unknown} of {_tally.Total} operations have an unknown outcome; histories say too little");
+            Fail($"{_tally.Unknown} of {_tally.Total} operations have an unknown outcome; the run says too little");
         return new ChaosResult(_tally.Elapsed, _tally, _histories, writers.Sum(writer => writer.Acknowledged),
             nemesis.Counts, _failures);
     }
@@ -114,20 +125,23 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         long start = TimeProvider.System.GetTimestamp();
         LinearizabilityResult result = LinearizabilityChecker.Check(entries);
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
-        int unknown = entries.Count(entry => entry.Outcome == OperationOutcome.Unknown);
         string verdict = result.IsLinearizable ? "linearizable" : "NOT LINEARIZABLE";
-        Say($"history {number}: {entries.Count} operations, {unknown} of unknown outcome, {verdict}, checked in "
-            + $"{took.TotalMilliseconds:F0} ms");
+        Say($"history {number}: {entries.Count} operations, {CountUnknown(entries)} of unknown outcome, {verdict}, "
+            + $"checked in {took.TotalMilliseconds:F0} ms");
         if (!result.IsLinearizable)
         {
             string file = Path.Combine(directory, $"history-{number}");
             File.WriteAllLines($"{file}.txt", entries.Select(entry =>
-                entry.Returned == long.MaxValue ? $"{entry.Invoked}- {entry}" : $"{entry.Invoked}-{entry.Returned} {entry}"));
+                $"{entry.Invoked}-{(entry.Returned == long.MaxValue ? "" : entry.Returned)} {entry}"));
             File.WriteAllText($"{file}.html", ViolationPicture.Draw(entries, result));
             Fail($"history {number}: {result.Explain()}Picture: {file}.html; all of it: {file}.txt");
         }
+        if (FindWeakness(entries) is { } weakness) Fail($"history {number}: {weakness}");
         Interlocked.Increment(ref _histories);
     }
+
+    private static int CountUnknown(IReadOnlyList<HistoryEntry> entries) =>
+        entries.Count(entry => entry.Outcome == OperationOutcome.Unknown);
 
     private async Task ReadBackAsync(UniqueWriter[] writers)
     {
