@@ -84,6 +84,16 @@ public sealed class CleanUpTests : IDisposable
         cat.WaitForExit();
     }
 
+    [Fact]
+    public void A_process_that_has_ended_cannot_be_stopped_and_nobody_waits_for_it()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        using Process ended = Process.Start("true");
+        ended.WaitForExit();
+        string message = Assert.Throws<InvalidOperationException>(() => PausedProcess.Stop(ended.Id)).Message;
+        Assert.Contains($"Process {ended.Id} cannot be stopped", message, StringComparison.Ordinal);
+    }
+
     private Process StartRun(string faults)
     {
         string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults, "--data",
