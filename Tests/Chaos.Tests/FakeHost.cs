@@ -19,6 +19,9 @@ internal sealed class FakeHost : IChaosHost
     /// <summary>Whether this write happens although it is said to have been refused.</summary>
     public Func<int, bool> Refuses { get; init; } = _ => false;
 
+    /// <summary>Whether this write is refused, and does not happen.</summary>
+    public Func<int, bool> Declines { get; init; } = _ => false;
+
     /// <summary>Whether the outcome of this write, which happens, is not told. Takes the key and the write's
     /// number.</summary>
     public Func<string, int, bool> Hides { get; init; } = (_, _) => false;
@@ -47,6 +50,7 @@ internal sealed class FakeHost : IChaosHost
         lock (_lock)
         {
             int number = ++_writes;
+            if (Declines(number)) throw new UnavailableException("declined");
             string? old = _map.GetValueOrDefault(key);
             if (Freezes(key, number)) _frozen.TryAdd(key, old);
             if (Loses(number)) return;

@@ -30,7 +30,7 @@ public sealed record ChaosResult(TimeSpan Elapsed, Tally Tally, int Histories, i
 /// <param name="directory">Takes pictures of what is wrong.</param>
 public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string directory, Action<string> report)
 {
-    /// <summary>Operations of one history.</summary>
+    /// <summary>Operations of one history, besides those that were refused.</summary>
     public const int HistoryOperations = 5000;
 
     /// <summary>A history with more unknown outcomes than this says too little; so does a run.</summary>
@@ -52,9 +52,10 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
     /// that must say much.</summary>
     public static string? FindWeakness(IReadOnlyList<HistoryEntry> entries)
     {
-        int unknown = CountUnknown(entries);
-        if (entries.Count < HistoryOperations || unknown <= entries.Count * MaxUnknownShare) return null;
-        return string.Create(CultureInfo.InvariantCulture, $"{unknown} of {entries.Count} operations have an unknown "
+        int unknown = Count(entries, OperationOutcome.Unknown);
+        int counted = entries.Count - Count(entries, OperationOutcome.Refused);
+        if (counted < HistoryOperations || unknown <= counted * MaxUnknownShare) return null;
+        return string.Create(CultureInfo.InvariantCulture, $"{unknown} of {counted} operations have an unknown "
             + $"outcome, more than {MaxUnknownShare:P0}; it says too little");
     }
 
@@ -126,8 +127,9 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         LinearizabilityResult result = LinearizabilityChecker.Check(entries);
         TimeSpan took = TimeProvider.System.GetElapsedTime(start);
         string verdict = result.IsLinearizable ? "linearizable" : "NOT LINEARIZABLE";
-        Say($"history {number}: {entries.Count} operations, {CountUnknown(entries)} of unknown outcome, {verdict}, "
-            + $"checked in {took.TotalMilliseconds:F0} ms");
+        Say($"history {number}: {entries.Count} operations, {Count(entries, OperationOutcome.Refused)} refused, "
+            + $"{Count(entries, OperationOutcome.Unknown)} of unknown outcome, {verdict}, checked in "
+            + $"{took.TotalMilliseconds:F0} ms");
         if (!result.IsLinearizable)
         {
             string file = Path.Combine(directory, $"history-{number}");
@@ -140,8 +142,8 @@ public sealed class ChaosRun(IChaosHost host, ChaosOptions options, string direc
         Interlocked.Increment(ref _histories);
     }
 
-    private static int CountUnknown(IReadOnlyList<HistoryEntry> entries) =>
-        entries.Count(entry => entry.Outcome == OperationOutcome.Unknown);
+    private static int Count(IReadOnlyList<HistoryEntry> entries, OperationOutcome outcome) =>
+        entries.Count(entry => entry.Outcome == outcome);
 
     private async Task ReadBackAsync(UniqueWriter[] writers)
     {
