@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Orleans.Raft.Processes;
 
 namespace Orleans.Raft.Chaos.Tests;
@@ -31,6 +32,24 @@ public sealed class CleanUpTests : IDisposable
         await run.WaitForExitAsync().WaitAsync(Deadline);
         Assert.Equal(130, run.ExitCode);
         Assert.Empty(ProcessesOfTheRun());
+    }
+
+    /// <summary>The child that is being started belongs to nobody yet.</summary>
+    [Fact]
+    public async Task A_run_that_is_interrupted_while_it_starts_the_store_again_leaves_nothing_behind()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Process run = StartRun("kill", temporary: true);
+        await ReadUntilAsync(run, "started");
+        HashSet<int> before = [.. ProcessesOfTheRun().Select(process => process.Id)];
+        await ReadUntilAsync(run, "kill: the whole process");
+        WaitUntil("the store is being started", () => ProcessesOfTheRun().Any(process => !before.Contains(process.Id)));
+        using (Process kill = Process.Start("kill", ["-INT", $"{run.Id}"])) await kill.WaitForExitAsync();
+        await ReadUntilAsync(run, "interrupted");
+        await run.WaitForExitAsync().WaitAsync(Deadline);
+        Assert.Equal(130, run.ExitCode);
+        Assert.Empty(ProcessesOfTheRun());
+        Assert.Empty(Directory.EnumerateDirectories(_directory, "chaos-*"));
     }
 
     [Fact]
@@ -94,12 +113,14 @@ public sealed class CleanUpTests : IDisposable
         Assert.Contains($"Process {ended.Id} cannot be stopped", message, StringComparison.Ordinal);
     }
 
-    private Process StartRun(string faults)
+    /// <param name="temporary">Whether its directory is to be removed at the end.</param>
+    private Process StartRun(string faults, bool temporary = false)
     {
-        string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults, "--data",
-            Path.Combine(_directory, "run")];
+        string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults];
+        if (!temporary) arguments = [.. arguments, "--data", Path.Combine(_directory, "run")];
         ProcessStartInfo start = ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments);
         start.RedirectStandardOutput = true;
+        start.Environment["TMPDIR"] = _directory;
         return _run = Process.Start(start)!;
     }
 
@@ -122,16 +143,17 @@ public sealed class CleanUpTests : IDisposable
         return write.ExitCode;
     }
 
-    /// <summary>The command lines of all processes that name the run's directory.</summary>
-    private List<string> ProcessesOfTheRun()
+    /// <summary>All processes whose command lines name the run's directory.</summary>
+    private List<(int Id, string Command)> ProcessesOfTheRun()
     {
-        var found = new List<string>();
+        var found = new List<(int, string)>();
         foreach (string process in Directory.EnumerateDirectories("/proc"))
         {
             try
             {
                 string command = File.ReadAllText(Path.Combine(process, "cmdline")).Replace('\0', ' ');
-                if (command.Contains(_directory, StringComparison.Ordinal)) found.Add(command);
+                if (command.Contains(_directory, StringComparison.Ordinal))
+                    found.Add((int.Parse(Path.GetFileName(process), CultureInfo.InvariantCulture), command));
             }
             catch (IOException)
             {

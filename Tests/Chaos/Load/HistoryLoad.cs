@@ -34,7 +34,8 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
         string?[] seen = new string?[KeyCount];
         for (int number = 0; Volatile.Read(ref _counted) < operations && !stop.IsCancellationRequested; number++)
         {
-            await pace.TurnAsync();
+            await pace.TurnAsync(stop);
+            if (stop.IsCancellationRequested) return;
             int key = random.Next(KeyCount);
             Operation operation = Draw(random, $"{Prefix}{key}", $"{client}.{number} ", seen[key]);
             int id = History.Invoke(client, operation, tally.Elapsed.Ticks);
