@@ -86,6 +86,13 @@ public sealed class CleanUpTests : IDisposable
         Assert.Empty(Directory.EnumerateFileSystemEntries(mounted));
     }
 
+    /// <summary>It is memory while it is full.</summary>
+    [Theory]
+    [InlineData(25, 800, 33)]
+    [InlineData(3600, 400, 76)]
+    public void The_small_disk_is_no_larger_than_its_run_needs(int seconds, double rate, int mebibytes) =>
+        Assert.Equal(mebibytes, (SmallDiskFault.DiskBytes(TimeSpan.FromSeconds(seconds), rate) >> 20) + 1);
+
     [Fact]
     public void A_stopped_process_goes_on_when_it_is_continued()
     {
@@ -104,13 +111,14 @@ public sealed class CleanUpTests : IDisposable
     }
 
     [Fact]
-    public void A_process_that_has_ended_cannot_be_stopped_and_nobody_waits_for_it()
+    public async Task A_process_that_has_ended_cannot_be_stopped_and_nobody_waits_for_it()
     {
         if (!OperatingSystem.IsLinux()) return;
         using Process ended = Process.Start("true");
         ended.WaitForExit();
-        string message = Assert.Throws<InvalidOperationException>(() => PausedProcess.Stop(ended.Id)).Message;
-        Assert.Contains($"Process {ended.Id} cannot be stopped", message, StringComparison.Ordinal);
+        Task stopping = Task.Run(() => PausedProcess.Stop(ended.Id).Dispose());
+        string said = (await Assert.ThrowsAsync<InvalidOperationException>(() => stopping.WaitAsync(Deadline))).Message;
+        Assert.Contains($"Process {ended.Id} cannot be stopped", said, StringComparison.Ordinal);
     }
 
     /// <param name="temporary">Whether its directory is to be removed at the end.</param>
