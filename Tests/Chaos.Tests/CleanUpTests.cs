@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Orleans.Raft.Processes;
 
 namespace Orleans.Raft.Chaos.Tests;
@@ -31,6 +32,24 @@ public sealed class CleanUpTests : IDisposable
         await run.WaitForExitAsync().WaitAsync(Deadline);
         Assert.Equal(130, run.ExitCode);
         Assert.Empty(ProcessesOfTheRun());
+    }
+
+    /// <summary>The child that is being started belongs to nobody yet.</summary>
+    [Fact]
+    public async Task A_run_that_is_interrupted_while_it_starts_the_store_again_leaves_nothing_behind()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        Process run = StartRun("kill", temporary: true);
+        await ReadUntilAsync(run, "started");
+        HashSet<int> before = [.. ProcessesOfTheRun().Select(process => process.Id)];
+        await ReadUntilAsync(run, "kill: the whole process");
+        WaitUntil("the store is being started", () => ProcessesOfTheRun().Any(process => !before.Contains(process.Id)));
+        using (Process kill = Process.Start("kill", ["-INT", $"{run.Id}"])) await kill.WaitForExitAsync();
+        await ReadUntilAsync(run, "interrupted");
+        await run.WaitForExitAsync().WaitAsync(Deadline);
+        Assert.Equal(130, run.ExitCode);
+        Assert.Empty(ProcessesOfTheRun());
+        Assert.Empty(Directory.EnumerateDirectories(_directory, "chaos-*"));
     }
 
     [Fact]
@@ -67,6 +86,13 @@ public sealed class CleanUpTests : IDisposable
         Assert.Empty(Directory.EnumerateFileSystemEntries(mounted));
     }
 
+    /// <summary>It is memory while it is full.</summary>
+    [Theory]
+    [InlineData(25, 800, 33)]
+    [InlineData(3600, 400, 76)]
+    public void The_small_disk_is_no_larger_than_its_run_needs(int seconds, double rate, int mebibytes) =>
+        Assert.Equal(mebibytes, (SmallDiskFault.DiskBytes(TimeSpan.FromSeconds(seconds), rate) >> 20) + 1);
+
     [Fact]
     public void A_stopped_process_goes_on_when_it_is_continued()
     {
@@ -84,12 +110,25 @@ public sealed class CleanUpTests : IDisposable
         cat.WaitForExit();
     }
 
-    private Process StartRun(string faults)
+    [Fact]
+    public async Task A_process_that_has_ended_cannot_be_stopped_and_nobody_waits_for_it()
     {
-        string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults, "--data",
-            Path.Combine(_directory, "run")];
+        if (!OperatingSystem.IsLinux()) return;
+        using Process ended = Process.Start("true");
+        ended.WaitForExit();
+        Task stopping = Task.Run(() => PausedProcess.Stop(ended.Id).Dispose());
+        string said = (await Assert.ThrowsAsync<InvalidOperationException>(() => stopping.WaitAsync(Deadline))).Message;
+        Assert.Contains($"Process {ended.Id} cannot be stopped", said, StringComparison.Ordinal);
+    }
+
+    /// <param name="temporary">Whether its directory is to be removed at the end.</param>
+    private Process StartRun(string faults, bool temporary = false)
+    {
+        string[] arguments = ["--host", "embedded", "--seconds", "3600", "--faults", faults];
+        if (!temporary) arguments = [.. arguments, "--data", Path.Combine(_directory, "run")];
         ProcessStartInfo start = ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments);
         start.RedirectStandardOutput = true;
+        start.Environment["TMPDIR"] = _directory;
         return _run = Process.Start(start)!;
     }
 
@@ -112,16 +151,17 @@ public sealed class CleanUpTests : IDisposable
         return write.ExitCode;
     }
 
-    /// <summary>The command lines of all processes that name the run's directory.</summary>
-    private List<string> ProcessesOfTheRun()
+    /// <summary>All processes whose command lines name the run's directory.</summary>
+    private List<(int Id, string Command)> ProcessesOfTheRun()
     {
-        var found = new List<string>();
+        var found = new List<(int, string)>();
         foreach (string process in Directory.EnumerateDirectories("/proc"))
         {
             try
             {
                 string command = File.ReadAllText(Path.Combine(process, "cmdline")).Replace('\0', ' ');
-                if (command.Contains(_directory, StringComparison.Ordinal)) found.Add(command);
+                if (command.Contains(_directory, StringComparison.Ordinal))
+                    found.Add((int.Parse(Path.GetFileName(process), CultureInfo.InvariantCulture), command));
             }
             catch (IOException)
             {

@@ -19,6 +19,9 @@ internal sealed class FakeHost : IChaosHost
     /// <summary>Whether this write happens although it is said to have been refused.</summary>
     public Func<int, bool> Refuses { get; init; } = _ => false;
 
+    /// <summary>Whether this write is refused, and does not happen.</summary>
+    public Func<int, bool> Declines { get; init; } = _ => false;
+
     /// <summary>Whether the outcome of this write, which happens, is not told. Takes the key and the write's
     /// number.</summary>
     public Func<string, int, bool> Hides { get; init; } = (_, _) => false;
@@ -27,26 +30,56 @@ internal sealed class FakeHost : IChaosHost
     /// number.</summary>
     public Func<string, int, bool> Freezes { get; init; } = (_, _) => false;
 
+    /// <summary>What <see cref="FindProblemsAsync"/> answers.</summary>
+    public Func<Task<IReadOnlyList<string>>> Problems { get; init; } =
+        () => Task.FromResult<IReadOnlyList<string>>([]);
+
+    /// <summary>Whether it is disposed of.</summary>
+    public bool IsDisposed { get; private set; }
+
     private readonly Dictionary<string, string?> _frozen = [];
+    private volatile TaskCompletionSource _up = NewGate();
     private int _writes;
 
-    public IReadOnlyDictionary<string, Fault> Faults { get; init; } = new Dictionary<string, Fault>();
+    public FakeHost() => _up.SetResult();
+
+    /// <summary>From here on calls wait.</summary>
+    public void GoDown() => _up = NewGate();
+
+    public Dictionary<string, Fault> Faults { get; init; } = [];
+
+    IReadOnlyDictionary<string, Fault> IChaosHost.Faults => Faults;
 
     public IReadOnlyDictionary<string, string> Impossible => new Dictionary<string, string>();
 
-    public Task StartAsync() => Task.CompletedTask;
+    public Task StartAsync(CancellationToken cancellation) => Task.CompletedTask;
 
     public IKeyValueStore StoreOf(int client) => new Store(this);
 
-    public Task<IReadOnlyList<string>> FindProblemsAsync() => Task.FromResult<IReadOnlyList<string>>([]);
+    public void CutOff(string why) => _up.TrySetException(new UnavailableException(why));
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public Task<IReadOnlyList<string>> FindProblemsAsync() => Problems();
+
+    public ValueTask DisposeAsync()
+    {
+        IsDisposed = true;
+        return ValueTask.CompletedTask;
+    }
+
+    private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task UpAsync()
+    {
+        await Task.Yield();
+        await _up.Task;
+    }
 
     private void Write(string key, Func<string?, string?> change, bool isAppend = false)
     {
         lock (_lock)
         {
             int number = ++_writes;
+            if (Declines(number)) throw new UnavailableException("declined");
             string? old = _map.GetValueOrDefault(key);
             if (Freezes(key, number)) _frozen.TryAdd(key, old);
             if (Loses(number)) return;
@@ -64,21 +97,21 @@ internal sealed class FakeHost : IChaosHost
         public async Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value,
             ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             host.Write(Text(key), _ => Text(value));
         }
 
         public async Task AppendAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> suffix,
             ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             host.Write(Text(key), old => old + Text(suffix), isAppend: true);
         }
 
         public async Task DeleteAsync(ReadOnlyMemory<byte> key, ColumnFamily family = ColumnFamily.Default,
             CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             host.Write(Text(key), _ => null);
         }
 
@@ -86,7 +119,7 @@ internal sealed class FakeHost : IChaosHost
             ReadOnlyMemory<byte>? expected, ReadOnlyMemory<byte>? replacement,
             ColumnFamily family = ColumnFamily.Default, CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             bool applied = false;
             string? found = null;
             host.Write(Text(key), old =>
@@ -106,7 +139,7 @@ internal sealed class FakeHost : IChaosHost
         public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
             CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             lock (host._lock)
             {
                 string name = Text(key);
@@ -118,7 +151,7 @@ internal sealed class FakeHost : IChaosHost
         public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end,
             ScanOptions options = default, [EnumeratorCancellation] CancellationToken cancellationToken = default)
         {
-            await Task.Yield();
+            await host.UpAsync();
             KeyValuePair<string, string>[] rows;
             lock (host._lock)
                 rows = [.. host._map.Where(row => string.CompareOrdinal(row.Key, Text(start)) >= 0

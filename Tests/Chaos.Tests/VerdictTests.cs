@@ -1,4 +1,6 @@
+using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
+using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Chaos.Tests;
 
@@ -64,10 +66,13 @@ public sealed class VerdictTests : IDisposable
     }
 
     [Theory]
-    [InlineData(5000, 500, false)]
-    [InlineData(5000, 501, true)]
-    [InlineData(4999, 4999, false)]
-    public void A_whole_history_may_have_ten_percent_of_unknown_outcomes(int operations, int unknown, bool isWeak)
+    [InlineData(5000, 500, 0, false)]
+    [InlineData(5000, 501, 0, true)]
+    [InlineData(4999, 4999, 0, false)]
+    [InlineData(4999, 4999, 1000, false)]
+    [InlineData(5000, 501, 1000, true)]
+    public void A_whole_history_may_have_ten_percent_of_unknown_outcomes(
+        int operations, int unknown, int refused, bool isWeak)
     {
         var history = new History();
         for (int i = 0; i < operations; i++)
@@ -75,9 +80,23 @@ public sealed class VerdictTests : IDisposable
             int id = history.Invoke(client: i, Operation.Put("g1", "k", "v"), now: i);
             if (i >= unknown) history.Complete(id, Answer.Done, now: i);
         }
+        for (int i = 0; i < refused; i++)
+            history.Refuse(history.Invoke(client: i, Operation.Put("g1", "k", "v"), now: operations + i));
         string? weakness = ChaosRun.FindWeakness(history.Entries());
         Assert.Equal(isWeak, weakness is not null);
         if (isWeak) Assert.StartsWith($"{unknown} of {operations} operations", weakness, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Refused_operations_do_not_count_towards_a_history()
+    {
+        var host = new FakeHost { Declines = number => number % 2 == 0 };
+        IKeyValueStore[] stores = [.. Enumerable.Range(0, 8).Select(host.StoreOf)];
+        var load = new HistoryLoad(stores, window: 1, seed: 1, new Pace(1_000_000), new Tally());
+        await load.RunAsync(ChaosRun.HistoryOperations, CancellationToken.None);
+        int refused = load.History.Entries().Count(entry => entry.Outcome == OperationOutcome.Refused);
+        Assert.True(refused > 0);
+        Assert.True(load.History.Count - refused >= ChaosRun.HistoryOperations);
     }
 
     [Fact]

@@ -9,15 +9,23 @@ namespace Orleans.Raft.Chaos;
 public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int Clients, double Rate,
     IReadOnlyList<string>? Faults, string? Data)
 {
+    private static readonly TimeSpan MaxDuration = TimeSpan.FromDays(30);
+
     /// <summary>What the run did, after <see cref="RunAsync"/>.</summary>
     public ChaosResult? Result { get; private set; }
 
+    /// <summary>Opens a host over a directory, for so many clients; null: the one that is named.</summary>
+    public Func<string, int, IChaosHost>? Open { get; init; }
+
     /// <returns>Whether all was well.</returns>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="OperationCanceledException">It was interrupted before anything was found.</exception>
     public async Task<bool> RunAsync(Action<string> report, CancellationToken interrupt)
     {
+        if (Duration < TimeSpan.Zero || Duration > MaxDuration)
+            throw new ArgumentException($"The time is {Duration}; it must be between 0 and {MaxDuration.Days} days.");
         if (Clients < 1) throw new ArgumentException($"--clients is {Clients}; it must be at least 1.");
-        if (Rate <= 0) throw new ArgumentException($"--rate is {Rate}; it must be positive.");
+        if (!(Rate >= 1)) throw new ArgumentException($"--rate is {Rate}; it must be at least 1.");
         string directory = Data is null
             ? Directory.CreateTempSubdirectory("chaos-").FullName
             : Directory.CreateDirectory(Data).FullName;
@@ -26,13 +34,17 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
         bool keep = Data is not null;
         try
         {
-            bool isWell = await RunInAsync(directory, report, interrupt);
-            keep |= !isWell;
+            await using IChaosHost host = OpenHost(directory);
+            string[] kinds = Choose(host);
+            // From here on there is something to look at, unless it ends well or without a verdict.
+            keep = true;
+            bool isWell = await RunOnAsync(host, kinds, directory, report, interrupt);
+            keep = Data is not null || !isWell;
             return isWell;
         }
-        catch (Exception failure) when (failure is not (OperationCanceledException or ArgumentException))
+        catch (OperationCanceledException) when (interrupt.IsCancellationRequested)
         {
-            keep = true;
+            keep = Data is not null;
             throw;
         }
         finally
@@ -42,22 +54,34 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
         }
     }
 
-    private async Task<bool> RunInAsync(string directory, Action<string> report, CancellationToken interrupt)
+    private IChaosHost OpenHost(string directory)
     {
         int all = ChaosOptions.AllClients(Clients);
-        await using IChaosHost host = Host == "silos"
-            ? new SilosChaosHost(directory, all)
-            : new EmbeddedChaosHost(directory, all);
+        if (Open is not null) return Open(directory, all);
+        long diskBytes = SmallDiskFault.DiskBytes(Duration, Rate);
+        return Host == "silos"
+            ? new SilosChaosHost(directory, all, diskBytes)
+            : new EmbeddedChaosHost(directory, all, diskBytes);
+    }
+
+    private string[] Choose(IChaosHost host)
+    {
         foreach (string kind in Faults ?? [])
         {
             if (!host.Faults.ContainsKey(kind) && !host.Impossible.ContainsKey(kind))
                 throw new ArgumentException($"--faults: there is no {kind} with {Host}; there are "
                     + $"{string.Join(", ", host.Faults.Keys)}.");
         }
-        string[] kinds = [.. host.Faults.Keys.Where(kind => Faults?.Contains(kind) ?? true).Order()];
-        report($"chaos: {Host}, seed {Seed}, {Clients} clients and {ChaosOptions.Writers} writers, at most {Rate} "
-            + $"operations/s, faults: {string.Join(", ", kinds)}");
+        return [.. host.Faults.Keys.Where(kind => Faults?.Contains(kind) ?? true).Order()];
+    }
+
+    private async Task<bool> RunOnAsync(IChaosHost host, string[] kinds, string directory, Action<string> report,
+        CancellationToken interrupt)
+    {
         var options = new ChaosOptions(Duration, Seed, Clients, Rate, kinds);
+        report($"chaos: {Host}, seed {Seed}, {Clients} clients and {ChaosOptions.Writers} writers, at most {Rate} "
+            + $"operations/s, faults: {string.Join(", ", kinds)}; over after {options.Limit.TotalSeconds:F0} s "
+            + "at the latest");
         ChaosResult result = Result = await new ChaosRun(host, options, directory, report).RunAsync(interrupt);
         Print(result, report);
         return result.Failures.Count == 0;

@@ -10,7 +10,7 @@ namespace Orleans.Raft.Processes;
 public sealed class PausedProcess : IDisposable
 {
     private const string Script =
-        "trap '' INT TERM; kill -STOP $1 && echo stopped; read line; kill -CONT $1 2>/dev/null; exit 0";
+        "trap '' INT TERM; kill -STOP $1 || exit 1; echo stopped; read line; kill -CONT $1 2>/dev/null; exit 0";
 
     private readonly Process _keeper;
 
@@ -26,10 +26,12 @@ public sealed class PausedProcess : IDisposable
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         }) ?? throw new InvalidOperationException("sh cannot be started.");
         if (keeper.StandardOutput.ReadLine() == "stopped") return new PausedProcess(keeper);
+        string reason = keeper.StandardError.ReadToEnd().Trim();
         keeper.Dispose();
-        throw new InvalidOperationException($"Process {processId} cannot be stopped; it may have ended.");
+        throw new InvalidOperationException($"Process {processId} cannot be stopped; it may have ended: {reason}");
     }
 
     /// <summary>Continues the process, if it still is there.</summary>

@@ -9,6 +9,8 @@ namespace Orleans.Raft.Processes;
 public sealed class ShellProcess : IDisposable
 {
     private readonly Process _process;
+    private readonly StreamWriter _input;
+    private readonly StreamReader _output;
     private readonly string? _logFile;
     private readonly Queue<string> _errors = new();
     private bool _disposed;
@@ -16,6 +18,9 @@ public sealed class ShellProcess : IDisposable
     private ShellProcess(Process process, string? logFile)
     {
         _process = process;
+        // Those who send or read meanwhile may do so while this is disposed of.
+        _input = process.StandardInput;
+        _output = process.StandardOutput;
         _logFile = logFile;
     }
 
@@ -56,8 +61,8 @@ public sealed class ShellProcess : IDisposable
     {
         try
         {
-            await _process.StandardInput.WriteLineAsync(command);
-            await _process.StandardInput.FlushAsync();
+            await _input.WriteLineAsync(command);
+            await _input.FlushAsync();
             return true;
         }
         catch (IOException)
@@ -67,14 +72,15 @@ public sealed class ShellProcess : IDisposable
     }
 
     /// <summary>The next line of output; null if the child is gone and has said all.</summary>
-    public async Task<string?> ReadLineAsync(TimeSpan deadline)
+    public async Task<string?> ReadLineAsync(TimeSpan deadline, CancellationToken cancellation = default)
     {
-        using var cancellation = new CancellationTokenSource(deadline);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(deadline);
         try
         {
-            return await _process.StandardOutput.ReadLineAsync(cancellation.Token);
+            return await _output.ReadLineAsync(limit.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new TimeoutException($"The child said nothing for {deadline.TotalSeconds:F0} s. Its errors: "
                 + $"{Errors}");
@@ -84,6 +90,7 @@ public sealed class ShellProcess : IDisposable
     /// <summary>Sends SIGKILL (on Windows: terminates) and waits for the end.</summary>
     public void Kill()
     {
+        if (_disposed) return;
         if (!_process.HasExited) _process.Kill();
         _process.WaitForExit();
     }
@@ -91,8 +98,8 @@ public sealed class ShellProcess : IDisposable
     public void Dispose()
     {
         if (_disposed) return;
-        _disposed = true;
         Kill();
+        _disposed = true;
         _process.Dispose();
     }
 

@@ -39,7 +39,21 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     }
 
     /// <summary>Waits until every silo's groups have leaders.</summary>
-    public Task ReadyAsync() => Task.WhenAll(_silos.Select(silo => silo!.Ready)).WaitAsync(ReadyDeadline);
+    /// <exception cref="TimeoutException">Names those that are not ready.</exception>
+    public async Task ReadyAsync(CancellationToken cancellation = default)
+    {
+        try
+        {
+            await Task.WhenAll(_silos.Select(silo => silo!.Ready)).WaitAsync(ReadyDeadline, cancellation);
+        }
+        catch (TimeoutException late)
+        {
+            IEnumerable<string> missing = _silos.Where(silo => !silo!.Ready.IsCompletedSuccessfully)
+                .Select(silo => silo!.Name);
+            throw new TimeoutException($"Not ready within {ReadyDeadline.TotalSeconds:F0} s: "
+                + $"{string.Join(", ", missing)}; see the logs in {directory}.", late);
+        }
+    }
 
     public bool IsRunning(int silo) => _silos[silo] is { IsRunning: true };
 

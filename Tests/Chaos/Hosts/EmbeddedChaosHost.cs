@@ -19,14 +19,14 @@ public sealed class EmbeddedChaosHost : IChaosHost
     private readonly Dictionary<string, string> _impossible = [];
     private int _lives;
 
-    public EmbeddedChaosHost(string directory, int clients)
+    public EmbeddedChaosHost(string directory, int clients, long diskBytes)
     {
         _directory = directory;
         _clients = clients;
         _link = new StoreLink(clients);
         string data = Directory.CreateDirectory(Path.Combine(directory, "data")).FullName;
         string mounted = Directory.CreateDirectory(Path.Combine(directory, "small")).FullName;
-        _disk = SmallDisk.TryMount(mounted, SmallDiskFault.DiskBytes, out string? reason);
+        _disk = SmallDisk.TryMount(mounted, diskBytes, out string? reason);
         _faults["kill"] = KillAsync;
         _faults["node-kill"] = KillNodeAsync;
         _faults["isolate"] = IsolateAsync;
@@ -40,7 +40,7 @@ public sealed class EmbeddedChaosHost : IChaosHost
         string last = NodeName(Nodes);
         _disk.MakeDirectory(last);
         Directory.CreateSymbolicLink(Path.Combine(data, last), Path.Combine(mounted, last));
-        _faults["full"] = new SmallDiskFault(_disk, last, StoreOf(0), _link.StatusAsync, () => RestartNodeAsync(last))
+        _faults["full"] = new SmallDiskFault(_disk, last, StoreOf(0), _link.StatusAsync, _ => RestartNodeAsync(last))
             .RunAsync;
     }
 
@@ -48,15 +48,11 @@ public sealed class EmbeddedChaosHost : IChaosHost
 
     public IReadOnlyDictionary<string, string> Impossible => _impossible;
 
-    public async Task StartAsync()
-    {
-        string[] arguments = EmbeddedStore.Arguments(Path.Combine(_directory, "data"), _clients);
-        _link.Open(await StoreProcess.StartAsync(
-            ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments, _disk),
-            Path.Combine(_directory, $"embedded-{++_lives}.log")));
-    }
+    public Task StartAsync(CancellationToken cancellation) => _link.StartAsync(() => StartProcessAsync(cancellation));
 
     public IKeyValueStore StoreOf(int client) => _link.StoreOf(client);
+
+    public void CutOff(string why) => _link.CutOff(why);
 
     public async Task<IReadOnlyList<string>> FindProblemsAsync() => _link.Process.IsRunning
         ? [.. (await _link.StatusAsync()).Where(n => !n.IsUp || n.HasFailed).Select(n => n.ToString())]
@@ -69,12 +65,18 @@ public sealed class EmbeddedChaosHost : IChaosHost
         return ValueTask.CompletedTask;
     }
 
+    private Task<StoreProcess> StartProcessAsync(CancellationToken cancellation)
+    {
+        string[] arguments = EmbeddedStore.Arguments(Path.Combine(_directory, "data"), _clients);
+        return StoreProcess.StartAsync(ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments, _disk),
+            Path.Combine(_directory, $"embedded-{++_lives}.log"), cancellation);
+    }
+
     private async Task KillAsync(Random random, Action<string> say, CancellationToken cancellation)
     {
         say("kill: the whole process, all nodes at once");
-        _link.Kill();
-        await Task.Delay(random.Next(300), cancellation);
-        await StartAsync();
+        TimeSpan pause = TimeSpan.FromMilliseconds(random.Next(300));
+        await _link.RestartAsync(pause, () => StartProcessAsync(cancellation), cancellation);
         say("kill: started again");
     }
 

@@ -15,10 +15,14 @@ public interface IChaosHost : IAsyncDisposable
     /// <summary>Kinds of faults that this machine does not permit, and why.</summary>
     IReadOnlyDictionary<string, string> Impossible { get; }
 
-    Task StartAsync();
+    Task StartAsync(CancellationToken cancellation);
 
-    /// <summary>Each client has sessions of its own. Usable while the store is down: calls wait.</summary>
+    /// <summary>Each client has sessions of its own. Usable while the store is down: calls wait for it, as long as it
+    /// may come back.</summary>
     IKeyValueStore StoreOf(int client);
+
+    /// <summary>Ends all calls, those that wait, too, and refuses later ones.</summary>
+    void CutOff(string why);
 
     /// <summary>What is wrong though nothing is broken: processes that ended by themselves, nodes that are down,
     /// replicas that failed. Empty if all is well.</summary>

@@ -16,7 +16,7 @@ public sealed class SilosChaosHost : IChaosHost
     private readonly Dictionary<string, Fault> _faults = [];
     private readonly Dictionary<string, string> _impossible = [];
 
-    public SilosChaosHost(string directory, int clients)
+    public SilosChaosHost(string directory, int clients, long diskBytes)
     {
         _directory = directory;
         _clients = clients;
@@ -25,7 +25,7 @@ public sealed class SilosChaosHost : IChaosHost
             $"{SegmentMebibytes}");
         _link = new StoreLink(clients);
         string mounted = Directory.CreateDirectory(Path.Combine(directory, "small")).FullName;
-        _disk = SmallDisk.TryMount(mounted, SmallDiskFault.DiskBytes, out string? reason);
+        _disk = SmallDisk.TryMount(mounted, diskBytes, out string? reason);
         _faults["kill"] = KillAsync;
         if (PausedProcess.Obstacle is { } obstacle) _impossible["stop"] = obstacle;
         else _faults["stop"] = StopAsync;
@@ -45,16 +45,18 @@ public sealed class SilosChaosHost : IChaosHost
 
     private static int Last => SiloCluster.Count - 1;
 
-    public async Task StartAsync()
+    public async Task StartAsync(CancellationToken cancellation)
     {
-        _silos.StartMissing();
-        await _silos.ReadyAsync();
+        await RestartAsync(cancellation);
         string[] arguments = ["--gateways", _silos.Gateways, "--clients", $"{_clients}"];
-        _link.Open(await StoreProcess.StartAsync(ProgramFiles.Command(ProgramFiles.Find("Chaos.Silos"), arguments),
-            Path.Combine(_directory, "client.log")));
+        await _link.StartAsync(() => StoreProcess.StartAsync(
+            ProgramFiles.Command(ProgramFiles.Find("Chaos.Silos"), arguments), Path.Combine(_directory, "client.log"),
+            cancellation));
     }
 
     public IKeyValueStore StoreOf(int client) => _link.StoreOf(client);
+
+    public void CutOff(string why) => _link.CutOff(why);
 
     public async Task<IReadOnlyList<string>> FindProblemsAsync()
     {
@@ -79,7 +81,7 @@ public sealed class SilosChaosHost : IChaosHost
         say($"kill: {Names(victims)}");
         foreach (int silo in victims) _silos.Kill(silo);
         await Task.Delay(random.Next(2000), cancellation);
-        await RestartAsync();
+        await RestartAsync(cancellation);
         say("kill: started again and serving");
     }
 
@@ -101,20 +103,20 @@ public sealed class SilosChaosHost : IChaosHost
         {
             foreach (PausedProcess process in paused) process.Dispose();
         }
-        if (killed is not null) await RestartAsync();
+        if (killed is not null) await RestartAsync(cancellation);
         say($"stop: continued{(killed is null ? "" : " and started again")}");
     }
 
-    private async Task RestartLastAsync()
+    private Task RestartLastAsync(CancellationToken cancellation)
     {
         _silos.Kill(Last);
-        await RestartAsync();
+        return RestartAsync(cancellation);
     }
 
-    private async Task RestartAsync()
+    private Task RestartAsync(CancellationToken cancellation)
     {
         _silos.StartMissing();
-        await _silos.ReadyAsync();
+        return _silos.ReadyAsync(cancellation);
     }
 
     private static int[] Draw(Random random, int count)

@@ -5,7 +5,9 @@ namespace Orleans.Raft.Chaos;
 /// <summary>The way to the store's process, which comes and goes.</summary>
 public sealed class StoreLink(int clients) : IDisposable
 {
+    private readonly Lock _lock = new();
     private TaskCompletionSource<StoreProcess> _up = NewGate();
+    private UnavailableException? _cutOff;
     private StoreProcess? _process;
     private RemoteStore[]? _stores;
 
@@ -15,21 +17,55 @@ public sealed class StoreLink(int clients) : IDisposable
     public IKeyValueStore StoreOf(int client) => Stores[client];
 
     private RemoteStore[] Stores =>
-        _stores ??= [.. Enumerable.Range(0, clients).Select(i => new RemoteStore(i, () => _up.Task))];
+        _stores ??= [.. Enumerable.Range(0, clients).Select(i => new RemoteStore(i, UpAsync))];
 
-    /// <summary>Lets calls go to a new process.</summary>
-    public void Open(StoreProcess process)
+    /// <summary>Starts a process and lets calls go to it. If it does not come up, calls are refused from here on:
+    /// nobody waits for it in vain.</summary>
+    public async Task StartAsync(Func<Task<StoreProcess>> startAsync)
     {
-        _process?.Dispose();
-        _process = process;
-        _up.SetResult(process);
+        try
+        {
+            StoreProcess process = await startAsync();
+            _process?.Dispose();
+            _process = process;
+            lock (_lock)
+            {
+                if (_cutOff is { } reason) throw reason;
+                _up.SetResult(process);
+            }
+        }
+        catch (Exception failure)
+        {
+            CutOff($"The store's process did not come up: {failure.Message}");
+            throw;
+        }
     }
 
-    /// <summary>Kills the process; calls wait for the next one from here on.</summary>
-    public void Kill()
+    /// <summary>Kills the process, and starts another after a pause; calls wait for it.</summary>
+    public async Task RestartAsync(TimeSpan pause, Func<Task<StoreProcess>> startAsync, CancellationToken cancellation)
     {
-        _up = NewGate();
+        lock (_lock)
+        {
+            if (_cutOff is null) _up = NewGate();
+        }
         Process.Kill();
+        await StartAsync(async () =>
+        {
+            await Task.Delay(pause, cancellation);
+            return await startAsync();
+        });
+    }
+
+    /// <summary>Kills the process for good. Calls end: those under way with an unknown outcome, those that wait, and
+    /// later ones, are refused.</summary>
+    public void CutOff(string why)
+    {
+        lock (_lock)
+        {
+            _cutOff ??= new UnavailableException(why);
+            _up.TrySetException(_cutOff);
+        }
+        _process?.Kill();
     }
 
     /// <summary>What the store says of its nodes.</summary>
@@ -40,6 +76,11 @@ public sealed class StoreLink(int clients) : IDisposable
     }
 
     public void Dispose() => _process?.Dispose();
+
+    private Task<StoreProcess> UpAsync()
+    {
+        lock (_lock) return _cutOff is null ? _up.Task : Task.FromException<StoreProcess>(_cutOff);
+    }
 
     private static TaskCompletionSource<StoreProcess> NewGate() =>
         new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -21,7 +21,10 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
     private string Prefix { get; } = string.Create(CultureInfo.InvariantCulture,
         $"{Keys.FirstCharacters[window % Keys.FirstCharacters.Length]}h{window}-");
 
-    /// <summary>Runs until the history has so many operations, or until it is told to stop.</summary>
+    private int _counted;
+
+    /// <summary>Runs until the history has so many operations that were not refused, which say nothing, or until it is
+    /// told to stop.</summary>
     public Task RunAsync(int operations, CancellationToken stop) =>
         Task.WhenAll(stores.Select((_, client) => RunClientAsync(client, operations, stop)));
 
@@ -29,9 +32,10 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
     {
         var random = new Random(unchecked((seed * 31 + window) * 31 + client));
         string?[] seen = new string?[KeyCount];
-        for (int number = 0; History.Count < operations && !stop.IsCancellationRequested; number++)
+        for (int number = 0; Volatile.Read(ref _counted) < operations && !stop.IsCancellationRequested; number++)
         {
-            await pace.TurnAsync();
+            await pace.TurnAsync(stop);
+            if (stop.IsCancellationRequested) return;
             int key = random.Next(KeyCount);
             Operation operation = Draw(random, $"{Prefix}{key}", $"{client}.{number} ", seen[key]);
             int id = History.Invoke(client, operation, tally.Elapsed.Ticks);
@@ -40,6 +44,7 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
             {
                 Answer answer = await stores[client].ExecuteAsync(operation);
                 History.Complete(id, answer, tally.Elapsed.Ticks);
+                Interlocked.Increment(ref _counted);
                 tally.Acknowledge(isWrite);
                 if (operation.Kind == OperationKind.Get || !answer.Succeeded) seen[key] = answer.Value;
             }
@@ -51,6 +56,7 @@ public sealed class HistoryLoad(IReadOnlyList<IKeyValueStore> stores, int window
             catch (OutcomeUnknownException)
             {
                 History.Unknown(id);
+                Interlocked.Increment(ref _counted);
                 tally.NoteUnknown();
             }
         }

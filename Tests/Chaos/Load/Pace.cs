@@ -16,8 +16,9 @@ public sealed class Pace(double perSecond)
     private TimeSpan _begin;
     private int _left = Burst;
 
-    /// <summary>Waits for the caller's turn. What was missed while nobody could go is not made up for.</summary>
-    public async Task TurnAsync()
+    /// <summary>Waits for the caller's turn, or until it is told to stop. What was missed while nobody could go is not
+    /// made up for.</summary>
+    public async Task TurnAsync(CancellationToken stop)
     {
         TimeSpan wait;
         lock (_lock)
@@ -31,14 +32,20 @@ public sealed class Pace(double perSecond)
             }
             wait = _begin - now;
         }
-        if (wait > TimeSpan.Zero) await Task.Delay(wait);
+        await WaitAsync(wait, stop);
     }
 
-    /// <summary>Waits until a burst begins.</summary>
-    public async Task BurstAsync()
+    /// <summary>Waits until a burst begins, or until it is told to stop.</summary>
+    public async Task BurstAsync(CancellationToken stop)
     {
         TimeSpan wait;
         lock (_lock) wait = _begin + _period - Stopwatch.GetElapsedTime(_start);
-        if (wait > TimeSpan.Zero) await Task.Delay(wait);
+        await WaitAsync(wait, stop);
+    }
+
+    private static async Task WaitAsync(TimeSpan wait, CancellationToken stop)
+    {
+        if (wait <= TimeSpan.Zero) return;
+        await Task.Delay(wait, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 }

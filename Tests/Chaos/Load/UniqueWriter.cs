@@ -25,7 +25,8 @@ public sealed class UniqueWriter(IKeyValueStore store, int client, Pace pace, Ta
     {
         while (!stop.IsCancellationRequested)
         {
-            await pace.TurnAsync();
+            await pace.TurnAsync(stop);
+            if (stop.IsCancellationRequested) return;
             if (_puts.Count <= _appends.Count)
                 await WriteAsync(_puts, i => store.PutAsync(Bytes(PutKey(i)), Bytes(Value(i))));
             else
