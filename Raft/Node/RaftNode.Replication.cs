@@ -114,6 +114,12 @@ public sealed partial class RaftNode
     private void HandleRejection(Progress progress, AppendEntriesRejection rejection)
     {
         progress.LastHeard = _now;
+        if (rejection.ConflictFirst == LogIndex.Zero)
+        {
+            if (progress.Match == LogIndex.Zero && progress.State != ReplicationState.Snapshot) NeedSnapshot(progress);
+            return;
+        }
+
         bool isStale = rejection.Rejected <= progress.Match || rejection.Rejected > _log.LastIndex
             || progress.State switch
         {
@@ -156,7 +162,8 @@ public sealed partial class RaftNode
             case ReplicationState.Replicate when progress.CheckRound != 0 && reply.Round >= progress.CheckRound:
                 CompareWithSent(progress, agreed);
                 break;
-            case ReplicationState.Snapshot when agreed >= Compacted.Index: // The answer to the snapshot was lost.
+            // The answer to the snapshot was lost.
+            case ReplicationState.Snapshot when agreed >= Compacted.Index && agreed > LogIndex.Zero:
                 progress.BecomeProbe(agreed.Next());
                 _replicationIsDue = true;
                 break;
