@@ -89,7 +89,7 @@ public sealed class MembershipMutations
 
     [Fact]
     public void A_second_change_in_flight_is_found() => Mutation.IsFound(
-        FaultPoint.TwoChangesInFlight, "r2 leads t2 without", faults =>
+        FaultPoint.TwoChangesInFlight, "durable on 1 of 3", faults =>
     {
         Cluster cluster = WithTwoLearners(faults);
         cluster.Partition(1, 4, 5);
@@ -102,7 +102,7 @@ public sealed class MembershipMutations
 
     [Fact]
     public void A_joint_configuration_left_before_it_is_committed_is_found() => Mutation.IsFound(
-        FaultPoint.JointLeftUncommitted, "r2 leads t2 without", faults =>
+        FaultPoint.JointLeftUncommitted, "durable on 1 of 3", faults =>
     {
         Cluster cluster = WithTwoLearners(faults);
         cluster.Partition(1, 4, 5);

@@ -20,7 +20,8 @@ public sealed class MembershipTests
         Assert.Equal([(1ul, ReplicaRole.Voter), (2ul, ReplicaRole.Outgoing), (3ul, ReplicaRole.Incoming),
             (4ul, ReplicaRole.Learner)], descriptor.Replicas.Select(replica => (replica.Id.Value, replica.Role)));
         Assert.Equal(s_joint, descriptor.ToConfiguration());
-        Answer refused = group.Unsessioned(Operation.Put(ColumnFamily.Default, Bytes.Of("a"), Bytes.Of("x")));
+        Answer refused = group.Write(group.Open(), 1, 1,
+            Operation.Put(ColumnFamily.Default, Bytes.Of("a"), Bytes.Of("x")));
         Assert.Equal(AnswerStatus.WrongRange, refused.Status);
         Assert.Equal(descriptor, refused.Descriptor);
     }

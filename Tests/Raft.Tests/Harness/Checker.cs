@@ -99,9 +99,14 @@ internal sealed class Checker
         Assert.True(node.DurableIndex <= replica.Disk.LastIndex,
             $"{replica.Id} takes {node.DurableIndex} as durable; {replica.Disk.LastIndex} is");
         LogIndex first = LogIndex.Max(commit.Next(), node.FirstKept);
-        Configuration deciding = Deciding(node, first);
-        for (LogIndex index = first; index <= node.CommitIndex; index = index.Next())
-            RecordCommitted(replica.Id, node.Log[index], deciding);
+        Configuration by = node.Configuration;
+        for (LogIndex index = node.CommitIndex; index >= first; index = index.Previous())
+        {
+            // What is committed with a configuration was decided by it: only then may another follow.
+            if (node.Log[index].Kind == EntryKind.Configuration) by = Replica.Decoded(node.Log[index]);
+            RecordCommitted(replica.Id, node.Log[index], by);
+        }
+
         _seen[replica.Id] = (node, node.Term, node.CommitIndex);
         CheckConfiguration(replica);
         if (node.Role == Role.Leader) CheckLeader(replica);
@@ -132,14 +137,6 @@ internal sealed class Checker
         Assert.True(_newestLeaderTerm == replica.Node.Term,
             $"{replica.Id} has a lease in {replica.Node.Term}; {_newestLeaderTerm} has a leader");
         Assert.True(replica.Node.CommitIndex.Value >= _lastCommitted.Index.Value);
-    }
-
-    // What is committed with a configuration was decided by it: only then may another follow.
-    private static Configuration Deciding(RaftNode node, LogIndex first)
-    {
-        for (LogIndex index = node.CommitIndex; index >= first; index = index.Previous())
-            if (node.Log[index].Kind == EntryKind.Configuration) return Replica.Decoded(node.Log[index]);
-        return node.Configuration;
     }
 
     // A majority of each list of voters has what is committed on its disk.
