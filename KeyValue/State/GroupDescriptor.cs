@@ -101,6 +101,8 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
                 new ReplicaId(id), new NodeName(Encoding.UTF8.GetString(name)), (ReplicaRole)role);
         }
         if (!reader.IsAtEnd) throw Malformed("bytes follow its end");
+        if (version == VersionWithRoles && Array.TrueForAll(replicas, replica => replica.Role == ReplicaRole.Voter))
+            throw Malformed("it tells roles although all its replicas vote");
         return new GroupDescriptor(
             new GroupId((uint)group), start.ToArray(), end.ToArray(), rangeVersion, configVersion, replicas);
     }

@@ -66,7 +66,8 @@ public sealed partial class GroupState
 
     /// <summary>Applies the next entry.</summary>
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
-    /// payload is no batch; other kinds of entries have none. Null where nobody waits for them, as on a follower.</param>
+    /// payload is no batch; other kinds of entries have none. Null where nobody waits for them, as on a
+    /// follower.</param>
     /// <exception cref="InvariantViolationException">This is not the next entry; nothing was applied.</exception>
     public void Apply(in LogEntry entry, AnswerBatchWriter? answers)
     {

@@ -95,8 +95,8 @@ internal enum FaultPoint
     /// state.</summary>
     SnapshotOverNewerState,
 
-    /// <summary>While two configurations are joint, one majority of all their voters decides. Breaks: a majority of each
-    /// (Raft §6).</summary>
+    /// <summary>While two configurations are joint, one majority of all their voters decides. Breaks: a majority of
+    /// each (Raft §6).</summary>
     JointQuorumCountedAsSimple,
 
     /// <summary>A learner counts like a voter. Breaks: learners decide nothing (Thesis §4.2.1).</summary>
@@ -109,8 +109,8 @@ internal enum FaultPoint
     /// configuration in force count (Raft §6).</summary>
     RemovedLeaderCountsItself,
 
-    /// <summary>A configuration stays in force although its entry was truncated. Breaks: the latest configuration in the
-    /// log is in force (Raft §6).</summary>
+    /// <summary>A configuration stays in force although its entry was truncated. Breaks: the latest configuration in
+    /// the log is in force (Raft §6).</summary>
     ConfigurationKeptAfterTruncation,
 
     /// <summary>A snapshot leaves the configuration as it was. Breaks: a snapshot brings the configuration as of its

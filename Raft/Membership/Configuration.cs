@@ -90,7 +90,8 @@ public sealed class Configuration : IEquatable<Configuration>
         ];
         Member[] learners =
         [
-            .. _learners.Where(learner => !removed.Contains(learner.Id) && !promoted.Contains(learner.Id)), .. change.Add,
+            .. _learners.Where(learner => !removed.Contains(learner.Id) && !promoted.Contains(learner.Id)),
+            .. change.Add,
         ];
         var made = new Configuration(Version + 1, Sort(voters), [], Sort(learners));
         problem = made.Problem() ?? (made.HasVotersOf(this) ? null : JoinedWith(made).Problem()) ?? "";
@@ -135,7 +136,9 @@ public sealed class Configuration : IEquatable<Configuration>
     {
         string outgoing = IsJoint ? $" instead of {string.Join(' ', _outgoing)}" : "";
         string learners = _learners.Length > 0 ? $" learners {string.Join(' ', _learners)}" : "";
-        return IsNone ? "no configuration" : $"configuration {Version}: {string.Join(' ', _voters)}{outgoing}{learners}";
+        return IsNone
+            ? "no configuration"
+            : $"configuration {Version}: {string.Join(' ', _voters)}{outgoing}{learners}";
     }
 
     private string? ProblemOf(MembershipChange change)
@@ -165,7 +168,8 @@ public sealed class Configuration : IEquatable<Configuration>
             if (_members[i].Id == _members[i - 1].Id) return $"{_members[i].Id} would be on two nodes.";
         foreach (Member learner in _learners)
             if (IsVoter(learner.Id)) return $"{learner.Id} cannot both learn and vote.";
-        if (IsJoint && _voters.AsSpan().SequenceEqual(_outgoing)) return "A joint configuration must change the voters.";
+        if (IsJoint && _voters.AsSpan().SequenceEqual(_outgoing))
+            return "A joint configuration must change the voters.";
         return ProblemOfNodes();
     }
 

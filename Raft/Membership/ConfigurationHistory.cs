@@ -24,7 +24,8 @@ internal sealed class ConfigurationHistory
     /// <summary>What comes back if the one in force is undone; the one in force if that cannot happen.</summary>
     public Configuration Before => _stack[Math.Max(0, _stack.Count - 2)].Configuration;
 
-    /// <summary>Takes note of the configurations among entries that were just appended; false if there are none.</summary>
+    /// <summary>Takes note of the configurations among entries that were just appended; false if there are
+    /// none.</summary>
     public bool Append(ReadOnlySpan<LogEntry> entries)
     {
         bool found = false;

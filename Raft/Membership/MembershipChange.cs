@@ -20,7 +20,8 @@ public sealed record MembershipChange
 public enum MembershipOutcome
 {
     /// <summary>Its first entry was appended. The change goes on by itself, under later leaders too, and is done when
-    /// a configuration that is not joint is committed; until the first entry is, it may still come to nothing.</summary>
+    /// a configuration that is not joint is committed; until the first entry is, it may still come to
+    /// nothing.</summary>
     Accepted,
 
     /// <summary>This replica does not lead.</summary>

@@ -39,7 +39,8 @@ public sealed partial class RaftNode
         ResetElectionDeadline();
     }
 
-    /// <summary>A leader's view of a follower, a learner too; null if this replica does not lead or does not know the other.</summary>
+    /// <summary>A leader's view of a follower, a learner too; null if this replica does not lead or does not know the
+    /// other.</summary>
     public ProgressInfo? GetProgress(ReplicaId follower) =>
         Role == Role.Leader && FindProgress(follower) is { } progress ? InfoOf(progress) : null;
 
@@ -125,7 +126,7 @@ public sealed partial class RaftNode
         switch (message)
         {
             case AppendEntriesReply reply when progress is not null: HandleAppendReply(progress, reply); break;
-            case AppendEntriesRejection rejection when progress is not null: HandleRejection(progress, rejection); break;
+            case AppendEntriesRejection refusal when progress is not null: HandleRejection(progress, refusal); break;
             case HeartbeatReply reply when progress is not null: HandleHeartbeatReply(progress, reply); break;
             case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply: break; // Late: it was removed.
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;

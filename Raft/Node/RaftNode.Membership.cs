@@ -21,8 +21,9 @@ public sealed partial class RaftNode
     /// <summary>Whether <see cref="Configuration"/> is known to be committed; else a new leader may undo it.</summary>
     public bool IsConfigurationCommitted => _configurations.InForceIndex <= CommitIndex;
 
-    // Thesis §4.2.2: one that the latest configuration leaves out may be needed until that is committed, for it may hold
-    // the only copy, and then refuses its vote to all who lack it. It campaigns for the others and does not count itself.
+    // Thesis §4.2.2: one that the latest configuration leaves out may be needed until that is committed, for it may
+    // hold the only copy, and then refuses its vote to all who lack it. It campaigns for the others and does not count
+    // itself.
     private bool MayCampaign => Configuration.IsVoter(Id)
         || (!IsConfigurationCommitted && _configurations.Before.IsVoter(Id))
         || (_faults.Has(FaultPoint.LearnerCampaigns) && Configuration.IsLearner(Id));

@@ -116,7 +116,9 @@ public sealed partial class RaftNode
         progress.LastHeard = _now;
         if (rejection.ConflictFirst == LogIndex.Zero)
         {
-            if (progress.Match == LogIndex.Zero && progress.State != ReplicationState.Snapshot) NeedSnapshot(progress);
+            bool isAnswer = progress.State == ReplicationState.Probe
+                && rejection.Rejected == progress.Next.Previous();
+            if (isAnswer && progress.Match == LogIndex.Zero) NeedSnapshot(progress);
             return;
         }
 

@@ -194,7 +194,8 @@ public sealed partial class RaftNode
         switch (message)
         {
             case AppendEntries or Heartbeat or InstallSnapshot:
-                SendWhenTermIsDurable(from, new AppendEntriesRejection(Term, LogIndex.Zero, Term.Zero, LogIndex.Zero));
+                SendWhenTermIsDurable(
+                    from, new AppendEntriesRejection(Term, LogIndex.Zero, Term.Zero, new LogIndex(1)));
                 break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             default: break; // A late reply, or a late TimeoutNow.

@@ -51,7 +51,7 @@ internal static class FuzzMessages
         return new AppendEntries(term, previous, entries, Index(random));
     }
 
-    private static Configuration AnyConfiguration(FuzzRandom random)
+    public static Configuration AnyConfiguration(FuzzRandom random)
     {
         ulong voters = 1 + (ulong)random.Below(4);
         ulong learners = (ulong)random.Below(3);

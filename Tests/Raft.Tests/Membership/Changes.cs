@@ -45,7 +45,8 @@ internal static class Changes
         cluster.DeliverAll();
         cluster.Run(1);
         RaftNode node = cluster.Leader.Node;
-        Assert.True(node.IsConfigurationCommitted && !node.Configuration.IsJoint, $"{change} left {node.Configuration}");
+        Assert.True(
+            node.IsConfigurationCommitted && !node.Configuration.IsJoint, $"{change} left {node.Configuration}");
     }
 
     /// <summary>A new replica that learns and has caught up.</summary>
@@ -73,5 +74,6 @@ internal static class Changes
         return cluster;
     }
 
-    private static string Ids(IEnumerable<Member> members) => string.Join(' ', members.Select(member => member.Id.Value));
+    private static string Ids(IEnumerable<Member> members) =>
+        string.Join(' ', members.Select(member => member.Id.Value));
 }

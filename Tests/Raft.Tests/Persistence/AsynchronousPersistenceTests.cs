@@ -178,7 +178,7 @@ public sealed class AsynchronousPersistenceTests
         Lone lone = SlowFollower();
         lone.Step(3, new Heartbeat(T(3), I(0), 7));
         Assert.Empty(lone.Step(2, new Heartbeat(T(2), I(0), 1)));
-        Assert.Contains(new OutboundMessage(R(2), new AppendEntriesRejection(T(3), I(0), T(0), I(0))), Persisted(lone));
+        Assert.Contains(new OutboundMessage(R(2), new AppendEntriesRejection(T(3), I(0), T(0), I(1))), Persisted(lone));
     }
 
     [Fact]

@@ -77,7 +77,9 @@ public sealed class HostilePeerTests
                 new LogIndex(random.NextBelow(last + 5))),
             10 => new Heartbeat(term, index, random.NextBelow(5)),
             11 => new HeartbeatReply(term, random.NextBelow(9), index),
-            12 => random.NextBelow(2) == 0 ? new TimeoutNow(term) : new InstallSnapshot(term, near, RandomMessages.Configuration(ref random)),
+            12 => random.NextBelow(2) == 0
+                ? new TimeoutNow(term)
+                : new InstallSnapshot(term, near, RandomMessages.Configuration(ref random)),
             _ => random.NextBelow(2) == 0
                 ? new ReadIndexRequest(term, 1, 1)
                 : new ReadIndexReply(term, random.NextBelow(3), 1, index),

@@ -2,8 +2,8 @@ namespace Orleans.Raft.Core.Tests;
 
 /// <summary>
 /// One seeded run of a cluster under loss, repetition, reordering, partitions, crashes, slow disks, compaction,
-/// transfers, reads and, if asked for, changes of members. The checker looks at every turn; this class checks reads and that the cluster recovers in the
-/// end.
+/// transfers, reads and, if asked for, changes of members. The checker looks at every turn; this class checks reads and
+/// that the cluster recovers in the end.
 /// </summary>
 internal sealed class RandomRun
 {

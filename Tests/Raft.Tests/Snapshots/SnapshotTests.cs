@@ -46,7 +46,8 @@ public sealed class SnapshotTests
     public void Old_snapshot_is_only_acknowledged()
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 3, 1, 1, 2, 2));
-        Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(1, 2), Simple(3))));
+        Assert.Equal([new AppendEntriesReply(T(2), I(3))],
+            lone.Step(2, new InstallSnapshot(T(2), Id(1, 2), Simple(3))));
         Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
             (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
@@ -55,7 +56,8 @@ public sealed class SnapshotTests
     public void Snapshot_whose_last_entry_the_log_has_keeps_the_log()
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 1, 1, 1, 2, 2));
-        Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(2, 3), Simple(3))));
+        Assert.Equal([new AppendEntriesReply(T(2), I(3))],
+            lone.Step(2, new InstallSnapshot(T(2), Id(2, 3), Simple(3))));
         Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
             (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
