@@ -37,10 +37,12 @@ internal sealed class CoreBenchmark
     private CoreBenchmark(int payloadBytes)
     {
         ReplicaId[] voters = [.. Enumerable.Range(1, Replicas).Select(number => new ReplicaId((ulong)number))];
+        Configuration group =
+            Configuration.Create(1, voters.Select(id => new Member(id, new NodeName($"node-{id.Value}"))), []);
         for (int index = 0; index < Replicas; index++)
         {
-            var options = new RaftOptions { Id = voters[index], Voters = voters, Seed = (ulong)index, BootNonce = 1 };
-            _nodes[index] = new RaftNode(options, RaftState.Empty, _now);
+            var options = new RaftOptions { Id = voters[index], Seed = (ulong)index, BootNonce = 1 };
+            _nodes[index] = new RaftNode(options, RaftState.Empty with { Configuration = group }, _now);
         }
         for (int number = 0; number < PayloadCount; number++) _payloads[number] = new byte[payloadBytes];
     }

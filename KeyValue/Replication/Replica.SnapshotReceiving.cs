@@ -18,7 +18,8 @@ public sealed partial class Replica
         if (chunk.Snapshot.Index <= _node.CommitIndex && !_faults.Has(FaultPoint.SnapshotOverNewerState))
         {
             Acknowledge(from, chunk, chunk.TotalBytes);
-            OfferSnapshot(from, chunk.Term, chunk.Snapshot);
+            // Only answered by the core, which has it; so whose configuration this names does not matter.
+            OfferSnapshot(from, chunk.Term, chunk.Snapshot, _node.Configuration);
             return;
         }
         if (_receiving is not null
@@ -60,6 +61,7 @@ public sealed partial class Replica
             if (chunk.OffsetBytes + chunk.Data.Length == receiving.TotalBytes)
             {
                 receiving.State = receiving.Decoder.Complete();
+                receiving.Configuration = receiving.State.Descriptor.ToConfiguration();
                 file = await receiving.Writer.FinishAsync();
                 bool isWhole = file.Checksum == receiving.FileChecksum
                     || _faults.Has(FaultPoint.ReceivedSnapshotUnchecked);
@@ -97,7 +99,7 @@ public sealed partial class Replica
         receiving.NextOffsetBytes += chunk.Data.Length;
         Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
         if (file is null) return;
-        OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot);
+        OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot, receiving.Configuration);
     }
 
     private void OnPartRefused(SnapshotReceiving receiving, SnapshotChunk chunk, string reason)
@@ -117,8 +119,8 @@ public sealed partial class Replica
 
     /// <summary>The file is whole (or not needed): the core decides whether to take it, and answers the
     /// leader.</summary>
-    private void OfferSnapshot(ReplicaId from, Term term, EntryId snapshot) =>
-        _node.Step(from, new InstallSnapshot(term, snapshot), _host.Now);
+    private void OfferSnapshot(ReplicaId from, Term term, EntryId snapshot, Configuration configuration) =>
+        _node.Step(from, new InstallSnapshot(term, snapshot, configuration), _host.Now);
 
     /// <summary>The core took the snapshot: its state replaces the replica's, and its record goes into the write that
     /// follows.</summary>

@@ -106,8 +106,8 @@ public sealed partial class Replica
         upTo = LogIndex.Min(upTo, LogIndex.Min(_node.LastApplied, _node.DurableIndex));
         if (_node.Role == Role.Leader
             && _node.LogBytes < 4 * Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2))
-            foreach (ReplicaId voter in _node.Voters)
-                if (voter != Id && _node.GetProgress(voter) is { } progress) upTo = LogIndex.Min(upTo, progress.Match);
+            foreach (Member member in _node.Configuration.Members)
+                if (_node.GetProgress(member.Id) is { } progress) upTo = LogIndex.Min(upTo, progress.Match);
         _node.Compact(upTo);
     }
 

@@ -74,6 +74,7 @@ public sealed partial class Replica
         StopIfNotCurrent();
         if (_stopReason is not null) return;
         ulong round = ready.RoundToConfirm;
+        if (ready.Configuration is { } change) NoteConfiguration(change);
         if (ready.Write is { } write)
         {
             if (write.Snapshot is { } snapshot) AdoptReceivedState(snapshot);

@@ -34,6 +34,8 @@ public sealed partial class Replica : IPersistenceObserver
     private long _droppedMessages;
 
     private GroupState _state;
+    private Configuration _configuration;
+    private readonly Dictionary<ReplicaId, NodeName> _formerNodes = [];
     private Role _lastRole;
     private Term _lastTerm;
     private ReplicaId _lastLeader;
@@ -57,6 +59,7 @@ public sealed partial class Replica : IPersistenceObserver
         // Groups that are written alike would else all take their snapshots at the same moment, on all nodes.
         _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
         _lastTerm = node.Term;
+        _configuration = node.Configuration;
         _summary = Summarize();
     }
 
@@ -126,7 +129,6 @@ public sealed partial class Replica : IPersistenceObserver
         var options = new RaftOptions
         {
             Id = id,
-            Voters = [.. placement.Replicas.Select(r => r.Id)],
             Seed = host.NextRandom(),
             BootNonce = host.NextRandom(),
             ElectionTimeout = host.ReplicaOptions.ElectionTimeout,
@@ -134,7 +136,8 @@ public sealed partial class Replica : IPersistenceObserver
             LeaseDriftMargin = host.ReplicaOptions.ElectionTimeout / 10,
             Faults = host.Faults,
         };
-        var node = new RaftNode(options, storage.Recovered.State, host.Now);
+        RaftState recovered = storage.Recovered.State with { Configuration = state.Descriptor.ToConfiguration() };
+        var node = new RaftNode(options, recovered, host.Now);
         return new Replica(host, storage, node, state, placement, scheduler);
     }
 
@@ -294,18 +297,27 @@ public sealed partial class Replica : IPersistenceObserver
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
         _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages);
 
+    /// <summary>The replica on a node that may lead: no learner, and none that is leaving.</summary>
     private ReplicaId? ReplicaOn(NodeName node)
     {
-        foreach (ReplicaPlacement placement in _placement.Replicas)
-            if (placement.Node == node) return placement.Id;
+        foreach (Member voter in _node.Configuration.Voters)
+            if (voter.Node == node) return voter.Id;
         return null;
     }
 
+    /// <summary>By the configuration in force; one that it leaves out is still told so.</summary>
     private NodeName? NodeOf(ReplicaId replica)
     {
-        foreach (ReplicaPlacement placement in _placement.Replicas)
-            if (placement.Id == replica) return placement.Node;
-        return null;
+        if (_node.Configuration.TryFind(replica, out Member member)) return member.Node;
+        return _formerNodes.TryGetValue(replica, out NodeName former) ? former : null;
+    }
+
+    private void NoteConfiguration(ConfigurationInForce change)
+    {
+        foreach (Member member in _configuration.Members) _formerNodes[member.Id] = member.Node;
+        _configuration = change.Configuration;
+        ReplicaLog.ConfigurationChanged(_logger, _host.Name, Group, Id, change.Configuration, change.Index,
+            change.IsCommitted ? "committed" : "not committed");
     }
 
     private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
@@ -320,6 +332,10 @@ internal static partial class ReplicaLog
     [LoggerMessage(20, LogLevel.Information, "{Node} {Group} {Replica}: {Role} in {Term} at {Index}, leader {Leader}")]
     public static partial void RoleChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica, Role role,
         Term term, LogIndex index, ReplicaId leader);
+
+    [LoggerMessage(29, LogLevel.Information, "{Node} {Group} {Replica}: {Configuration} at {Index}, {State}")]
+    public static partial void ConfigurationChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
+        Configuration configuration, LogIndex index, string state);
 
     [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
     public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group,

@@ -60,4 +60,7 @@ internal sealed class SnapshotReceiving(ReplicaId from, SnapshotChunk first, Gro
 
     /// <summary>The state, once the file is whole.</summary>
     public GroupState? State { get; set; }
+
+    /// <summary>The group's as of the snapshot, once the file is whole.</summary>
+    public Configuration Configuration { get; set; } = Configuration.None;
 }

@@ -4,8 +4,23 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
+/// <summary>What a replica is for its group. Stored and sent as one byte.</summary>
+public enum ReplicaRole : byte
+{
+    Voter = 0,
+
+    /// <summary>Gets everything and decides nothing.</summary>
+    Learner = 1,
+
+    /// <summary>A voter that a change under way adds.</summary>
+    Incoming = 2,
+
+    /// <summary>A voter that a change under way removes.</summary>
+    Outgoing = 3,
+}
+
 /// <summary>Where a replica of a group is.</summary>
-public readonly record struct ReplicaPlacement(ReplicaId Id, NodeName Node);
+public readonly record struct ReplicaPlacement(ReplicaId Id, NodeName Node, ReplicaRole Role = ReplicaRole.Voter);
 
 /// <summary>What a group is: its key range, its replicas, and the versions of both. Compared by value.</summary>
 /// <param name="Start">Inclusive; empty: unbounded.</param>
@@ -16,6 +31,9 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     IReadOnlyList<ReplicaPlacement> Replicas)
 {
     private const byte Version = 1;
+
+    // Says the role of each replica; written only where one is no plain voter, so that older programs read the rest.
+    private const byte VersionWithRoles = 2;
 
     /// <summary>Whether a key belongs to this group.</summary>
     public bool Contains(ReadOnlySpan<byte> key) =>
@@ -35,7 +53,8 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public byte[] Encode()
     {
         var buffer = new ByteBuffer();
-        buffer.Byte(Version);
+        bool hasRoles = Replicas.Any(replica => replica.Role != ReplicaRole.Voter);
+        buffer.Byte(hasRoles ? VersionWithRoles : Version);
         buffer.Varint(Group.Value);
         buffer.Block(Start);
         buffer.Block(End);
@@ -46,6 +65,7 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
         {
             buffer.Varint(replica.Id.Value);
             buffer.Block(Encoding.UTF8.GetBytes(replica.Node.Value));
+            if (hasRoles) buffer.Byte((byte)replica.Role);
         }
         return buffer.ToArray();
     }
@@ -54,8 +74,13 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public static GroupDescriptor Decode(ReadOnlySpan<byte> bytes)
     {
         var reader = new ByteReader(bytes);
-        bool read = reader.TryByte(out byte version) && version == Version;
-        if (!read) throw Malformed(bytes.IsEmpty ? "it is empty" : $"it has version {bytes[0]}, not {Version}");
+        bool read = reader.TryByte(out byte version) && version is Version or VersionWithRoles;
+        if (!read)
+        {
+            throw Malformed(bytes.IsEmpty
+                ? "it is empty"
+                : $"it has version {bytes[0]}, not {Version} or {VersionWithRoles}");
+        }
         read = reader.TryVarint(out ulong group) && group <= uint.MaxValue;
         read &= reader.TryBlock(out ReadOnlySpan<byte> start);
         read &= reader.TryBlock(out ReadOnlySpan<byte> end);
@@ -69,11 +94,46 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
         {
             if (!reader.TryVarint(out ulong id) || !reader.TryBlock(out ReadOnlySpan<byte> name) || !Utf8.IsValid(name))
                 throw Malformed("a replica is cut short or its node's name is no text");
-            replicas[i] = new ReplicaPlacement(new ReplicaId(id), new NodeName(Encoding.UTF8.GetString(name)));
+            byte role = 0;
+            if (version == VersionWithRoles && !(reader.TryByte(out role) && role <= (byte)ReplicaRole.Outgoing))
+                throw Malformed("a replica has no role, or none that this program knows");
+            replicas[i] = new ReplicaPlacement(
+                new ReplicaId(id), new NodeName(Encoding.UTF8.GetString(name)), (ReplicaRole)role);
         }
         if (!reader.IsAtEnd) throw Malformed("bytes follow its end");
+        if (version == VersionWithRoles && Array.TrueForAll(replicas, replica => replica.Role == ReplicaRole.Voter))
+            throw Malformed("it tells roles although all its replicas vote");
         return new GroupDescriptor(
             new GroupId((uint)group), start.ToArray(), end.ToArray(), rangeVersion, configVersion, replicas);
+    }
+
+    /// <summary>Its replicas as the consensus core sees them.</summary>
+    /// <exception cref="InvalidDataException">They cannot be a group's.</exception>
+    public Configuration ToConfiguration()
+    {
+        bool isJoint = Replicas.Any(replica => replica.Role is ReplicaRole.Incoming or ReplicaRole.Outgoing);
+        try
+        {
+            return Configuration.Create(ConfigVersion, MembersOf(ReplicaRole.Voter, ReplicaRole.Incoming),
+                MembersOf(ReplicaRole.Learner, ReplicaRole.Learner),
+                isJoint ? MembersOf(ReplicaRole.Voter, ReplicaRole.Outgoing) : []);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"The replicas of {Group} cannot be a group's: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The same group with the members of a configuration.</summary>
+    public GroupDescriptor With(Configuration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        ReplicaPlacement[] replicas =
+        [
+            .. configuration.Members.Select(member =>
+                new ReplicaPlacement(member.Id, member.Node, RoleOf(member, configuration))),
+        ];
+        return this with { ConfigVersion = configuration.Version, Replicas = replicas };
     }
 
     public bool Equals(GroupDescriptor? other) => other is not null && Group == other.Group
@@ -86,6 +146,20 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public override string ToString() =>
         $"{Group} [{Convert.ToHexStringLower(Start)}, {Convert.ToHexStringLower(End)}) range {RangeVersion} config "
             + $"{ConfigVersion}";
+
+    private IEnumerable<Member> MembersOf(ReplicaRole one, ReplicaRole other) =>
+        from replica in Replicas
+        where replica.Role == one || replica.Role == other
+        select new Member(replica.Id, replica.Node);
+
+    private static ReplicaRole RoleOf(Member member, Configuration configuration)
+    {
+        if (configuration.IsLearner(member.Id)) return ReplicaRole.Learner;
+        if (!configuration.Voters.Contains(member)) return ReplicaRole.Outgoing;
+        return configuration.IsJoint && !configuration.Outgoing.Contains(member)
+            ? ReplicaRole.Incoming
+            : ReplicaRole.Voter;
+    }
 
     private static InvalidDataException Malformed(string why) => new($"The group descriptor cannot be read: {why}.");
 }

@@ -12,7 +12,7 @@ public sealed partial class GroupState
     /// <summary>By column family.</summary>
     private readonly OrderedMap[] _families;
     private readonly Dictionary<ulong, Session> _sessions = [];
-    private readonly byte[] _encodedDescriptor;
+    private byte[] _encodedDescriptor;
     private readonly MapWarmer _warmer = new();
 
     /// <summary>Grows with every snapshot; see <see cref="Session.Stamp"/>.</summary>
@@ -45,7 +45,8 @@ public sealed partial class GroupState
 
     public StoreLimits Limits { get; }
 
-    public GroupDescriptor Descriptor { get; }
+    /// <summary>Changed by logged configurations only.</summary>
+    public GroupDescriptor Descriptor { get; private set; }
 
     /// <summary>The entry applied last.</summary>
     public EntryId LastApplied { get; private set; }
@@ -65,15 +66,17 @@ public sealed partial class GroupState
 
     /// <summary>Applies the next entry.</summary>
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
-    /// payload is no batch; a no-op has none. Null where nobody waits for them, as on a follower.</param>
+    /// payload is no batch; other kinds of entries have none. Null where nobody waits for them, as on a
+    /// follower.</param>
     /// <exception cref="InvariantViolationException">This is not the next entry; nothing was applied.</exception>
     public void Apply(in LogEntry entry, AnswerBatchWriter? answers)
     {
         Invariant.Require(entry.Index == LastApplied.Index.Next() && entry.Term >= LastApplied.Term,
             $"{Descriptor.Group}: {entry} does not follow {LastApplied}.");
-        Invariant.Require(entry.Kind is EntryKind.Command or EntryKind.NoOp,
+        Invariant.Require(entry.Kind is EntryKind.Command or EntryKind.NoOp or EntryKind.Configuration,
             $"{Descriptor.Group}: {entry} is of a kind that this program does not know; it needs a newer one.");
         if (entry.Kind == EntryKind.Command) ApplyBatch(entry.Payload.Span, answers);
+        else if (entry.Kind == EntryKind.Configuration) ApplyConfiguration(entry);
         LastApplied = entry.Id;
     }
 
@@ -103,6 +106,14 @@ public sealed partial class GroupState
 
     private Session[] SessionsForSnapshot() =>
         Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
+
+    private void ApplyConfiguration(in LogEntry entry)
+    {
+        bool decoded = Configuration.TryDecode(entry.Payload.Span, out Configuration configuration);
+        Invariant.Require(decoded, $"{Descriptor.Group}: {entry} is no configuration.");
+        Descriptor = Descriptor.With(configuration);
+        _encodedDescriptor = Descriptor.Encode();
+    }
 
     private void ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
     {

@@ -39,7 +39,8 @@ internal ref struct ByteReader(ReadOnlySpan<byte> bytes)
         for (int i = 0; i < 10 && i < _rest.Length; i++)
         {
             byte part = _rest[i];
-            if (i == 9 && part > 1) break;
+            // Too large, or longer than it need be: a number is written in one way only.
+            if ((i == 9 && part > 1) || (i > 0 && part == 0)) break;
             value |= (ulong)(part & 0x7F) << (7 * i);
             if (part < 0x80)
             {

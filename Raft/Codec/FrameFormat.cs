@@ -33,6 +33,8 @@ public enum FrameStatus
 /// entries = count varint, then per entry: rise of the term varint, kind u8, payload length varint, payload;
 ///           their indexes follow from the previous entry's
 /// </code>
+/// Version 2 of AppendEntries has a configuration among its entries, that of InstallSnapshot one after its entry's id:
+/// its length varint, its bytes. All else is version 1, so that older programs understand it.
 /// The length has a checksum of its own, so that a damaged message does not take the rest of the frame with it.
 /// </summary>
 internal static class FrameFormat
@@ -40,6 +42,7 @@ internal static class FrameFormat
     public const uint Magic = 0x5246_524F; // "ORFR"
     public const byte Version = 1;
     public const byte MessageVersion = 1;
+    public const byte ConfigurationVersion = 2;
     public const int HeaderBytes = 4 + 1 + 16 + 16 + 16 + 4;
     public const int MessageHeaderBytes = 4 + 2 + 4;
 

@@ -84,6 +84,7 @@ public sealed class FrameWriter
     private void WriteBody(in MessageAddress address, RaftMessage message)
     {
         WriteByte((byte)TypeOf(message));
+        int version = Length;
         WriteByte(FrameFormat.MessageVersion);
         WriteVarint(address.Group.Value);
         WriteVarint(address.From.Value);
@@ -98,7 +99,9 @@ public sealed class FrameWriter
                 WriteBool(m.IsLeadershipTransfer);
                 break;
             case RequestVoteReply m: WriteBool(m.Granted); break;
-            case AppendEntries m: WriteAppend(m); break;
+            case AppendEntries m:
+                if (WriteAppend(m)) _buffer[version] = FrameFormat.ConfigurationVersion;
+                break;
             case AppendEntriesReply m: WriteVarint(m.MatchIndex.Value); break;
             case AppendEntriesRejection m:
                 WriteVarint(m.Rejected.Value);
@@ -123,7 +126,11 @@ public sealed class FrameWriter
                 WriteVarint(m.Number);
                 WriteVarint(m.Index.Value);
                 break;
-            case InstallSnapshot m: WriteEntryId(m.Snapshot); break;
+            case InstallSnapshot m:
+                _buffer[version] = FrameFormat.ConfigurationVersion;
+                WriteEntryId(m.Snapshot);
+                WriteBytes(m.Configuration.Encode());
+                break;
             case SnapshotChunk m: WriteChunk(m); break;
             case SnapshotChunkReply m:
                 WriteEntryId(m.Snapshot);
@@ -152,8 +159,10 @@ public sealed class FrameWriter
         _ => throw new ArgumentException($"{message.GetType().Name} has no encoding.", nameof(message)),
     };
 
-    private void WriteAppend(AppendEntries append)
+    // Returns whether there is a configuration among the entries.
+    private bool WriteAppend(AppendEntries append)
     {
+        bool hasConfiguration = false;
         WriteEntryId(append.Previous);
         WriteVarint(append.LeaderCommit.Value);
         WriteVarint((ulong)append.Entries.Length);
@@ -165,8 +174,11 @@ public sealed class FrameWriter
             WriteVarint(entry.Term.Value - last.Term.Value);
             WriteByte((byte)entry.Kind);
             WriteBytes(entry.Payload.Span);
+            hasConfiguration |= entry.Kind == EntryKind.Configuration;
             last = entry.Id;
         }
+
+        return hasConfiguration;
     }
 
     private void WriteChunk(SnapshotChunk chunk)

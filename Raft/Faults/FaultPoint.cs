@@ -95,6 +95,46 @@ internal enum FaultPoint
     /// state.</summary>
     SnapshotOverNewerState,
 
+    /// <summary>While two configurations are joint, one majority of all their voters decides. Breaks: a majority of
+    /// each (Raft §6).</summary>
+    JointQuorumCountedAsSimple,
+
+    /// <summary>A learner counts like a voter. Breaks: learners decide nothing (Thesis §4.2.1).</summary>
+    LearnerCounted,
+
+    /// <summary>A vote counts whoever sent it. Breaks: only voters of the configuration in force count.</summary>
+    RemovedReplicaCounted,
+
+    /// <summary>A leader that its last configuration leaves out counts itself all the same. Breaks: only voters of the
+    /// configuration in force count (Raft §6).</summary>
+    RemovedLeaderCountsItself,
+
+    /// <summary>A configuration stays in force although its entry was truncated. Breaks: the latest configuration in
+    /// the log is in force (Raft §6).</summary>
+    ConfigurationKeptAfterTruncation,
+
+    /// <summary>A snapshot leaves the configuration as it was. Breaks: a snapshot brings the configuration as of its
+    /// end.</summary>
+    SnapshotConfigurationIgnored,
+
+    /// <summary>A new leader changes members before it knows what its predecessors left. Breaks: no change before an
+    /// entry of the own term is committed.</summary>
+    ChangeBeforeOwnTermCommitted,
+
+    /// <summary>A change begins while another is under way. Breaks: one change at a time.</summary>
+    TwoChangesInFlight,
+
+    /// <summary>The last configuration of a change follows the joint one at once. Breaks: a joint configuration is left
+    /// only when it is committed (Raft §6).</summary>
+    JointLeftUncommitted,
+
+    /// <summary>A learner becomes a voter with an empty log. Breaks: only a learner that has caught up becomes a voter
+    /// (Thesis §4.2.1).</summary>
+    PromotedBeforeCaughtUp,
+
+    /// <summary>A learner campaigns like a voter. Breaks: who is no voter never campaigns.</summary>
+    LearnerCampaigns,
+
     /// <summary>When several entries are ready to be applied, the first is left out. Breaks: no two replicas apply
     /// different commands at one index.</summary>
     ApplySkipsEntry,

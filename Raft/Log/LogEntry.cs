@@ -8,6 +8,9 @@ public enum EntryKind : byte
 
     /// <summary>An opaque command for the state machine.</summary>
     Command = 2,
+
+    /// <summary>A <see cref="Core.Configuration"/>, encoded; in force as soon as it is appended. Raft §6.</summary>
+    Configuration = 3,
 }
 
 /// <summary>One entry of a group's log.</summary>

@@ -20,7 +20,7 @@ internal static class MessageRules
         HeartbeatReply reply => IsIndex(reply.LastIndex),
         ReadIndexReply reply => IsIndex(reply.Index),
         InstallSnapshot install => install.Snapshot.Index.Value > 0 && IsEntry(install.Snapshot)
-            && install.Snapshot.Term <= install.Term,
+            && install.Snapshot.Term <= install.Term && !install.Configuration.IsNone,
         PreVoteReply or RequestVoteReply or TimeoutNow or ReadIndexRequest => true,
         _ => false,
     };
@@ -33,6 +33,8 @@ internal static class MessageRules
         {
             if (entry.Index.Value != last.Index.Value + 1 || entry.Term < last.Term || entry.Term.Value == 0)
                 return false;
+            bool isConfiguration = entry.Kind == EntryKind.Configuration;
+            if (isConfiguration && !Configuration.TryDecode(entry.Payload.Span, out _)) return false;
             last = entry.Id;
         }
 

@@ -39,7 +39,7 @@ public sealed record AppendEntriesReply(Term Term, LogIndex MatchIndex) : RaftMe
 /// <param name="Rejected">The previous index that was refused: tells a late answer from a current one.</param>
 /// <param name="ConflictTerm">The follower's term at <paramref name="Rejected"/>; 0 if its log is shorter.</param>
 /// <param name="ConflictFirst">The follower's first index of that term, or one past its last index if its log is
-/// shorter.</param>
+/// shorter; 0 if it is new and begins with a snapshot.</param>
 public sealed record AppendEntriesRejection(
     Term Term, LogIndex Rejected, Term ConflictTerm, LogIndex ConflictFirst) : RaftMessage(Term);
 
@@ -69,7 +69,9 @@ public sealed record ReadIndexReply(Term Term, ulong BootNonce, ulong Number, Lo
 
 /// <summary>Replaces the follower's state up to <paramref name="Snapshot"/>, whose file the driver has already
 /// received. Raft §7.</summary>
-public sealed record InstallSnapshot(Term Term, EntryId Snapshot) : RaftMessage(Term);
+/// <param name="Configuration">The group's configuration as of <paramref name="Snapshot"/>: what the log held of it is
+/// gone.</param>
+public sealed record InstallSnapshot(Term Term, EntryId Snapshot, Configuration Configuration) : RaftMessage(Term);
 
 /// <summary>A part of a snapshot file, handled by the driver; the core never sees it. Raft §7.</summary>
 /// <param name="Snapshot">The last entry the snapshot covers.</param>

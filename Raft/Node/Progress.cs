@@ -8,6 +8,13 @@ internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now, FaultP
 
     public ReplicaId Id { get; } = id;
 
+    /// <summary>Where it counts in the <see cref="VoterSet"/> in force; -1 if it does not.</summary>
+    public int VoterPosition { get; set; } = -1;
+
+    /// <summary>No member of the configuration in force any more: it is still told, so that it learns of
+    /// that.</summary>
+    public bool IsLeaving { get; set; }
+
     /// <summary>Invariant: never falls; below <see cref="Next"/>.</summary>
     public LogIndex Match { get; private set; }
 
@@ -37,8 +44,6 @@ internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now, FaultP
 
     /// <summary>The last index sent before <see cref="CheckRound"/>.</summary>
     public LogIndex CheckIndex { get; private set; }
-
-    public ProgressInfo Info => new(Match, Next, State, InFlightAppends, InFlightBytes);
 
     public void BecomeProbe(LogIndex next)
     {

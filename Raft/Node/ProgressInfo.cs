@@ -18,5 +18,9 @@ public enum ReplicationState
 /// <param name="Next">The next index to send.</param>
 /// <param name="InFlightAppends">Messages sent and not yet answered.</param>
 /// <param name="InFlightBytes">Payload bytes sent and not yet answered.</param>
+/// <param name="IsVoter">Whether its acknowledgements count; else it learns, or is leaving.</param>
+/// <param name="IsCaughtUp">Whether it lags by less than an election timeout, so that a learner may become a voter.
+/// Thesis §4.2.1.</param>
 public readonly record struct ProgressInfo(
-    LogIndex Match, LogIndex Next, ReplicationState State, int InFlightAppends, long InFlightBytes);
+    LogIndex Match, LogIndex Next, ReplicationState State, int InFlightAppends, long InFlightBytes, bool IsVoter,
+    bool IsCaughtUp);

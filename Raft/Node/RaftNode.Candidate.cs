@@ -8,9 +8,23 @@ public sealed partial class RaftNode
 
     private void Campaign()
     {
-        if (_voters.Count > 1) BecomePreCandidate();
+        if (!MayCampaign) ForgetLeader();
+        else if (!_voters.IsOnly(Id)) BecomePreCandidate();
         else if (Role == Role.Follower) BecomeCandidate(isTransfer: false);
         else ResetElectionDeadline(); // The disk is slow; another term would only make it slower.
+    }
+
+    // Whoever does not vote waits for others to elect a leader, however long it takes.
+    private void ForgetLeader()
+    {
+        SetLeader(ReplicaId.None);
+        ResetElectionDeadline();
+    }
+
+    private void HandleTimeoutNow()
+    {
+        if (MayCampaign) BecomeCandidate(isTransfer: true);
+        else Refuse();
     }
 
     private void BecomePreCandidate()
@@ -18,7 +32,10 @@ public sealed partial class RaftNode
         Invariant.Require(Role != Role.Leader, $"{Id} leads {Term} and would campaign");
         EnterCampaign(Role.PreCandidate);
         _granted.Add(Id);
-        foreach (ReplicaId other in _others) Send(other, new PreVote(Term.Next(), _log.Last));
+        foreach (ReplicaId other in _voters.Members)
+        {
+            if (other != Id) Send(other, new PreVote(Term.Next(), _log.Last));
+        }
     }
 
     // The own vote counts, and the requests leave, only once term and vote are durable: see PersistCompleted.
@@ -28,8 +45,9 @@ public sealed partial class RaftNode
         SetTerm(Term.Next());
         _votedFor = Id;
         EnterCampaign(Role.Candidate);
-        foreach (ReplicaId other in _others)
+        foreach (ReplicaId other in _voters.Members)
         {
+            if (other == Id) continue;
             var request = new RequestVote(Term, _log.Last, isTransfer);
             if (_faults.Has(FaultPoint.VoteRequestBeforeDurable)) Send(other, request);
             else SendWhenTermIsDurable(other, request);
@@ -53,7 +71,7 @@ public sealed partial class RaftNode
                 BecomeFollower(Term, from);
                 StepFollower(from, message);
                 break;
-            case TimeoutNow: BecomeCandidate(isTransfer: true); break;
+            case TimeoutNow: HandleTimeoutNow(); break;
             case RequestVoteReply reply: HandleVote(from, Role.Candidate, reply.Granted); break;
             case PreVoteReply: HandleVote(from, Role.PreCandidate, granted: false); break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
@@ -76,12 +94,12 @@ public sealed partial class RaftNode
 
     private void CountVotes()
     {
-        if (_granted.Count >= _voters.Quorum)
+        if (_voters.IsQuorum(_granted))
         {
             if (Role == Role.PreCandidate) BecomeCandidate(isTransfer: false);
             else BecomeLeader();
         }
-        else if (_refused.Count >= _voters.Quorum)
+        else if (_voters.IsRefused(_refused))
         {
             BecomeFollower(Term, ReplicaId.None);
         }

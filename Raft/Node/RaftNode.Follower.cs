@@ -35,7 +35,7 @@ public sealed partial class RaftNode
             case AppendEntries append: HandleAppendEntries(from, append); break;
             case Heartbeat heartbeat: HandleHeartbeat(from, heartbeat); break;
             case InstallSnapshot install: HandleInstallSnapshot(from, install); break;
-            case TimeoutNow: BecomeCandidate(isTransfer: true); break;
+            case TimeoutNow: HandleTimeoutNow(); break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             case ReadIndexReply reply: HandleReadIndexReply(reply); break;
             case RequestVoteReply or PreVoteReply: break; // Late: the election is over.
@@ -62,6 +62,12 @@ public sealed partial class RaftNode
     private void HandleAppendEntries(ReplicaId from, AppendEntries append)
     {
         FollowLeader(from);
+        if (Configuration.IsNone)
+        {
+            AskForSnapshot(from, append.Previous.Index);
+            return;
+        }
+
         ReadOnlySpan<LogEntry> entries = append.Entries.Span;
         LogIndex last = append.Previous.Index + (ulong)entries.Length;
 
@@ -120,6 +126,11 @@ public sealed partial class RaftNode
         SendWhenTermIsDurable(from, new AppendEntriesRejection(Term, rejected, conflict, first));
     }
 
+    // A group does not always begin empty, and who is in it at first is not in its log: a new replica takes no entries
+    // before it has a snapshot.
+    private void AskForSnapshot(ReplicaId from, LogIndex rejected) =>
+        SendWhenTermIsDurable(from, new AppendEntriesRejection(Term, rejected, Term.Zero, LogIndex.Zero));
+
     private void HandleInstallSnapshot(ReplicaId from, InstallSnapshot install)
     {
         FollowLeader(from);
@@ -127,7 +138,7 @@ public sealed partial class RaftNode
         RequireAgreesWithCommitted(snapshot);
         bool hasIt = _log.TryTermAt(snapshot.Index, out Term term) && term == snapshot.Term;
         bool isNewer = snapshot.Index > CommitIndex || _faults.Has(FaultPoint.SnapshotOverNewerState);
-        if (isNewer && !hasIt) ResetToSnapshot(snapshot);
+        if (isNewer && !hasIt) ResetToSnapshot(snapshot, install.Configuration);
         else if (snapshot.Index > CommitIndex) AdvanceCommit(snapshot.Index);
         _agreed = LogIndex.Max(_agreed, snapshot.Index);
         Acknowledge(snapshot.Index);
@@ -138,7 +149,9 @@ public sealed partial class RaftNode
         if (index <= CommitIndex) return;
         Invariant.Require(index <= _log.LastIndex, $"{Id} would commit {index} beyond its log's end {_log.Last}");
         if (Role == Role.Leader) _uncommittedBytes -= _log.PayloadBytes(CommitIndex.Next(), index);
+        bool wasCommitted = IsConfigurationCommitted;
         CommitIndex = index;
+        if (!wasCommitted && IsConfigurationCommitted) TellConfiguration();
     }
 
     private void ForgetAgreement()

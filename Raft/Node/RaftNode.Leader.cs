@@ -39,9 +39,10 @@ public sealed partial class RaftNode
         ResetElectionDeadline();
     }
 
-    /// <summary>A leader's view of a follower; null if this replica does not lead or does not know the other.</summary>
+    /// <summary>A leader's view of a follower, a learner too; null if this replica does not lead or does not know the
+    /// other.</summary>
     public ProgressInfo? GetProgress(ReplicaId follower) =>
-        Role == Role.Leader && FindProgress(follower) is { } progress ? progress.Info : null;
+        Role == Role.Leader && FindProgress(follower) is { } progress ? InfoOf(progress) : null;
 
     private Progress? FindProgress(ReplicaId follower)
     {
@@ -60,9 +61,10 @@ public sealed partial class RaftNode
         Role = Role.Leader;
         SetLeader(Id);
         _progress.Clear();
-        foreach (ReplicaId other in _others) _progress.Add(new Progress(other, _log.LastIndex.Next(), _now, _faults));
+        FollowConfiguration();
         _uncommittedBytes = _log.PayloadBytes(CommitIndex.Next(), _log.LastIndex);
         _noOpIndex = _log.LastIndex.Next();
+        StartCommitMarks();
         _nextHeartbeatAt = _now + _options.HeartbeatInterval;
         StartRoundsAnew();
         AppendOwn(EntryKind.NoOp, default);
@@ -99,27 +101,34 @@ public sealed partial class RaftNode
         _nextHeartbeatAt = _now + _options.HeartbeatInterval;
         StartRound();
         foreach (Progress progress in _progress) progress.CheckWith(_round);
+        LetGo();
+        MoveCommitMarks();
     }
 
     private bool QuorumAnsweredLately()
     {
-        int heard = 1;
+        Span<ulong> heard = _voters.Count <= StackVoters ? stackalloc ulong[_voters.Count] : new ulong[_voters.Count];
+        heard.Clear();
         foreach (Progress progress in _progress)
         {
-            if (_now - progress.LastHeard < _options.ElectionTimeout) heard++;
+            if (progress.VoterPosition >= 0 && HasAnsweredLately(progress)) heard[progress.VoterPosition] = 1;
         }
 
-        return heard >= _voters.Quorum;
+        if (_ownPosition >= 0) heard[_ownPosition] = 1;
+        return _voters.ReachedByQuorum(heard) == 1;
     }
+
+    private bool HasAnsweredLately(Progress progress) => _now - progress.LastHeard < _options.ElectionTimeout;
 
     private void StepLeader(ReplicaId from, RaftMessage message)
     {
-        Progress progress = FindProgress(from)!;
+        Progress? progress = FindProgress(from);
         switch (message)
         {
-            case AppendEntriesReply reply: HandleAppendReply(progress, reply); break;
-            case AppendEntriesRejection rejection: HandleRejection(progress, rejection); break;
-            case HeartbeatReply reply: HandleHeartbeatReply(progress, reply); break;
+            case AppendEntriesReply reply when progress is not null: HandleAppendReply(progress, reply); break;
+            case AppendEntriesRejection refusal when progress is not null: HandleRejection(progress, refusal); break;
+            case HeartbeatReply reply when progress is not null: HandleHeartbeatReply(progress, reply); break;
+            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply: break; // Late: it was removed.
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             case RequestVoteReply or PreVoteReply or ReadIndexReply: break; // Late: we already won.
             case AppendEntries or Heartbeat or InstallSnapshot: // Raft §5.2: safety is already lost.
@@ -133,9 +142,17 @@ public sealed partial class RaftNode
     private void CommitByCounting()
     {
         Span<ulong> matches = _voters.Count <= StackVoters ? stackalloc ulong[_voters.Count] : new ulong[_voters.Count];
-        matches[0] = (_faults.Has(FaultPoint.LeaderCountsUnflushed) ? _log.LastIndex : DurableIndex).Value;
-        for (int i = 0; i < _progress.Count; i++) matches[i + 1] = _progress[i].Match.Value;
+        LogIndex own = _faults.Has(FaultPoint.LeaderCountsUnflushed) ? _log.LastIndex : DurableIndex;
+        foreach (Progress progress in _progress)
+        {
+            if (progress.VoterPosition >= 0) matches[progress.VoterPosition] = progress.Match.Value;
+        }
+
+        if (_ownPosition >= 0) matches[_ownPosition] = own.Value;
         var reached = new LogIndex(_voters.ReachedByQuorum(matches));
-        if (reached >= _noOpIndex || _faults.Has(FaultPoint.CommitByOlderTerm)) AdvanceCommit(reached);
+        if (reached <= CommitIndex) return;
+        if (reached < _noOpIndex && !_faults.Has(FaultPoint.CommitByOlderTerm)) return;
+        AdvanceCommit(reached);
+        FinishChange();
     }
 }

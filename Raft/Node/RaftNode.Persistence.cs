@@ -69,7 +69,10 @@ public sealed partial class RaftNode
             last = entry.Id;
         }
 
+        Invariant.Require(last == EntryId.Zero || !recovered.Configuration.IsNone,
+            $"recovered a log up to {last} without the configuration it began with");
         _log.AppendRange(recovered.Entries.Span);
+        _configurations.Append(recovered.Entries.Span);
         Invariant.Require(_log.Last.Term <= state.Term, $"recovered {_log.Last}, newer than {state.Term}");
         Invariant.Require(state.Commit <= _log.LastIndex,
             $"recovered commit {state.Commit} beyond the log's end {_log.Last}");
@@ -95,6 +98,7 @@ public sealed partial class RaftNode
     {
         _log.AppendRange(entries);
         _unhandedBytes += bytes;
+        if (_configurations.Append(entries)) UseConfiguration();
     }
 
     private void TruncateFrom(LogIndex index)
@@ -103,11 +107,12 @@ public sealed partial class RaftNode
         _unhandedBytes -= _log.PayloadBytes(LogIndex.Max(index, _handedIndex.Next()), _log.LastIndex);
         _log.TruncateFrom(index);
         LowerMarks(index.Previous());
+        if (_configurations.TruncateFrom(index)) UseConfiguration();
     }
 
     // The snapshot stands for a committed prefix; none of what the log had may count as durable beyond what was
     // committed.
-    private void ResetToSnapshot(EntryId snapshot)
+    private void ResetToSnapshot(EntryId snapshot, Configuration configuration)
     {
         LowerMarks(CommitIndex);
         _unhandedBytes = 0;
@@ -116,6 +121,8 @@ public sealed partial class RaftNode
         _snapshotToPersist = snapshot;
         CommitIndex = snapshot.Index;
         LastApplied = snapshot.Index;
+        _configurations.Reset(snapshot.Index, configuration);
+        UseConfiguration();
     }
 
     // Writes in flight no longer prove anything about entries after the last one kept.

@@ -100,9 +100,14 @@ public sealed partial class RaftNode
         _round++;
         if (_startedRounds.Count == MaxRemembered) _startedRounds.PopFront();
         _startedRounds.PushBack(new StartedRound(_round, _now));
+        SendHeartbeats();
+        _outbox.RoundToConfirm = _round;
+    }
+
+    private void SendHeartbeats()
+    {
         foreach (Progress progress in _progress)
             Send(progress.Id, new Heartbeat(Term, LogIndex.Min(CommitIndex, progress.Match), _round));
-        _outbox.RoundToConfirm = _round;
     }
 
     // One round of reads at a time; those that come meanwhile share the next.
@@ -120,8 +125,12 @@ public sealed partial class RaftNode
         Span<ulong> confirmed = _voters.Count <= StackVoters
             ? stackalloc ulong[_voters.Count]
             : new ulong[_voters.Count];
-        confirmed[0] = _ownConfirmedRound;
-        for (int i = 0; i < _progress.Count; i++) confirmed[i + 1] = _progress[i].AckedRound;
+        foreach (Progress progress in _progress)
+        {
+            if (progress.VoterPosition >= 0) confirmed[progress.VoterPosition] = progress.AckedRound;
+        }
+
+        if (_ownPosition >= 0) confirmed[_ownPosition] = _ownConfirmedRound;
         ulong reached = _voters.ReachedByQuorum(confirmed);
         if (reached <= _quorumRound) return;
         _quorumRound = reached;

@@ -12,7 +12,7 @@ public sealed partial class RaftNode
     public bool HasReady =>
         _outbox.Messages.Count > 0 || _replicationIsDue || IsWriteDue || IsReadRoundDue || _readsToForward.Count > 0
         || _outbox.ReadsReady.Count > 0 || _outbox.ReadsFailed.Count > 0 || _outbox.SnapshotsToSend.Count > 0
-        || _outbox.RoundToConfirm != 0;
+        || _outbox.RoundToConfirm != 0 || _outbox.Configuration is not null;
 
     /// <summary>Takes all that is to be done. Valid until the next call.</summary>
     public Ready TakeReady()

@@ -114,6 +114,14 @@ public sealed partial class RaftNode
     private void HandleRejection(Progress progress, AppendEntriesRejection rejection)
     {
         progress.LastHeard = _now;
+        if (rejection.ConflictFirst == LogIndex.Zero)
+        {
+            bool isAnswer = progress.State == ReplicationState.Probe
+                && rejection.Rejected == progress.Next.Previous();
+            if (isAnswer && progress.Match == LogIndex.Zero) NeedSnapshot(progress);
+            return;
+        }
+
         bool isStale = rejection.Rejected <= progress.Match || rejection.Rejected > _log.LastIndex
             || progress.State switch
         {
@@ -156,7 +164,8 @@ public sealed partial class RaftNode
             case ReplicationState.Replicate when progress.CheckRound != 0 && reply.Round >= progress.CheckRound:
                 CompareWithSent(progress, agreed);
                 break;
-            case ReplicationState.Snapshot when agreed >= Compacted.Index: // The answer to the snapshot was lost.
+            // The answer to the snapshot was lost.
+            case ReplicationState.Snapshot when agreed >= Compacted.Index && agreed > LogIndex.Zero:
                 progress.BecomeProbe(agreed.Next());
                 _replicationIsDue = true;
                 break;

@@ -15,12 +15,12 @@ public sealed partial class RaftNode
     /// Starts handing leadership to <paramref name="target"/>: brings its log up to date, then tells it to campaign.
     /// Until it wins, or an election timeout has passed, proposals are Busy. A transfer to another replica is replaced.
     /// </summary>
-    /// <returns>False, and nothing changes, if this replica does not lead, or the target is itself or
-    /// unknown.</returns>
+    /// <returns>False, and nothing changes, if this replica does not lead, or the target is itself, unknown, a learner
+    /// or leaving.</returns>
     public bool TransferLeadership(ReplicaId target, TimeSpan now)
     {
         Advance(now);
-        if (Role != Role.Leader || FindProgress(target) is not { } progress) return false;
+        if (Role != Role.Leader || !MayLead(target) || FindProgress(target) is not { } progress) return false;
         if (_transferTarget == target) return true;
         _transferTarget = target;
         _transferDeadline = _now + _options.ElectionTimeout;
@@ -28,6 +28,9 @@ public sealed partial class RaftNode
         SendTimeoutNowIfCaughtUp(progress);
         return true;
     }
+
+    // Neither a learner nor a voter that a change under way removes.
+    private bool MayLead(ReplicaId replica) => Configuration.Voters.Any(voter => voter.Id == replica);
 
     // Sent again with every heartbeat the target answers: the first may be lost, and it acts on one only.
     private void SendTimeoutNowIfCaughtUp(Progress progress)

@@ -17,7 +17,9 @@ public sealed partial class RaftNode
 
     private void AnswerRequestVote(ReplicaId from, RequestVote request)
     {
-        bool isSticky = HeardLeaderLately && !request.IsLeadershipTransfer;
+        // A removed replica that was told to campaign long ago disrupts nobody.
+        bool isTransfer = request.IsLeadershipTransfer && Configuration.IsVoter(from);
+        bool isSticky = HeardLeaderLately && !isTransfer;
         if (request.Term > Term)
         {
             // A live leader is not disrupted: not even the term is taken over.

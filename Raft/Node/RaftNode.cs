@@ -8,8 +8,6 @@ namespace Orleans.Raft.Core;
 public sealed partial class RaftNode
 {
     private readonly RaftOptions _options;
-    private readonly VoterSet _voters;
-    private readonly ReplicaId[] _others;
     private readonly RaftLog _log;
     private readonly FaultPoints _faults;
     private SplitMix64 _random;
@@ -34,19 +32,19 @@ public sealed partial class RaftNode
 
         _options = options;
         _faults = options.Faults;
-        _voters = new VoterSet(options.Voters);
-        _others = [.. options.Voters.Where(voter => voter != options.Id)];
         _random = new SplitMix64(options.Seed ^ (options.Id.Value * 0xD6E8FEB86659FD93));
         _now = now;
         _log = new RaftLog(recovered.Snapshot);
+        _configurations = new ConfigurationHistory(recovered.Snapshot.Index, recovered.Configuration, _faults);
         Recover(recovered);
+        _voters = new VoterSet(Configuration, _faults);
         ResetElectionDeadline();
 
         // An earlier life may have confirmed a round just before it ended, so its promise is kept for one timeout.
         _refuseVotesUntil = Term > Term.Zero && !_faults.Has(FaultPoint.PromiseForgottenByRestart)
             ? now + options.ElectionTimeout
             : now;
-        if (_voters.Count == 1) BecomeCandidate(isTransfer: false);
+        if (_voters.IsOnly(Id)) BecomeCandidate(isTransfer: false);
     }
 
     public ReplicaId Id => _options.Id;
@@ -77,9 +75,7 @@ public sealed partial class RaftNode
     /// <summary>Payload bytes of the entries kept in memory.</summary>
     public long LogBytes => _log.Bytes;
 
-    public IReadOnlyList<ReplicaId> Voters => _voters.Members;
-
-    /// <summary>Messages from strangers, of kinds the core does not take, or malformed.</summary>
+    /// <summary>Messages from nobody, of kinds the core or its role does not take, or malformed.</summary>
     public long RefusedMessages { get; private set; }
 
     internal RaftLog Log => _log;
@@ -103,11 +99,13 @@ public sealed partial class RaftNode
     {
         ArgumentNullException.ThrowIfNull(message);
         Advance(now);
-        if (from == Id || !_voters.Contains(from) || !MessageRules.IsWellFormed(message))
+        if (from == Id || from.IsNone || !MessageRules.IsWellFormed(message) || IsTooEarly(message))
         {
             Refuse();
             return;
         }
+
+        if (IsAnswerOfStranger(from, message)) return;
 
         switch (message)
         {
@@ -160,6 +158,7 @@ public sealed partial class RaftNode
         if (upTo > LastApplied)
             throw new ArgumentOutOfRangeException(nameof(upTo), $"{upTo} is not applied yet; {LastApplied} is.");
         _log.Compact(LogIndex.Min(upTo, DurableIndex));
+        _configurations.Compact(_log.Compacted.Index);
     }
 
     private void Advance(TimeSpan now) => _now = now > _now ? now : _now;
@@ -195,7 +194,8 @@ public sealed partial class RaftNode
         switch (message)
         {
             case AppendEntries or Heartbeat or InstallSnapshot:
-                SendWhenTermIsDurable(from, new AppendEntriesRejection(Term, LogIndex.Zero, Term.Zero, LogIndex.Zero));
+                SendWhenTermIsDurable(
+                    from, new AppendEntriesRejection(Term, LogIndex.Zero, Term.Zero, new LogIndex(1)));
                 break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             default: break; // A late reply, or a late TimeoutNow.

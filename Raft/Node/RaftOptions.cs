@@ -5,9 +5,6 @@ public sealed record RaftOptions
 {
     public required ReplicaId Id { get; init; }
 
-    /// <summary>All voters of the group, this one among them.</summary>
-    public required IReadOnlyList<ReplicaId> Voters { get; init; }
-
     /// <summary>Seeds the randomised election timeouts.</summary>
     public required ulong Seed { get; init; }
 
@@ -51,8 +48,6 @@ public sealed record RaftOptions
     {
         var problems = new List<string>();
         if (Id.IsNone) problems.Add("Id must not be 0.");
-        if (!Voters.Contains(Id)) problems.Add($"Voters must contain Id ({Id}).");
-        if (Voters.Distinct().Count() != Voters.Count) problems.Add("Voters must not repeat a replica.");
         if (ElectionTimeout <= TimeSpan.Zero) problems.Add("ElectionTimeout must be positive.");
         if (HeartbeatInterval <= TimeSpan.Zero || HeartbeatInterval * 3 > ElectionTimeout)
             problems.Add("HeartbeatInterval must be positive and at most a third of ElectionTimeout.");
@@ -73,4 +68,11 @@ public sealed record RaftOptions
 public sealed record RaftState(HardState HardState, EntryId Snapshot, ReadOnlyMemory<LogEntry> Entries)
 {
     public static readonly RaftState Empty = new(default, EntryId.Zero, default);
+
+    /// <summary>
+    /// The group's configuration as of <see cref="Snapshot"/>; without one, that which the group began with. The
+    /// storage does not know it: who starts a replica adds it. <see cref="Configuration.None"/> for a replica that has
+    /// neither: it waits for a leader's snapshot.
+    /// </summary>
+    public Configuration Configuration { get; init; } = Configuration.None;
 }

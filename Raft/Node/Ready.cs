@@ -42,6 +42,10 @@ public sealed class Ready
     /// none.</summary>
     public ulong RoundToConfirm { get; internal set; }
 
+    /// <summary>The configuration in force, if it is another than before, or was committed since; else
+    /// null.</summary>
+    public ConfigurationInForce? Configuration { get; internal set; }
+
     internal void Clear()
     {
         Messages.Clear();
@@ -50,8 +54,13 @@ public sealed class Ready
         ReadsFailed.Clear();
         SnapshotsToSend.Clear();
         RoundToConfirm = 0;
+        Configuration = null;
     }
 }
+
+/// <param name="Index">Where it was appended, or what the replica's snapshot covers.</param>
+/// <param name="IsCommitted">Whether this replica knows that it is; else a new leader may still undo it.</param>
+public sealed record ConfigurationInForce(Configuration Configuration, LogIndex Index, bool IsCommitted);
 
 /// <summary>What became of a proposal.</summary>
 public enum ProposeOutcome

@@ -208,7 +208,7 @@ public sealed class CoreMutations
         lone.Step(2, Append(1, EntryId.Zero, 4, 1, 1, 1, 1));
         lone.Replica.TakeSnapshot();
         lone.Replica.PersistsAtOnce = false;
-        lone.Step(2, new InstallSnapshot(T(1), Id(1, 2)));
+        lone.Step(2, new InstallSnapshot(T(1), Id(1, 2), Simple(3)));
         Assert.Equal(I(4), lone.Node.LastApplied);
     });
 

@@ -33,7 +33,8 @@ internal static class FuzzFormation
     {
         var replicas = new ReplicaPlacement[random.Below(4)];
         for (int i = 0; i < replicas.Length; i++)
-            replicas[i] = new ReplicaPlacement(new ReplicaId(random.Number()), new NodeName(random.Text(10)));
+            replicas[i] = new ReplicaPlacement(new ReplicaId(random.Number()), new NodeName(random.Text(10)),
+                random.OneIn(3) ? (ReplicaRole)random.Below(4) : ReplicaRole.Voter);
         return new GroupDescriptor(new GroupId((uint)random.Number()), random.Bytes(12), random.Bytes(12),
             random.Number(), random.Number(), replicas);
     }
@@ -197,6 +198,31 @@ internal sealed class DescriptorTarget : FuzzTarget
 
     // A replica of two bytes becomes a record of sixteen with a name.
     public override long AllocationBound(int inputLength) => 3_000 + (40L * inputLength);
+}
+
+/// <summary>A group's configuration, as its log holds it.</summary>
+internal sealed class ConfigurationTarget : FuzzTarget
+{
+    public override string Name => "configuration";
+
+    public override byte[] Generate(FuzzRandom random) => FuzzMessages.AnyConfiguration(random).Encode();
+
+    public override Reading Read(byte[] input) => Configuration.TryDecode(input, out Configuration configuration)
+        ? new Reading(true, configuration)
+        : Reading.Refused;
+
+    public override void Check(byte[] input, Reading reading)
+    {
+        if (!reading.IsAccepted) return;
+        var configuration = (Configuration)reading.Content!;
+        RequireSame(input, configuration.Encode());
+        // What is accepted is one by all rules.
+        Configuration.Create(configuration.Version, configuration.Voters, configuration.Learners,
+            configuration.Outgoing);
+    }
+
+    // A member of three bytes becomes sixteen bytes and a name, is sorted and looked up.
+    public override long AllocationBound(int inputLength) => 4_000 + (150L * inputLength);
 }
 
 /// <summary>The limits of a store.</summary>

@@ -27,7 +27,7 @@ internal static class FuzzMessages
             9 => new TimeoutNow(term),
             10 => new ReadIndexRequest(term, random.Number(), random.Number()),
             11 => new ReadIndexReply(term, random.Number(), random.Number(), Index(random)),
-            12 => new InstallSnapshot(term, Id(random)),
+            12 => new InstallSnapshot(term, Id(random), AnyConfiguration(random)),
             13 => Chunk(random, term),
             _ => new SnapshotChunkReply(term, Id(random), (long)random.Number()),
         };
@@ -43,10 +43,26 @@ internal static class FuzzMessages
             ulong rise = random.OneIn(3) ? random.Number() : 0;
             if (rise > ulong.MaxValue - last.Term.Value) rise = 0;
             entries[i] = new LogEntry(new Term(last.Term.Value + rise), last.Index.Next(),
-                random.Of(EntryKind.NoOp, EntryKind.Command), random.Bytes(20));
+                random.Of(EntryKind.NoOp, EntryKind.Command, EntryKind.Configuration), random.Bytes(20));
+            if (entries[i].Kind == EntryKind.Configuration && random.OneIn(2))
+                entries[i] = entries[i] with { Payload = AnyConfiguration(random).Encode() };
             last = entries[i].Id;
         }
         return new AppendEntries(term, previous, entries, Index(random));
+    }
+
+    public static Configuration AnyConfiguration(FuzzRandom random)
+    {
+        ulong voters = 1 + (ulong)random.Below(4);
+        ulong learners = (ulong)random.Below(3);
+        return Configuration.Create(random.Number(), Members(1, voters), Members(10, learners),
+            random.OneIn(2) ? Members(5, voters) : []);
+    }
+
+    private static IEnumerable<Member> Members(ulong first, ulong count)
+    {
+        for (ulong id = first; id < first + count; id++)
+            yield return new Member(new ReplicaId(id), new NodeName($"node-{id}"));
     }
 
     private static SnapshotChunk Chunk(FuzzRandom random, Term term)

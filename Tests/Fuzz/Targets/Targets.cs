@@ -7,7 +7,8 @@ internal static class Targets
     [
         new FrameTarget(), new FrameIntakeTarget(),
         new FormationMessageTarget(), new FormationRecordTarget(), new FormationPlanTarget(),
-        new FormationIntakeTarget(), new DescriptorTarget(), new LimitsTarget(),
+        new FormationIntakeTarget(), new DescriptorTarget(), new ConfigurationTarget(),
+        new LimitsTarget(),
         new OperationTarget(), new CommandBatchTarget(), new ReadBatchTarget(), new AnswerBatchTarget(),
         new ApplyTarget(), new ClientAnswerTarget(), new SnapshotContentTarget(),
         new FileHeaderTarget(), new LogRecordsTarget(), new StorageTarget(),

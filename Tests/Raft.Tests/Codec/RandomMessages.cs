@@ -26,7 +26,7 @@ internal static class RandomMessages
             9 => new TimeoutNow(term),
             10 => new ReadIndexRequest(term, Number(ref random), Number(ref random)),
             11 => new ReadIndexReply(term, Number(ref random), Number(ref random), Index(ref random)),
-            12 => new InstallSnapshot(term, EntryId(ref random)),
+            12 => new InstallSnapshot(term, EntryId(ref random), Configuration(ref random)),
             13 => new SnapshotChunk(term, EntryId(ref random), (long)random.NextBelow(1 << 20), long.MaxValue - 5,
                 (uint)random.Next(), Payload(ref random)),
             _ => new SnapshotChunkReply(term, EntryId(ref random), (long)random.NextBelow(1_000) - 1),
@@ -68,6 +68,22 @@ internal static class RandomMessages
         }
     }
 
+    /// <summary>Some of nine replicas, in any of the roles.</summary>
+    public static Configuration Configuration(ref SplitMix64 random)
+    {
+        List<Member> voters = [M(1 + random.NextBelow(9))], outgoing = [], learners = [];
+        for (ulong id = 1; id <= 9; id++)
+        {
+            ulong role = random.NextBelow(6);
+            if (role is 0 or 1 && voters[0].Id.Value != id) voters.Add(M(id));
+            if (role is 1 or 2) outgoing.Add(M(id));
+            if (role == 3 && voters[0].Id.Value != id) learners.Add(M(id));
+        }
+
+        bool isJoint = random.NextBelow(2) == 0 && !voters.ToHashSet().SetEquals(outgoing);
+        return Core.Configuration.Create(Number(ref random), voters, learners, isJoint ? outgoing : []);
+    }
+
     private static AppendEntries Append(ref SplitMix64 random, Term term)
     {
         EntryId previous = new(new Term(random.NextBelow(1_000)), new LogIndex(random.NextBelow(1UL << 40)));
@@ -75,9 +91,20 @@ internal static class RandomMessages
         EntryId last = previous;
         for (int i = 0; i < entries.Length; i++)
         {
-            EntryKind kind = random.NextBelow(4) == 0 ? EntryKind.NoOp : EntryKind.Command;
-            entries[i] = new LogEntry(new Term(last.Term.Value + random.NextBelow(300)), last.Index.Next(), kind,
-                kind == EntryKind.NoOp ? default : Payload(ref random));
+            EntryKind kind = random.NextBelow(8) switch
+            {
+                0 or 1 => EntryKind.NoOp,
+                2 => EntryKind.Configuration,
+                _ => EntryKind.Command,
+            };
+            ReadOnlyMemory<byte> payload = kind switch
+            {
+                EntryKind.NoOp => default,
+                EntryKind.Configuration => Configuration(ref random).Encode(),
+                _ => Payload(ref random),
+            };
+            entries[i] = new LogEntry(
+                new Term(last.Term.Value + random.NextBelow(300)), last.Index.Next(), kind, payload);
             last = entries[i].Id;
         }
 

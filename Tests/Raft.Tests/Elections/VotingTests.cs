@@ -261,7 +261,7 @@ public sealed class VotingTests
         Lone lone = new Lone().BecomeLeader();
         (ulong From, RaftMessage Message)[] refused =
         [
-            (9, new Heartbeat(T(9), I(0), 1)),
+            (0, new Heartbeat(T(9), I(0), 1)),
             (1, new RequestVoteReply(T(9), true)),
             (2, new SnapshotChunk(T(9), Id(1, 1), 0, 1, 0, default)),
             (2, new SnapshotChunkReply(T(9), Id(1, 1), 0)),
@@ -274,8 +274,8 @@ public sealed class VotingTests
             (2, new AppendEntries(T(9), Id(2, 1), Entries(1, 1), I(0))),
             (2, new AppendEntries(T(9), Id(1, 1), Entries(1, 10), I(0))),
             (2, new AppendEntries(T(9), Id(1, ulong.MaxValue), default, I(0))),
-            (2, new InstallSnapshot(T(9), Id(0, 0))),
-            (2, new InstallSnapshot(T(9), Id(10, 5))),
+            (2, new InstallSnapshot(T(9), Id(0, 0), Simple(3))),
+            (2, new InstallSnapshot(T(9), Id(10, 5), Simple(3))),
             (2, new AppendEntriesReply(T(1), I(99))),
             (2, new HeartbeatReply(T(1), 99, I(0))),
             (2, new TimeoutNow(T(1))),

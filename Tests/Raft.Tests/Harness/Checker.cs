@@ -13,11 +13,12 @@ internal sealed class Checker
     private readonly Dictionary<LogIndex, LogEntry> _committed = [];
     private EntryId _lastCommitted;
     private Term _newestLeaderTerm;
+    private bool _hasConfigurations;
 
     public Func<IEnumerable<Replica>> All { get; set; } = () => [];
 
-    /// <summary>How many replicas vote; 0 when only one of them is real, and majorities cannot be looked at.</summary>
-    public int Voters { get; set; }
+    /// <summary>Not when only one of the replicas is real.</summary>
+    public bool ChecksMajorities { get; set; }
 
     public int Elections => _leaders.Count;
 
@@ -31,7 +32,7 @@ internal sealed class Checker
         _seen[id] = (node, node.Term, node.CommitIndex);
         for (LogIndex index = node.FirstKept; index <= node.CommitIndex; index = index.Next())
         {
-            if (!_committed.ContainsKey(index)) RecordCommitted(id, node.Log[index], holders: null);
+            if (!_committed.ContainsKey(index)) RecordCommitted(id, node.Log[index], by: null);
         }
     }
 
@@ -72,6 +73,7 @@ internal sealed class Checker
         foreach (LogEntry entry in write.Entries.Span)
         {
             Term before = replica.Node.Log.TermAt(entry.Index.Previous());
+            _hasConfigurations |= entry.Kind == EntryKind.Configuration;
             if (_entries.TryAdd(entry.Id, (before, entry))) continue;
             (Term Before, LogEntry Entry) known = _entries[entry.Id];
             Assert.True(known.Before == before && Same(known.Entry, entry),
@@ -96,10 +98,17 @@ internal sealed class Checker
         CheckDiskAgrees(replica, LogIndex.Min(node.DurableIndex, replica.Disk.LastIndex));
         Assert.True(node.DurableIndex <= replica.Disk.LastIndex,
             $"{replica.Id} takes {node.DurableIndex} as durable; {replica.Disk.LastIndex} is");
-        for (LogIndex index = LogIndex.Max(commit.Next(), node.FirstKept); index <= node.CommitIndex; index =
-            index.Next())
-            RecordCommitted(replica.Id, node.Log[index], All);
+        LogIndex first = LogIndex.Max(commit.Next(), node.FirstKept);
+        Configuration by = node.Configuration;
+        for (LogIndex index = node.CommitIndex; index >= first; index = index.Previous())
+        {
+            // What is committed with a configuration was decided by it: only then may another follow.
+            if (node.Log[index].Kind == EntryKind.Configuration) by = Replica.Decoded(node.Log[index]);
+            RecordCommitted(replica.Id, node.Log[index], by);
+        }
+
         _seen[replica.Id] = (node, node.Term, node.CommitIndex);
+        CheckConfiguration(replica);
         if (node.Role == Role.Leader) CheckLeader(replica);
         if (node.HasLease(now)) CheckLease(replica);
     }
@@ -130,7 +139,8 @@ internal sealed class Checker
         Assert.True(replica.Node.CommitIndex.Value >= _lastCommitted.Index.Value);
     }
 
-    private void RecordCommitted(ReplicaId id, LogEntry entry, Func<IEnumerable<Replica>>? holders)
+    // A majority of each list of voters has what is committed on its disk.
+    private void RecordCommitted(ReplicaId id, LogEntry entry, Configuration? by)
     {
         if (_committed.TryGetValue(entry.Index, out LogEntry known))
         {
@@ -140,10 +150,34 @@ internal sealed class Checker
 
         _committed.Add(entry.Index, entry);
         if (entry.Index > _lastCommitted.Index) _lastCommitted = entry.Id;
-        if (holders is null || Voters == 0) return;
-        int count = holders()
-            .Count(other => other.Disk.TermAt(entry.Index) == entry.Term || other.Disk.Snapshot.Index > entry.Index);
-        Assert.True(count > Voters / 2, $"{id} committed {entry}, durable on {count} of {Voters}");
+        if (by is null || !ChecksMajorities) return;
+        HashSet<ReplicaId> holders =
+        [
+            .. All().Where(other => other.Disk.TermAt(entry.Index) == entry.Term
+                || other.Disk.Snapshot.Index > entry.Index).Select(other => other.Id),
+        ];
+        RequireMajority(id, entry, by.Voters, holders);
+        if (by.Outgoing.Count > 0) RequireMajority(id, entry, by.Outgoing, holders);
+    }
+
+    private static void RequireMajority(
+        ReplicaId id, LogEntry entry, IReadOnlyList<Member> voters, HashSet<ReplicaId> holders)
+    {
+        int count = voters.Count(voter => holders.Contains(voter.Id));
+        Assert.True(2 * count > voters.Count, $"{id} committed {entry}, durable on {count} of {voters.Count}");
+    }
+
+    // Raft §6: the latest in the log is in force, and what was never committed is undone with its entry.
+    private void CheckConfiguration(Replica replica)
+    {
+        RaftNode node = replica.Node;
+        if (!_hasConfigurations) return;
+        LogIndex index = node.LastEntry.Index;
+        while (index >= node.FirstKept && node.Log[index].Kind != EntryKind.Configuration) index = index.Previous();
+        if (index < node.FirstKept) return;
+        Configuration latest = Replica.Decoded(node.Log[index]);
+        Assert.True(node.Configuration.Equals(latest),
+            $"{replica.Id} goes by {node.Configuration}; its log ends with {latest} at {index}");
     }
 
     private void RecordVote(ReplicaId voter, Term term, ReplicaId candidate)

@@ -6,20 +6,22 @@ internal sealed class Cluster
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(10);
     private readonly List<Replica> _replicas = [];
+    private readonly Func<RaftOptions, RaftOptions>? _change;
+    private readonly ulong _seed;
     private readonly HashSet<(ReplicaId, ReplicaId)> _cut = [];
 
     public Cluster(int size, ulong seed = 1, Func<RaftOptions, RaftOptions>? change = null, Func<ulong,
         TestDisk>? disk = null)
     {
         Checker.All = () => _replicas;
-        Checker.Voters = size;
+        Checker.ChecksMajorities = true;
+        _change = change;
+        _seed = seed;
         for (ulong id = 1; id <= (ulong)size; id++)
         {
-            RaftOptions options = Make.Options(id, size, seed * 100);
-            var replica =
-                new Replica(change?.Invoke(options) ?? options, disk?.Invoke(id) ?? new TestDisk(), Checker, Now);
-            _replicas.Add(replica);
-            replica.Turn(Now);
+            TestDisk own = disk?.Invoke(id) ?? new TestDisk();
+            own.Begin(Make.Simple(size));
+            Start(own);
         }
     }
 
@@ -55,6 +57,9 @@ internal sealed class Cluster
             return leader;
         }
     }
+
+    /// <summary>A new replica with an empty disk, of which nobody knows yet; its id is the next.</summary>
+    public Replica StartNew() => Start(new TestDisk());
 
     public void Cut(ulong a, ulong b)
     {
@@ -92,8 +97,7 @@ internal sealed class Cluster
         foreach (Replica replica in _replicas)
         {
             foreach (OutboundMessage sent in replica.Sent) Post(replica.Id, sent.To, sent.Message);
-            foreach (ReplicaId follower in replica.SnapshotsToSend)
-                Post(replica.Id, follower, new InstallSnapshot(replica.Node.Term, replica.Disk.Snapshot));
+            foreach (ReplicaId follower in replica.SnapshotsToSend) SendSnapshot(replica, follower);
             replica.Sent.Clear();
             replica.SnapshotsToSend.Clear();
         }
@@ -225,6 +229,29 @@ internal sealed class Cluster
     public void AssertLogsAgree()
     {
         foreach (Replica replica in _replicas) Assert.Equal(Terms(_replicas[0]), Terms(replica));
+    }
+
+    private Replica Start(TestDisk disk)
+    {
+        RaftOptions options = Make.Options((ulong)_replicas.Count + 1, _seed * 100);
+        var replica = new Replica(_change?.Invoke(options) ?? options, disk, Checker, Now);
+        _replicas.Add(replica);
+        replica.Turn(Now);
+        return replica;
+    }
+
+    // A new replica needs one however short the log is; if none can be made yet, it is asked for again.
+    private void SendSnapshot(Replica leader, ReplicaId follower)
+    {
+        if (leader.Disk.Snapshot == EntryId.Zero && leader.Writes.Count == 0) leader.TakeSnapshot();
+        if (leader.Disk.Snapshot == EntryId.Zero)
+        {
+            leader.Node.ReportSnapshotEnded(follower, Now);
+            return;
+        }
+
+        Post(leader.Id, follower,
+            new InstallSnapshot(leader.Node.Term, leader.Disk.Snapshot, leader.Disk.Configuration));
     }
 
     private void Post(ReplicaId from, ReplicaId to, RaftMessage message)

@@ -3,11 +3,14 @@ namespace Orleans.Raft.Core.Tests;
 /// <summary>One real replica, r1; the test plays the others.</summary>
 internal sealed class Lone
 {
-    public Lone(int size = 3, TestDisk? disk = null, ulong seed = 1, Func<RaftOptions, RaftOptions>? change = null)
+    public Lone(int size = 3, TestDisk? disk = null, ulong seed = 1, Func<RaftOptions, RaftOptions>? change = null,
+        Configuration? configuration = null)
     {
-        RaftOptions options = Make.Options(1, size, seed);
+        RaftOptions options = Make.Options(1, seed);
         Size = size;
-        Replica = new Replica(change?.Invoke(options) ?? options, disk ?? new TestDisk(), new Checker(), Now);
+        disk ??= new TestDisk();
+        disk.Begin(configuration ?? Make.Simple(size));
+        Replica = new Replica(change?.Invoke(options) ?? options, disk, new Checker(), Now);
         Replica.Turn(Now);
     }
 

@@ -28,10 +28,17 @@ internal static class Make
     public static AppendEntries Append(ulong term, EntryId previous, ulong commit, params ulong[] terms) =>
         new(new Term(term), previous, Entries(previous.Index.Value, terms), new LogIndex(commit));
 
-    public static RaftOptions Options(ulong id, int size, ulong seed = 1) => new()
+    public static Member M(ulong id) => new(new ReplicaId(id), new NodeName($"n{id}"));
+
+    /// <summary>What a group of r1, r2, ... begins with.</summary>
+    public static Configuration Simple(int size) =>
+        Configuration.Create(1, Enumerable.Range(1, size).Select(id => M((ulong)id)), []);
+
+    public static RaftState Fresh(int size) => RaftState.Empty with { Configuration = Simple(size) };
+
+    public static RaftOptions Options(ulong id, ulong seed = 1) => new()
     {
         Id = new ReplicaId(id),
-        Voters = [.. Enumerable.Range(1, size).Select(i => new ReplicaId((ulong)i))],
         Seed = seed + id,
         BootNonce = seed * 1000,
         ElectionTimeout = ElectionTimeout,

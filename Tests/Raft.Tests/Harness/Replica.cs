@@ -12,6 +12,7 @@ internal sealed class Replica
         Options = options;
         Disk = disk;
         _checker = checker;
+        Configuration = disk.Configuration;
         Node = Start(now);
     }
 
@@ -49,6 +50,12 @@ internal sealed class Replica
 
     public ulong RoundToConfirm { get; private set; }
 
+    /// <summary>The group's configuration as the state machine has it.</summary>
+    public Configuration Configuration { get; private set; }
+
+    /// <summary>What the node told of its configuration, oldest first.</summary>
+    public List<ConfigurationInForce> Told { get; } = [];
+
     public bool IsLeader => IsUp && Node.Role == Role.Leader;
 
     /// <summary>Takes what the node wants done, until it wants nothing more.</summary>
@@ -68,6 +75,7 @@ internal sealed class Replica
 
     public void Step(ulong from, RaftMessage message, TimeSpan now)
     {
+        if (message is InstallSnapshot install) Disk.Receive(install);
         Node.Step(new ReplicaId(from), message, now);
         Turn(now);
     }
@@ -110,6 +118,7 @@ internal sealed class Replica
             {
                 _checker.Applies(this, entry);
                 Applied.Add(entry);
+                if (entry.Kind == EntryKind.Configuration) Configuration = Decoded(entry);
             }
 
             Node.Applied(entries.Span[^1].Index);
@@ -121,7 +130,9 @@ internal sealed class Replica
     {
         LogIndex index = LogIndex.Min(Node.LastApplied, Node.DurableIndex);
         if (index <= Disk.Snapshot.Index) return Disk.Snapshot;
-        Disk.RecordSnapshot(new EntryId(Node.Log.TermAt(index), index));
+        Configuration covered = Configuration;
+        if (index < Node.LastApplied) covered = ConfigurationAsOf(index);
+        Disk.RecordSnapshot(new EntryId(Node.Log.TermAt(index), index), covered);
         Node.Compact(index);
         return Disk.Snapshot;
     }
@@ -140,8 +151,23 @@ internal sealed class Replica
         Options = Options with { BootNonce = Options.BootNonce + 1, Seed = Options.Seed + 1_000 };
         IsUp = true;
         Applied.Clear();
+        Told.Clear();
+        Configuration = Disk.Configuration;
         Node = Start(now);
         Turn(now);
+    }
+
+    public static Configuration Decoded(LogEntry entry)
+    {
+        Assert.True(Configuration.TryDecode(entry.Payload.Span, out Configuration configuration));
+        return configuration;
+    }
+
+    private Configuration ConfigurationAsOf(LogIndex index)
+    {
+        LogEntry last = Applied.LastOrDefault(entry =>
+            entry.Kind == EntryKind.Configuration && entry.Index <= index && entry.Index > Disk.Snapshot.Index);
+        return last.Index == LogIndex.Zero ? Disk.Configuration : Decoded(last);
     }
 
     private RaftNode Start(TimeSpan now)
@@ -160,8 +186,14 @@ internal sealed class Replica
         ReadsFailed.AddRange(ready.ReadsFailed);
         SnapshotsToSend.AddRange(ready.SnapshotsToSend);
         if (ready.RoundToConfirm != 0) RoundToConfirm = ready.RoundToConfirm;
+        if (ready.Configuration is { } told) Told.Add(told);
         if (ready.Write is not { } write) return;
-        if (write.Snapshot is { } snapshot) _logEndOnDisk = snapshot.Index;
+        if (write.Snapshot is { } snapshot)
+        {
+            _logEndOnDisk = snapshot.Index;
+            Configuration = Disk.Received(snapshot);
+        }
+
         if (!write.Entries.IsEmpty) _logEndOnDisk = write.Entries.Span[^1].Index;
         Assert.True(write.HardState is null || write.HardState.Value.Commit <= _logEndOnDisk,
             $"{write} after a log that ends at {_logEndOnDisk}");

@@ -5,9 +5,15 @@ internal sealed class TestDisk
 {
     private readonly List<LogEntry> _entries = [];
 
+    // Of snapshots whose files were received.
+    private readonly Dictionary<EntryId, Configuration> _received = [];
+
     public HardState HardState { get; private set; }
 
     public EntryId Snapshot { get; private set; }
+
+    /// <summary>As of <see cref="Snapshot"/>; without one, that which the group began with.</summary>
+    public Configuration Configuration { get; private set; } = Configuration.None;
 
     public ulong LastWrite { get; private set; }
 
@@ -24,10 +30,16 @@ internal sealed class TestDisk
         return disk;
     }
 
+    public void Begin(Configuration configuration) => Configuration = configuration;
+
+    public void Receive(InstallSnapshot install) => _received[install.Snapshot] = install.Configuration;
+
+    public Configuration Received(EntryId snapshot) => _received[snapshot];
+
     public RaftState Recover()
     {
         LastWrite = 0;
-        return new RaftState(HardState, Snapshot, _entries.ToArray());
+        return new RaftState(HardState, Snapshot, _entries.ToArray()) { Configuration = Configuration };
     }
 
     public Term? TermAt(LogIndex index)
@@ -44,6 +56,7 @@ internal sealed class TestDisk
         {
             _entries.Clear();
             Snapshot = snapshot;
+            Configuration = Received(snapshot);
         }
 
         foreach (LogEntry entry in write.Entries.Span)
@@ -65,11 +78,12 @@ internal sealed class TestDisk
         Assert.True(HardState.Commit <= LastIndex, $"{HardState} on a log that ends at {LastIndex}");
     }
 
-    public void RecordSnapshot(EntryId snapshot)
+    public void RecordSnapshot(EntryId snapshot, Configuration configuration)
     {
         Assert.Equal(snapshot.Term, TermAt(snapshot.Index));
         _entries.RemoveRange(0, (int)(snapshot.Index - Snapshot.Index));
         Snapshot = snapshot;
+        Configuration = configuration;
     }
 
     private LogEntry At(LogIndex index) => _entries[(int)(index - Snapshot.Index) - 1];

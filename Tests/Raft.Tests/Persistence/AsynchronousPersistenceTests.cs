@@ -98,8 +98,8 @@ public sealed class AsynchronousPersistenceTests
     [Fact]
     public void Sole_voter_leads_only_once_its_vote_is_durable()
     {
-        RaftOptions options = Options(1, 1);
-        var node = new RaftNode(options, RaftState.Empty, TimeSpan.Zero);
+        RaftOptions options = Options(1);
+        var node = new RaftNode(options, Fresh(1), TimeSpan.Zero);
         Assert.Equal((Role.Candidate, true), (node.Role, node.HasReady));
         PersistRequest write = node.TakeReady().Write!;
         Assert.Equal(new HardState(T(1), R(1), I(0)), write.HardState);
@@ -178,7 +178,7 @@ public sealed class AsynchronousPersistenceTests
         Lone lone = SlowFollower();
         lone.Step(3, new Heartbeat(T(3), I(0), 7));
         Assert.Empty(lone.Step(2, new Heartbeat(T(2), I(0), 1)));
-        Assert.Contains(new OutboundMessage(R(2), new AppendEntriesRejection(T(3), I(0), T(0), I(0))), Persisted(lone));
+        Assert.Contains(new OutboundMessage(R(2), new AppendEntriesRejection(T(3), I(0), T(0), I(1))), Persisted(lone));
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public sealed class AsynchronousPersistenceTests
     [Fact]
     public void Overwriting_before_the_first_write_was_taken_counts_right()
     {
-        var node = new RaftNode(Options(1, 3), RaftState.Empty, TimeSpan.Zero);
+        var node = new RaftNode(Options(1), Fresh(3), TimeSpan.Zero);
         node.Step(R(2), Append(1, EntryId.Zero, 0, 1, 1), TimeSpan.Zero);
         node.Step(R(3), Append(2, Id(1, 1), 0, 2), TimeSpan.Zero);
         PersistRequest write = node.TakeReady().Write!;
@@ -238,7 +238,7 @@ public sealed class AsynchronousPersistenceTests
     {
         Lone lone = SlowFollower();
         lone.Step(2, Append(1, EntryId.Zero, 1, 1, 1, 1));
-        lone.Step(2, new InstallSnapshot(T(1), Id(1, 9)));
+        lone.Step(2, new InstallSnapshot(T(1), Id(1, 9), Simple(3)));
         Assert.Equal(I(0), lone.Node.DurableIndex);
         // Of the old log only what was committed still counts.
         Assert.Equal([new AppendEntriesReply(T(1), I(1))], lone.PersistOne());
@@ -256,9 +256,10 @@ public sealed class AsynchronousPersistenceTests
         Assert.Equal(I(2), write.HardState!.Value.Commit);
 
         // Committed while the entry is not handed out yet: the term's write goes without it.
-        RaftNode node = new(Options(1, 3),
-            new RaftState(new HardState(T(1), ReplicaId.None, I(0)), EntryId.Zero, Entries(0, 1)), TimeSpan.Zero);
-        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 5)), TimeSpan.Zero);
+        RaftNode node = new(Options(1),
+            Fresh(3) with { HardState = new HardState(T(1), ReplicaId.None, I(0)), Entries = Entries(0, 1) },
+            TimeSpan.Zero);
+        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 5), Simple(3)), TimeSpan.Zero);
         node.Step(R(2), Append(1, Id(1, 5), 7, 1, 1), TimeSpan.Zero);
         PersistRequest first = node.TakeReady().Write!;
         Assert.Equal((Id(1, 5), I(5), 0), (first.Snapshot!.Value, first.HardState!.Value.Commit, first.Entries.Length));
@@ -332,22 +333,23 @@ public sealed class AsynchronousPersistenceTests
             (new HardState(T(1), R(0), I(2)), EntryId.Zero, [Entry(1, 1)]),
             (new HardState(T(1), R(0), I(0)), Id(0, 4), []),
             (new HardState(T(1), R(0), I(0)), EntryId.Zero, [Entry(0, 1)]),
+            (new HardState(T(1), R(0), I(0)), EntryId.Zero, [Entry(1, 1) with { Kind = EntryKind.Configuration }]),
         ];
         foreach ((HardState state, EntryId snapshot, LogEntry[] entries) in broken)
         {
-            Assert.Throws<InvariantViolationException>(
-                () => new RaftNode(Options(1, 3), new RaftState(state, snapshot, entries), TimeSpan.Zero));
+            var recovered = new RaftState(state, snapshot, entries) { Configuration = Simple(3) };
+            Assert.Throws<InvariantViolationException>(() => new RaftNode(Options(1), recovered, TimeSpan.Zero));
         }
     }
 
     [Fact]
     public void Wrong_options_are_all_named()
     {
-        RaftOptions options = Options(1, 3) with { MaxAppendBytes = 0, Id = R(7) };
+        RaftOptions options = Options(1) with { MaxAppendBytes = 0, Id = R(0) };
         string message =
             Assert.Throws<ArgumentException>(() => new RaftNode(options, RaftState.Empty, TimeSpan.Zero)).Message;
         Assert.Contains("MaxAppendBytes", message, StringComparison.Ordinal);
-        Assert.Contains("Voters", message, StringComparison.Ordinal);
+        Assert.Contains("Id", message, StringComparison.Ordinal);
     }
 
     private static Lone SlowLeader(int size = 3, Func<RaftOptions, RaftOptions>? change = null)

@@ -148,7 +148,7 @@ public sealed class LeaderTests
         lone.Propose("x");
         lone.Step(2, new AppendEntriesReply(T(1), I(2)));
         Assert.Empty(lone.Step(2, new AppendEntriesRejection(T(1), I(1), T(0), I(1))));
-        Assert.Empty(lone.Step(2, new AppendEntriesRejection(T(1), I(0), T(0), I(0))));
+        Assert.Empty(lone.Step(2, new AppendEntriesRejection(T(1), I(0), T(0), I(1))));
         Assert.Equal((I(2), I(3), ReplicationState.Replicate), See(lone, 2));
     }
 

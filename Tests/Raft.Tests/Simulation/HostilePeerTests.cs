@@ -10,7 +10,7 @@ public sealed class HostilePeerTests
         for (ulong seed = 0; seed < 3_000; seed++)
         {
             var random = new SplitMix64(seed);
-            var node = new RaftNode(Options(1, 3, seed), RaftState.Empty, TimeSpan.Zero);
+            var node = new RaftNode(Options(1, seed), Fresh(3), TimeSpan.Zero);
             TimeSpan now = TimeSpan.Zero;
             try
             {
@@ -18,7 +18,8 @@ public sealed class HostilePeerTests
                 {
                     now += TimeSpan.FromMilliseconds(random.NextBelow(60));
                     if (random.NextBelow(4) == 0) node.Tick(now);
-                    else node.Step(R(2 + random.NextBelow(2)), Message(ref random, node), now);
+                    else node.Step(R(2 + random.NextBelow(3)), Message(ref random, node), now);
+                    if (random.NextBelow(8) == 0) node.ChangeMembership(Change(ref random), now);
                     node.Propose(Bytes("x"), now, out _);
                     node.ReadIndex(1, now);
                     while (node.HasReady)
@@ -47,6 +48,13 @@ public sealed class HostilePeerTests
             $"{taken} taken, {stopped} stopped, {led} turns as leader");
     }
 
+    private static MembershipChange Change(ref SplitMix64 random) => random.NextBelow(3) switch
+    {
+        0 => new MembershipChange { Add = [M(1 + random.NextBelow(12))] },
+        1 => new MembershipChange { Promote = [R(1 + random.NextBelow(12))] },
+        _ => new MembershipChange { Remove = [R(1 + random.NextBelow(9))] },
+    };
+
     // Small numbers near the replica's own, so that most messages reach the inner code.
     private static RaftMessage Message(ref SplitMix64 random, RaftNode node)
     {
@@ -63,17 +71,33 @@ public sealed class HostilePeerTests
             2 => new PreVoteReply(term, false),
             3 => new RequestVote(term, near, random.NextBelow(2) == 0),
             4 or 5 => new RequestVoteReply(term, random.NextBelow(4) != 0),
-            6 => new AppendEntries(term, near,
-                Entries(near.Index.Value, [.. Enumerable.Repeat(term.Value, (int)random.NextBelow(4))]), index),
+            6 => new AppendEntries(term, near, NewEntries(ref random, term, near), index),
             7 or 8 => new AppendEntriesReply(term, index),
             9 => new AppendEntriesRejection(term, index, new Term(random.NextBelow(term.Value + 2)),
                 new LogIndex(random.NextBelow(last + 5))),
             10 => new Heartbeat(term, index, random.NextBelow(5)),
             11 => new HeartbeatReply(term, random.NextBelow(9), index),
-            12 => random.NextBelow(2) == 0 ? new TimeoutNow(term) : new InstallSnapshot(term, near),
+            12 => random.NextBelow(2) == 0
+                ? new TimeoutNow(term)
+                : new InstallSnapshot(term, near, RandomMessages.Configuration(ref random)),
             _ => random.NextBelow(2) == 0
                 ? new ReadIndexRequest(term, 1, 1)
                 : new ReadIndexReply(term, random.NextBelow(3), 1, index),
         };
+    }
+
+    private static LogEntry[] NewEntries(ref SplitMix64 random, Term term, EntryId previous)
+    {
+        LogEntry[] entries =
+            Entries(previous.Index.Value, [.. Enumerable.Repeat(term.Value, (int)random.NextBelow(4))]);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (random.NextBelow(8) != 0) continue;
+            byte[] configuration = RandomMessages.Configuration(ref random).Encode();
+            if (random.NextBelow(4) == 0) configuration[random.NextBelow((ulong)configuration.Length)]++;
+            entries[i] = entries[i] with { Kind = EntryKind.Configuration, Payload = configuration };
+        }
+
+        return entries;
     }
 }

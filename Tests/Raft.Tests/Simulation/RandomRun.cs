@@ -2,12 +2,14 @@ namespace Orleans.Raft.Core.Tests;
 
 /// <summary>
 /// One seeded run of a cluster under loss, repetition, reordering, partitions, crashes, slow disks, compaction,
-/// transfers and reads. The checker looks at every turn; this class checks reads and that the cluster recovers in the
-/// end.
+/// transfers, reads and, if asked for, changes of members. The checker looks at every turn; this class checks reads and
+/// that the cluster recovers in the end.
 /// </summary>
 internal sealed class RandomRun
 {
     private const int Steps = 8_000;
+    private const int MostReplicas = 12;
+    private readonly bool _changesMembers;
     private readonly Cluster _cluster;
     private readonly Dictionary<(ReplicaId, ulong), LogIndex> _readFloors = [];
     private SplitMix64 _random;
@@ -15,8 +17,9 @@ internal sealed class RandomRun
     private int _proposed;
     private double _loss;
 
-    public RandomRun(ulong seed)
+    public RandomRun(ulong seed, bool changesMembers = false)
     {
+        _changesMembers = changesMembers;
         _random = new SplitMix64(seed);
         int size = Below(4) switch { 0 => 1 + Below(2), 1 => 5, _ => 3 };
         int window = 1 + Below(6);
@@ -29,12 +32,7 @@ internal sealed class RandomRun
             MaxUnflushedBytes = unflushed,
             MaxUncommittedBytes = 2_000,
         });
-        foreach (Replica replica in _cluster.Replicas)
-        {
-            replica.PersistsAtOnce = false;
-            replica.ConfirmsAtOnce = false;
-            replica.AppliesAtOnce = false;
-        }
+        foreach (Replica replica in _cluster.Replicas) SlowDown(replica);
     }
 
     public int Committed => (int)_cluster.Checker.LastCommitted.Index.Value;
@@ -51,6 +49,13 @@ internal sealed class RandomRun
 
     public int Transfers { get; private set; }
 
+    public int Changes { get; private set; }
+
+    /// <summary>Of the voters.</summary>
+    public int JointChanges { get; private set; }
+
+    public int Undone { get; private set; }
+
     public void Run()
     {
         for (int step = 0; step < Steps; step++)
@@ -61,11 +66,18 @@ internal sealed class RandomRun
             CheckReads();
         }
 
+        Undone = CountUndone();
         Recover();
     }
 
     private void Act()
     {
+        if (_changesMembers && Below(25) == 0)
+        {
+            ChangeMembers();
+            return;
+        }
+
         Replica replica = _cluster.Replicas[Below(_cluster.Replicas.Count)];
         switch (Below(100))
         {
@@ -203,6 +215,62 @@ internal sealed class RandomRun
         replica.Turn(_cluster.Now);
     }
 
+    private void ChangeMembers()
+    {
+        Replica? leader = _cluster.Replicas.Where(replica => replica.IsLeader).MaxBy(replica => Below(10));
+        if (leader is null) return;
+        Configuration group = leader.Node.Configuration;
+        MembershipChange change = RandomChange(leader);
+        MembershipAnswer answer = leader.Node.ChangeMembership(change, _cluster.Now);
+        if (answer.Outcome == MembershipOutcome.Accepted)
+        {
+            Changes++;
+            if (change.Promote.Count > 0 || change.Remove.Any(group.IsVoter)) JointChanges++;
+        }
+
+        leader.Turn(_cluster.Now);
+    }
+
+    // Whom to add, to promote and to remove, often more than one of it at once.
+    private MembershipChange RandomChange(Replica leader)
+    {
+        Configuration group = leader.Node.Configuration;
+        return new MembershipChange
+        {
+            Add = Below(3) == 0 && NewReplica() is { } added ? [M(added.Id.Value)] : [],
+            Promote =
+            [
+                .. group.Learners.Select(learner => learner.Id)
+                    .Where(learner => leader.Node.GetProgress(learner) is { IsCaughtUp: true } || Below(5) == 0),
+            ],
+            Remove = Below(3) != 0
+                ? []
+                : [.. group.Members.Where(_ => Below(group.Members.Count) == 0).Select(member => member.Id)],
+        };
+    }
+
+    // One that no change took yet, or another.
+    private Replica? NewReplica()
+    {
+        Replica? waiting = _cluster.Replicas.FirstOrDefault(replica => replica.Node.Term == Term.Zero
+            && replica.Node.Configuration.IsNone);
+        if (waiting is not null || _cluster.Replicas.Count == MostReplicas) return waiting;
+        Replica started = _cluster.StartNew();
+        SlowDown(started);
+        return started;
+    }
+
+    private static void SlowDown(Replica replica)
+    {
+        replica.PersistsAtOnce = false;
+        replica.ConfirmsAtOnce = false;
+        replica.AppliesAtOnce = false;
+    }
+
+    // A replica was told of a configuration, and then of an older one.
+    private int CountUndone() => _cluster.Replicas.Sum(replica => replica.Told.Zip(replica.Told.Skip(1))
+        .Count(pair => pair.Second.Configuration.Version < pair.First.Configuration.Version));
+
     private void CrashNowAndThen(Replica replica)
     {
         if (!replica.IsUp || Below(4) != 0) return;
@@ -248,8 +316,12 @@ internal sealed class RandomRun
         Replica leader = _cluster.Leader;
         EntryId last = _cluster.Propose(leader, "the end");
         _cluster.Run(4);
+        Configuration group = leader.Node.Configuration;
+        Assert.True(leader.Node.IsConfigurationCommitted && !group.IsJoint, $"{group} is still under way");
         foreach (Replica replica in _cluster.Replicas)
         {
+            if (!group.TryFind(replica.Id, out _)) continue;
+            Assert.Equal(group, replica.Node.Configuration);
             Assert.True(replica.Node.CommitIndex >= last.Index && replica.Node.LastApplied >= last.Index,
                 $"{replica.Id} is at {replica.Node.CommitIndex}; {last} was proposed");
             Assert.Equal(leader.Node.LastEntry, replica.Node.LastEntry);

@@ -30,11 +30,38 @@ public sealed class RandomRunTests
             && snapshots > 300 && transfers > 100, did);
     }
 
-    private static RandomRun RunSeed(ulong seed)
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [Trait("Raft", "§6")]
+    public void Safety_holds_and_the_cluster_recovers_while_its_members_change(int quarter)
+    {
+        int committed = 0, elections = 0, changes = 0, joint = 0, undone = 0, reads = 0, leases = 0;
+        for (ulong seed = (ulong)quarter * 30; seed < ((ulong)quarter + 1) * 30; seed++)
+        {
+            RandomRun run = RunSeed(seed, changesMembers: true);
+            committed += run.Committed;
+            elections += run.Elections;
+            changes += run.Changes;
+            joint += run.JointChanges;
+            undone += run.Undone;
+            reads += run.Reads;
+            leases += run.LeaseReads;
+        }
+
+        string did = $"{committed} commits, {elections} elections, {changes} changes, {joint} of voters, "
+            + $"{undone} undone, {reads} reads, {leases} leases";
+        Assert.True(committed > 4_000 && elections > 80 && changes > 120 && joint > 30 && undone > 0
+            && reads > 300 && leases > 20, did);
+    }
+
+    private static RandomRun RunSeed(ulong seed, bool changesMembers = false)
     {
         try
         {
-            var run = new RandomRun(seed);
+            var run = new RandomRun(seed, changesMembers);
             run.Run();
             return run;
         }

@@ -32,7 +32,7 @@ public sealed class SnapshotTests
     {
         var lone = new Lone(disk: TestDisk.With(1, ReplicaId.None, 1, 1, 1, 1));
         lone.Replica.PersistsAtOnce = false;
-        Assert.Empty(lone.Step(2, new InstallSnapshot(T(2), Id(2, 7))));
+        Assert.Empty(lone.Step(2, new InstallSnapshot(T(2), Id(2, 7), Simple(3))));
         Assert.Equal((Id(2, 7), I(7), I(7), Id(2, 7)),
             (lone.Node.Compacted, lone.Node.CommitIndex, lone.Node.LastApplied, lone.Node.LastEntry));
         PersistRequest write = Assert.Single(lone.Replica.Writes);
@@ -46,7 +46,8 @@ public sealed class SnapshotTests
     public void Old_snapshot_is_only_acknowledged()
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 3, 1, 1, 2, 2));
-        Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(1, 2))));
+        Assert.Equal([new AppendEntriesReply(T(2), I(3))],
+            lone.Step(2, new InstallSnapshot(T(2), Id(1, 2), Simple(3))));
         Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
             (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
@@ -55,7 +56,8 @@ public sealed class SnapshotTests
     public void Snapshot_whose_last_entry_the_log_has_keeps_the_log()
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 1, 1, 1, 2, 2));
-        Assert.Equal([new AppendEntriesReply(T(2), I(3))], lone.Step(2, new InstallSnapshot(T(2), Id(2, 3))));
+        Assert.Equal([new AppendEntriesReply(T(2), I(3))],
+            lone.Step(2, new InstallSnapshot(T(2), Id(2, 3), Simple(3))));
         Assert.Equal((Id(2, 4), I(3), EntryId.Zero),
             (lone.Node.LastEntry, lone.Node.CommitIndex, lone.Replica.Disk.Snapshot));
     }
@@ -64,15 +66,15 @@ public sealed class SnapshotTests
     public void Snapshot_contradicting_a_committed_entry_is_an_invariant_violation()
     {
         var lone = new Lone(disk: TestDisk.With(2, ReplicaId.None, 2, 1, 1));
-        Assert.Throws<InvariantViolationException>(() => lone.Step(2, new InstallSnapshot(T(2), Id(2, 2))));
+        Assert.Throws<InvariantViolationException>(() => lone.Step(2, new InstallSnapshot(T(2), Id(2, 2), Simple(3))));
     }
 
     [Fact]
     public void Newer_snapshot_replaces_one_not_yet_taken_by_the_disk()
     {
-        var node = new RaftNode(Options(1, 3), RaftState.Empty, TimeSpan.Zero);
-        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 5)), TimeSpan.Zero);
-        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 9)), TimeSpan.Zero);
+        var node = new RaftNode(Options(1), Fresh(3), TimeSpan.Zero);
+        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 5), Simple(3)), TimeSpan.Zero);
+        node.Step(R(2), new InstallSnapshot(T(1), Id(1, 9), Simple(3)), TimeSpan.Zero);
         Assert.Equal(Id(1, 9), node.TakeReady().Write!.Snapshot);
         Assert.False(node.HasReady);
     }
@@ -84,7 +86,7 @@ public sealed class SnapshotTests
         lone.Replica.AppliesAtOnce = false;
         lone.Step(2, Append(1, EntryId.Zero, 2, 1, 1));
         ReadOnlyMemory<LogEntry> taken = lone.Node.NextCommitted(100);
-        lone.Step(2, new InstallSnapshot(T(1), Id(1, 5)));
+        lone.Step(2, new InstallSnapshot(T(1), Id(1, 5), Simple(3)));
         Assert.Equal([Id(1, 1), Id(1, 2)], taken.ToArray().Select(entry => entry.Id));
         lone.Node.Applied(I(2));
         Assert.Equal(I(5), lone.Node.LastApplied);
@@ -167,7 +169,7 @@ public sealed class SnapshotTests
     private static Lone NeedsSnapshot()
     {
         var disk = TestDisk.With(1, ReplicaId.None, 3, 1, 1, 1);
-        disk.RecordSnapshot(Id(1, 3));
+        disk.RecordSnapshot(Id(1, 3), Simple(3));
         Lone lone = new Lone(disk: disk).BecomeLeader();
         lone.Step(2, new AppendEntriesRejection(T(2), I(3), T(0), I(1)));
         return lone;

@@ -42,7 +42,7 @@ internal sealed partial class InvariantChecker(
         GroupRecord group = Of(replica.Group);
         ReplicaRecord record = group.Of(node);
         RaftNode core = replica.Core;
-        group.Voters = core.Voters.Count;
+        group.Voters = core.Configuration.Voters.Count;
         if (record.Life != replica) BeginLife(group, record, node, replica);
         if (replica.StopReason is not null) CheckStop(node, replica, record);
         record.Durable = core.DurableIndex;

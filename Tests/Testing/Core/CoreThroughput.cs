@@ -27,11 +27,13 @@ public sealed class CoreThroughput
     private CoreThroughput(int replicas)
     {
         ReplicaId[] voters = [.. Enumerable.Range(1, replicas).Select(id => new ReplicaId((ulong)id))];
+        Configuration group =
+            Configuration.Create(1, voters.Select(id => new Member(id, new NodeName($"node-{id.Value}"))), []);
+        RaftState fresh = RaftState.Empty with { Configuration = group };
         _nodes =
         [
             .. voters.Select(id => new RaftNode(
-                new RaftOptions { Id = id, Voters = voters, Seed = id.Value, BootNonce = id.Value }, RaftState.Empty,
-                _now)),
+                new RaftOptions { Id = id, Seed = id.Value, BootNonce = id.Value }, fresh, _now)),
         ];
     }
 
