@@ -17,7 +17,9 @@ internal sealed class SiloArguments
             if (key == "NoFsync")
             {
                 var flag = new Option<bool>(argument) { Description = description };
-                _settings.Add((key, parsed => parsed.GetValue(flag) ? "true" : null));
+                // Also false counts: it takes back what the environment or a file says.
+                _settings.Add((key, parsed => parsed.GetResult(flag) is not { Implicit: false } ? null
+                    : parsed.GetValue(flag) ? "true" : "false"));
                 Root.Options.Add(flag);
                 continue;
             }

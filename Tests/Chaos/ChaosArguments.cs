@@ -19,7 +19,7 @@ internal sealed class ChaosArguments
         "Draws operations and faults (default: a new one, printed).");
     private readonly Option<int> _clients = StrictCommandLine.Number("--clients", 8, 1, MostClients,
         "Clients whose histories are checked.");
-    private readonly Option<double> _rate = StrictCommandLine.Number("--rate", 400, 0.001, 1_000_000,
+    private readonly Option<double> _rate = StrictCommandLine.Number("--rate", 400.0, 1, 1_000_000,
         "Most operations a second, of all clients together.");
     private readonly Option<string[]> _faults = StrictCommandLine.List("--faults",
         "Kinds of faults, comma-separated: kill, stop, full; embedded also node-kill, isolate (default: all).");

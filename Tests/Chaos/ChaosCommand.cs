@@ -68,7 +68,9 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     {
         foreach (string kind in Faults ?? [])
         {
-            if (!host.Faults.ContainsKey(kind) && !host.Impossible.ContainsKey(kind))
+            if (host.Impossible.TryGetValue(kind, out string? reason))
+                throw new ArgumentException($"--faults: {kind} is not possible here: {reason}");
+            if (!host.Faults.ContainsKey(kind))
                 throw new ArgumentException($"--faults: there is no {kind} with {Host}; there are "
                     + $"{string.Join(", ", host.Faults.Keys)}.");
         }
@@ -90,7 +92,7 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     private void Print(ChaosResult result, Action<string> report)
     {
         Tally tally = result.Tally;
-        double unknownPercent = 100.0 * tally.Unknown / tally.Total;
+        double unknownPercent = 100.0 * tally.Unknown / Math.Max(1, tally.Total);
         report(string.Create(CultureInfo.InvariantCulture,
             $"time {result.Elapsed.TotalSeconds:F0} s: {tally.Total} operations, {tally.Acknowledged} acknowledged, "
             + $"{tally.Refused} refused, {tally.Unknown} of unknown outcome ({unknownPercent:F2} %)"));
@@ -103,7 +105,7 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     }
 
     private string CommandLine => string.Create(CultureInfo.InvariantCulture,
-        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:F0} "
+        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:R} "
         + $"--seed {Seed} --clients {Clients} --rate {Rate}"
         + $"{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
 }

@@ -29,6 +29,7 @@ public class ReplayTests
     [Theory]
     [InlineData("--faults", "pause,flood", "There is no fault 'flood'")]
     [InlineData("--keep", "1,two", "--keep takes numbers")]
+    [InlineData("--nonsense", "1", "--nonsense")]
     [InlineData("--seeds", "0", "--seeds must be at least 1")]
     [InlineData("--nodes", "2", "--nodes must be 3 to 99")]
     [InlineData("--bug", "Typo", "There is no bug 'Typo'")]

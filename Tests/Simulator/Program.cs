@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Orleans.Raft.CommandLine;
 using Orleans.Raft.Core;
 using Orleans.Raft.Simulator;
 
@@ -37,7 +38,8 @@ var root = new RootCommand("Runs the real store in virtual time under faults dra
 root.SetAction(parsed =>
 {
     Require(parsed.GetValue(seeds) >= 1, "--seeds must be at least 1.");
-    Require(parsed.GetValue(minutes) is null or > 0, "--minutes must be above 0.");
+    Require(parsed.GetValue(minutes) is null or (> 0 and <= 43_200),
+        "--minutes must be above 0 and at most 43200.");
     Require(parsed.GetValue(nodes) is >= 3 and <= 99, "--nodes must be 3 to 99: a group has three replicas.");
     Require(parsed.GetValue(groups) is >= 1 and <= 100, "--groups must be 1 to 100.");
     Require(parsed.GetValue(seconds) is > 0 and <= 86_400, "--seconds must be above 0 and at most 86400.");
@@ -58,12 +60,12 @@ root.SetAction(parsed =>
 });
 try
 {
-    return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return await StrictCommandLine.RunAsync(root, args,
+        new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
 catch (FormatException problem)
 {
-    Console.Error.WriteLine(problem.Message);
-    return 2;
+    return StrictCommandLine.Refuse(problem.Message);
 }
 
 static void Require(bool isSound, string problem)

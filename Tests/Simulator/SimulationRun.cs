@@ -9,6 +9,7 @@ namespace Orleans.Raft.Simulator;
 public sealed class SimulationRun(SimulationOptions options, bool isVerbose, TextWriter output)
 {
     private const int ShrinkingRuns = 40;
+    private const int ShrunkFailures = 3;
     private const int SeedsThatSeeAll = 50;
 
     private readonly Lock _lock = new();
@@ -36,6 +37,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
 
     private void Report(SimulationResult result)
     {
+        bool shrinks;
         lock (_lock)
         {
             _run++;
@@ -43,9 +45,11 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
                 _faults[kind] = _faults.GetValueOrDefault(kind) + count;
             output.WriteLine(result);
             if (result.IsOk) return;
-            _failed++;
+            // Where everything fails, shrinking it all would take hours.
+            shrinks = ++_failed <= ShrunkFailures && result.Violations.Count > 0;
         }
-        string failure = Describe(result.Violations.Count > 0 ? Shrinker.Shrink(result, ShrinkingRuns) : result, result);
+        SimulationResult shrunk = shrinks ? Shrinker.Shrink(result, ShrinkingRuns) : result;
+        string failure = Describe(shrunk, result);
         lock (_lock) output.WriteLine(failure);
     }
 

@@ -20,6 +20,9 @@ public sealed class SmallDiskFault(SmallDisk disk, string node, IKeyValueStore s
     /// may hold it.</summary>
     private const double BytesPerOperation = 32;
 
+    /// <summary>At five bytes an operation, days at the usual rate.</summary>
+    private const long MostDiskBytes = 512 << 20;
+
     private const int Writes = 96;
     private const int WriteBytes = 64 << 10;
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(200);
@@ -27,7 +30,7 @@ public sealed class SmallDiskFault(SmallDisk disk, string node, IKeyValueStore s
     /// <summary>How large the disk must be, which is memory while it is full: as small as a run of this length
     /// permits.</summary>
     public static long DiskBytes(TimeSpan duration, double operationsPerSecond) =>
-        LeastDiskBytes + (long)(BytesPerOperation * operationsPerSecond * duration.TotalSeconds);
+        (long)Math.Min(MostDiskBytes, LeastDiskBytes + BytesPerOperation * operationsPerSecond * duration.TotalSeconds);
 
     public async Task RunAsync(Random random, Action<string> say, CancellationToken cancellation)
     {

@@ -108,7 +108,7 @@ internal sealed class ChaosOptionsTarget : CommandLineTarget
 
     private ChaosOptionsTarget(ChaosArguments arguments)
         : base(arguments.Root, "--host silos embedded", "--seconds 0.5 60 86400", "--seed 0 7 2147483647",
-            "--clients 1 8", "--rate 0.1 400", "--faults kill kill,stop,full", "--data a @b")
+            "--clients 1 8", "--rate 1 400", "--faults kill kill,stop,full", "--data a @b")
     {
         _arguments = arguments;
         arguments.Root.SetAction(_ => 0);

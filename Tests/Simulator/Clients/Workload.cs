@@ -25,7 +25,7 @@ internal sealed class Workload
             .Select(i => Operation.Text(_prefixes[(firstGroup + i / 2) % _prefixes.Length]) + "k" + (char)('a' + i))];
     }
 
-    /// <summary>Two in a group, so that scans have something to find.</summary>
+    /// <summary>Two in a group, the last alone, so that scans have something to find.</summary>
     public IReadOnlyList<string> SharedKeys { get; }
 
     public IReadOnlyList<byte[]> Prefixes => _prefixes;
