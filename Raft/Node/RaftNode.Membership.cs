@@ -73,13 +73,16 @@ public sealed partial class RaftNode
         }
 
         if (target.HasVotersOf(Configuration)) return null;
-        int answering = target.Voters.Count(voter =>
-            voter.Id == Id || (FindProgress(voter.Id) is { } progress && HasAnsweredLately(progress)));
+        int answering = target.Voters.Count(voter => voter.Id == Id || IsAnswering(voter.Id));
         return 2 * answering > target.Voters.Count
             ? null
             : Refused(MembershipOutcome.NoMajority,
                 $"Of {target.Voters.Count} voters only {answering} answered within {_options.ElectionTimeout}.");
     }
+
+    // A new leader gives everyone time to answer, but counts on nobody who has not.
+    private bool IsAnswering(ReplicaId replica) => FindProgress(replica) is { } progress && HasAnsweredLately(progress)
+        && (progress.AckedRound > 0 || progress.Match > LogIndex.Zero);
 
     private static MembershipAnswer Refused(MembershipOutcome outcome, string problem) =>
         new(outcome, EntryId.Zero, problem);

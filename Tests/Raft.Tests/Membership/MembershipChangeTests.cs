@@ -106,6 +106,19 @@ public sealed class MembershipChangeTests
     }
 
     [Fact]
+    public void A_new_leader_counts_on_nobody_who_has_not_answered_it_yet()
+    {
+        var cluster = new Cluster(3);
+        cluster.Lose = (from, _, message) => from == R(3) && (message is AppendEntriesReply or HeartbeatReply);
+        cluster.Elect(2);
+        cluster.Lose = (_, _, _) => false;
+        Assert.Equal(MembershipOutcome.NoMajority, cluster.Change(cluster[2], Changes.Remove(1)).Outcome);
+        cluster.Crash(3);
+        cluster.Complete(Changes.Remove(3));
+        Assert.Equal("1 2", Changes.Shape(cluster[1]));
+    }
+
+    [Fact]
     public void The_bound_of_uncommitted_bytes_makes_a_change_busy()
     {
         var cluster = new Cluster(3, change: options => options with { MaxUncommittedBytes = 10 });
