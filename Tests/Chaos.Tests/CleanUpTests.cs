@@ -88,10 +88,23 @@ public sealed class CleanUpTests : IDisposable
         Assert.Empty(Directory.EnumerateFileSystemEntries(mounted));
     }
 
+    [Fact]
+    public async Task A_fault_that_is_not_possible_here_is_refused_if_it_was_asked_for()
+    {
+        var command = new ChaosCommand("fake", TimeSpan.Zero, Seed: 1, Clients: 8, Rate: 400, Faults: ["full"], _directory)
+        {
+            Open = (_, _) => new FakeHost { Impossible = new Dictionary<string, string> { ["full"] = "no namespaces" } },
+        };
+        ArgumentException refused = await Assert.ThrowsAsync<ArgumentException>(() =>
+            command.RunAsync(_ => { }, CancellationToken.None));
+        Assert.Contains("full is not possible here: no namespaces", refused.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>It is memory while it is full.</summary>
     [Theory]
     [InlineData(25, 800, 33)]
     [InlineData(3600, 400, 76)]
+    [InlineData(30 * 86_400, 1_000_000, 513)]
     public void The_small_disk_is_no_larger_than_its_run_needs(int seconds, double rate, int mebibytes) =>
         Assert.Equal(mebibytes, (SmallDiskFault.DiskBytes(TimeSpan.FromSeconds(seconds), rate) >> 20) + 1);
 

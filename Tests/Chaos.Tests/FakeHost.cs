@@ -50,7 +50,7 @@ internal sealed class FakeHost : IChaosHost
 
     IReadOnlyDictionary<string, Fault> IChaosHost.Faults => Faults;
 
-    public IReadOnlyDictionary<string, string> Impossible => new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Impossible { get; init; } = new Dictionary<string, string>();
 
     public Task StartAsync(CancellationToken cancellation) => Task.CompletedTask;
 

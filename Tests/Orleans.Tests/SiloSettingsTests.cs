@@ -5,6 +5,19 @@ namespace Orleans.Raft.Orleans.Tests;
 
 public sealed class SiloSettingsTests
 {
+    [Theory]
+    [InlineData("--no-fsync", "true")]
+    [InlineData("--no-fsync=true", "true")]
+    [InlineData("--no-fsync=false", "false")]
+    [InlineData("--verbose", null)]
+    public void What_the_command_line_says_of_fsync_counts_whatever_it_is(string argument, string? expected)
+    {
+        var arguments = new SiloArguments();
+        string? said = arguments.Read(arguments.Root.Parse([argument]))
+            .FirstOrDefault(setting => setting.Key.EndsWith(":NoFsync", StringComparison.Ordinal)).Value;
+        Assert.Equal(expected, said);
+    }
+
     [Fact]
     public void A_name_is_enough()
     {
