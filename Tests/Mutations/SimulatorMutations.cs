@@ -17,7 +17,7 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
         get
         {
             var rows = new TheoryData<string, int>();
-            foreach (string line in File.ReadLines(Path.Combine(Root(), "Tests", "Mutations", "README.md")))
+            foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "README.md")))
             {
                 string[] cells = [.. line.Split('|').Select(cell => cell.Trim())];
                 if (cells.Length > 5 && int.TryParse(cells[4], CultureInfo.InvariantCulture, out int seeds))
@@ -43,13 +43,5 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
                 + $"dotnet run --project Tests/Simulator -c Release -- --bug {bug} --seeds {2 * seeds + 20}");
         }
         output.WriteLine($"seed {found.Options.Seed} finds {bug}: {found.Violations[0].Split('\n')[0]}");
-    }
-
-    private static string Root()
-    {
-        string? directory = AppContext.BaseDirectory;
-        while (directory is not null && !File.Exists(Path.Combine(directory, "Orleans.Raft.sln")))
-            directory = Path.GetDirectoryName(directory);
-        return directory ?? throw new DirectoryNotFoundException("There is no Orleans.Raft.sln above the tests.");
     }
 }

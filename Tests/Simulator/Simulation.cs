@@ -152,21 +152,14 @@ public sealed class Simulation
         _clients = [.. Enumerable.Range(0, callers).Select(i => new SimulatedClient(i,
             _processes[i / CallersPerProcess], workload, _history, _cluster.Time, new Random(_random.Next()), _trace)
             { UsesLeases = _schedule.AllowsLeases, PutsOnlyOwnKeys = i >= _options.Clients })];
-        return [.. _clients.Select(client => _cluster.Begin(async () =>
-        {
-            await client.RunAsync(() => _cluster.Time.Now >= end, pacer);
-            return true;
-        }))];
+        return [.. _clients.Select(client =>
+            _cluster.Begin(() => client.RunAsync(() => _cluster.Time.Now >= end, pacer)))];
     }
 
     private void KillClient(Random random)
     {
         ClientProcess process = _processes[random.Next(_processes.Length)];
-        _background.Add(_cluster.Begin(async () =>
-        {
-            await process.DieAsync();
-            return true;
-        }));
+        _background.Add(_cluster.Begin(process.DieAsync));
     }
 
     private void CheckEnd()
@@ -177,11 +170,7 @@ public sealed class Simulation
         foreach (SimulatedClient client in _clients)
         {
             if (_violations.Count > 0) return;
-            Running<bool> reading = _cluster.Begin(async () =>
-            {
-                await client.ReadAllAsync(NoteViolation);
-                return true;
-            });
+            Running<bool> reading = _cluster.Begin(() => client.ReadAllAsync(NoteViolation));
             RunUntil(() => reading.HasEnded, ConvergenceLimit, "the last reads ended");
             if (reading.Failure is { } failure) NoteViolation($"the last reads failed: {failure}");
         }

@@ -169,12 +169,17 @@ public sealed partial class StoreCluster : IStoreConnection
         return running;
     }
 
+    /// <summary>Starts work that goes on while time passes.</summary>
+    public Running<bool> Begin(Func<Task> work) => Begin(() => Finished(work));
+
     /// <summary>Runs work, letting time pass, until it ends.</summary>
-    public void Run(Func<Task> work) => Run(async () =>
+    public void Run(Func<Task> work) => Run(() => Finished(work));
+
+    private static async Task<bool> Finished(Func<Task> work)
     {
         await work();
         return true;
-    });
+    }
 
     public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
 
