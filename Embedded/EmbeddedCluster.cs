@@ -77,6 +77,11 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
     }
 
+    public Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken = default) =>
+        new AdministrationClient(this, TimeProvider.System, _options.Client.Timeout)
+            .AskAsync(request, cancellationToken);
+
     public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
@@ -152,7 +157,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
-        _router = new LeaderRouter(formation.Groups);
+        _router = new LeaderRouter([.. formation.Groups, MetaGroup.FormedBy(formation)]);
         _client = CreateClient();
     }
 

@@ -17,7 +17,7 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        if (CurrentMap() is not { } map || map.Routes.Ranges.Find(group) is null)
+        if (CurrentMap() is not { } map || (group != GroupId.Meta && map.Routes.Ranges.Find(group) is null))
             return GroupReply.Of(GroupReplyStatus.Unavailable);
         NodeName asked = Choose(map, group, request.Kind);
         GroupReply reply = await AskAsync(map, group, asked, request);
@@ -67,7 +67,7 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
         if (_map is { } map) return map;
         if (silo.FormedStore is not { } store) return null;
         lock (_lock) return _map ??= new Map(new StoreRoutes(store.Ranges, store.Formation.Limits),
-            new LeaderRouter(store.Formation.Groups));
+            new LeaderRouter([.. store.Formation.Groups, MetaGroup.FormedBy(store.Formation)]));
     }
 
     private sealed record Map(StoreRoutes Routes, LeaderRouter Router);
