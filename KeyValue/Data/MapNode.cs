@@ -332,6 +332,16 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         return right;
     }
 
+    /// <summary>Some of the entries, in a leaf that no map may change; null if there are none.</summary>
+    public MapLeaf? Part(int first, int end)
+    {
+        if (first == end) return null;
+        var part = new MapLeaf(Stamp);
+        part.AddKeys(Keys[first..end]);
+        Values[first..end].CopyTo(part.Values);
+        return part;
+    }
+
     /// <summary>Adds all of the next leaf.</summary>
     public void Merge(MapLeaf next)
     {
@@ -396,6 +406,23 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         Children[(middle + 1)..(Count + 1)].Clear();
         CutKeys(middle);
         return right;
+    }
+
+    /// <summary>Some of the children and one more before or after them, in a branch that no map may change; null if there
+    /// are none.</summary>
+    /// <param name="first">Holds what is left of the child before them.</param>
+    /// <param name="last">Holds what is left of the child after them.</param>
+    public MapBranch? Part(int start, int end, MapNode? first = null, MapNode? last = null)
+    {
+        var part = new MapBranch(Stamp);
+        int count = 0;
+        if (first is not null) part.Children[count++] = first;
+        Children[start..end].CopyTo(part.Children[count..]);
+        count += end - start;
+        if (last is not null) part.Children[count++] = last;
+        if (count == 0) return null;
+        part.AddKeys(Keys.Slice(first is null ? start : start - 1, count - 1));
+        return part;
     }
 
     /// <summary>Adds all of the next branch; <paramref name="separator"/> stood between the two.</summary>

@@ -6,13 +6,13 @@ namespace Orleans.Raft.KeyValue;
 /// An ordered map from bytes to bytes, in byte-wise order: a B+tree that copies a node before changing it only if a
 /// snapshot may still see it. One writer; snapshots may be read from any thread while it goes on.
 /// </summary>
-public sealed class OrderedMap
+public sealed partial class OrderedMap
 {
     private const int ArrayOverheadBytes = 24;
 
     private MapNode _root;
     private long _stamp = 1;
-    private long _nodes = 1;
+    private long _nodes;
     private long _entryBytes;
 
     /// <summary>Grows with every change, so that a cursor over the live map notices that it is outdated.</summary>
@@ -20,12 +20,25 @@ public sealed class OrderedMap
 
     internal MapNode Root => _root;
 
-    public OrderedMap() => _root = new MapLeaf(_stamp);
+    public OrderedMap()
+    {
+        _root = new MapLeaf(_stamp);
+        _nodes = 1;
+    }
 
     public int Count { get; private set; }
 
     /// <summary>Estimated heap use of keys, values and the tree, without nodes that only snapshots hold.</summary>
     public long MemoryBytes => _entryBytes + (_nodes * MapNode.NodeBytes);
+
+    /// <summary>Of <see cref="MemoryBytes"/>, what keys and values take.</summary>
+    internal long EntryBytes => _entryBytes;
+
+    /// <summary>Of the tree, without those that only snapshots hold.</summary>
+    internal long Nodes => _nodes;
+
+    /// <summary>As <see cref="Nodes"/>, but counted.</summary>
+    internal long NodesFound() => CountNodes(_root);
 
     /// <summary>The value of a key. The array is the map's own: valid until the next write, and not to be changed.</summary>
     public bool TryGet(ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value) => TryGet(_root, key, out value);

@@ -86,6 +86,64 @@ public sealed class OrderedMapPropertyTests
         }
     }
 
+    [Theory]
+    [InlineData(31, 3)]
+    [InlineData(32, 70)]
+    [InlineData(33, 5000)]
+    [InlineData(34, 20_000)]
+    public void A_cut_leaves_two_maps_that_change_each_for_itself(int seed, int keys)
+    {
+        var random = new Random(seed);
+        byte[][] pool = [.. Enumerable.Range(0, keys).Select(_ => Bytes.RandomKey(random))];
+        for (int round = 0; round < 12; round++)
+        {
+            string where = $"Seed {seed}, round {round}";
+            var map = new OrderedMap();
+            var model = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+            for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+            OrderedMapSnapshot before = map.Snapshot();
+            KeyValuePair<byte[], byte[]>[] then = [.. model];
+            // Values written after a snapshot may be overwritten in place.
+            for (int i = 0; i < keys / 4; i++) Change(map, model, pool, random);
+
+            byte[] at = round == 0 ? [0] : round == 1 ? [255, 255, 255, 255, 255] : pool[random.Next(keys)];
+            OrderedMap right = map.CutFrom(at);
+            var rightModel = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+            foreach (byte[] key in model.Keys.Where(key => NaiveByteOrder.Instance.Compare(key, at) >= 0).ToArray())
+            {
+                rightModel[key] = model[key];
+                model.Remove(key);
+            }
+            Assert.True(map.Count == model.Count && right.Count == rightModel.Count, $"{where}: counts.");
+            Assert.Equal(Rebuilt(model).EntryBytes, map.EntryBytes);
+            Assert.Equal(Rebuilt(rightModel).EntryBytes, right.EntryBytes);
+            for (int i = 0; i < keys; i++)
+            {
+                Change(map, model, pool, random);
+                Change(right, rightModel, pool, random);
+            }
+            CheckAll(map.Cursor, [.. model], pool, random, $"{where}, below");
+            CheckAll(right.Cursor, [.. rightModel], pool, random, $"{where}, above");
+            CheckAll(before.Cursor, then, pool, random, $"{where}, snapshot from before");
+            Assert.Equal(map.NodesFound(), map.Nodes);
+            Assert.Equal(right.NodesFound(), right.Nodes);
+        }
+    }
+
+    private static void Change(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[][] pool, Random random)
+    {
+        byte[] key = pool[random.Next(pool.Length)];
+        if (random.Next(4) == 0) Assert.Equal(model.Remove(key), map.Remove(key));
+        else Set(map, model, key, Bytes.Random(random, 8));
+    }
+
+    private static OrderedMap Rebuilt(SortedDictionary<byte[], byte[]> model)
+    {
+        var map = new OrderedMap();
+        foreach ((byte[] key, byte[] value) in model) map.Set(key, value);
+        return map;
+    }
+
     private static void Set(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[] key, byte[] value)
     {
         Assert.Equal(!model.ContainsKey(key), map.Set(key, value));
