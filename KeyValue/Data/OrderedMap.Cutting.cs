@@ -7,12 +7,12 @@ public sealed partial class OrderedMap
     {
         _root = root;
         _stamp = stamp;
+        _nodes = CountNodes(root);
     }
 
     /// <summary>
     /// Moves all keys from <paramref name="key"/> on into a new map, which is returned. The two share all nodes but
-    /// those on the way to the key, until one of them writes to them. The time goes into counting the new map's entries:
-    /// some 10 ms for 100,000 of them.
+    /// those on the way to the key, until one of them writes to them. Looks at one node in sixty.
     /// </summary>
     public OrderedMap CutFrom(ReadOnlySpan<byte> key)
     {
@@ -22,9 +22,6 @@ public sealed partial class OrderedMap
         _stamp++;
         var right = new OrderedMap(Collapse(above), _stamp);
         _root = Collapse(below);
-        right.Measure(right._root);
-        Count -= right.Count;
-        _entryBytes -= right._entryBytes;
         _nodes = CountNodes(_root);
         return right;
     }
@@ -50,24 +47,12 @@ public sealed partial class OrderedMap
         return root ?? new MapLeaf(_stamp);
     }
 
-    private void Measure(MapNode node)
-    {
-        _nodes++;
-        if (node is MapBranch branch)
-        {
-            foreach (MapNode child in branch.Children[..(branch.Count + 1)]) Measure(child);
-            return;
-        }
-        var leaf = (MapLeaf)node;
-        Count += leaf.Count;
-        for (int i = 0; i < leaf.Count; i++)
-            _entryBytes += ArrayBytes(leaf.Keys[i].Length) + ArrayBytes(leaf.Values[i].Length);
-    }
-
+    /// <summary>All leaves are equally far from the root, so that only branches need to be looked at.</summary>
     private static long CountNodes(MapNode node)
     {
+        if (node is not MapBranch branch) return 1;
+        if (branch.Children[0] is MapLeaf) return branch.Count + 2;
         long count = 1;
-        if (node is not MapBranch branch) return count;
         foreach (MapNode child in branch.Children[..(branch.Count + 1)]) count += CountNodes(child);
         return count;
     }

@@ -28,6 +28,7 @@ public sealed class OrderedMapPropertyTests
             else Assert.True(map.Remove(key) == model.Remove(key), $"Seed {seed}, step {step}: Remove.");
             Assert.True(map.Count == model.Count, $"Seed {seed}, step {step}: Count {map.Count}, not {model.Count}.");
             if (random.Next(50) == 0) CheckGet(map, model, pool[random.Next(pool.Length)], $"Seed {seed}, step {step}");
+            if (random.Next(1000) == 0) CheckBytes(map, model, pool, random);
             if (random.Next(4000) == 0) held.Add((map.Snapshot(), [.. model]));
             if (held.Count > 0 && random.Next(1500) == 0)
             {
@@ -115,8 +116,8 @@ public sealed class OrderedMapPropertyTests
                 model.Remove(key);
             }
             Assert.True(map.Count == model.Count && right.Count == rightModel.Count, $"{where}: counts.");
-            Assert.Equal(Rebuilt(model).EntryBytes, map.EntryBytes);
-            Assert.Equal(Rebuilt(rightModel).EntryBytes, right.EntryBytes);
+            CheckBytes(map, model, pool, random);
+            CheckBytes(right, rightModel, pool, random);
             for (int i = 0; i < keys; i++)
             {
                 Change(map, model, pool, random);
@@ -124,9 +125,42 @@ public sealed class OrderedMapPropertyTests
             }
             CheckAll(map.Cursor, [.. model], pool, random, $"{where}, below");
             CheckAll(right.Cursor, [.. rightModel], pool, random, $"{where}, above");
+            CheckBytes(map, model, pool, random);
+            CheckBytes(right, rightModel, pool, random);
             CheckAll(before.Cursor, then, pool, random, $"{where}, snapshot from before");
             Assert.Equal(map.NodesFound(), map.Nodes);
             Assert.Equal(right.NodesFound(), right.Nodes);
+        }
+    }
+
+    [Theory]
+    [InlineData(41, 50)]
+    [InlineData(42, 5000)]
+    public void A_map_made_of_a_snapshot_goes_on_for_itself(int seed, int keys)
+    {
+        var random = new Random(seed);
+        byte[][] pool = [.. Enumerable.Range(0, keys).Select(_ => Bytes.RandomKey(random))];
+        var map = new OrderedMap();
+        var model = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+        for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+        for (int round = 0; round < 8; round++)
+        {
+            string where = $"Seed {seed}, round {round}";
+            OrderedMapSnapshot snapshot = map.Snapshot();
+            KeyValuePair<byte[], byte[]>[] then = [.. model];
+            var second = new OrderedMap(snapshot);
+            var secondModel = new SortedDictionary<byte[], byte[]>(model, NaiveByteOrder.Instance);
+            Assert.Equal(map.MemoryBytes, second.MemoryBytes);
+            for (int i = 0; i < keys; i++)
+            {
+                Change(map, model, pool, random);
+                Change(second, secondModel, pool, random);
+            }
+            CheckAll(map.Cursor, [.. model], pool, random, $"{where}, the first");
+            CheckAll(second.Cursor, [.. secondModel], pool, random, $"{where}, the second");
+            CheckAll(snapshot.Cursor, then, pool, random, $"{where}, the snapshot");
+            Assert.Equal(second.NodesFound(), second.Nodes);
+            (map, model) = (second, secondModel);
         }
     }
 
@@ -137,11 +171,15 @@ public sealed class OrderedMapPropertyTests
         else Set(map, model, key, Bytes.Random(random, 8));
     }
 
-    private static OrderedMap Rebuilt(SortedDictionary<byte[], byte[]> model)
+    private static void CheckBytes(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[][] pool, Random random)
     {
-        var map = new OrderedMap();
-        foreach ((byte[] key, byte[] value) in model) map.Set(key, value);
-        return map;
+        Assert.Equal(model.Sum(row => row.Key.Length + row.Value.Length), map.KeyValueBytes);
+        byte[] key = pool[random.Next(pool.Length)];
+        Assert.Equal(model.Where(row => NaiveByteOrder.Instance.Compare(row.Key, key) < 0)
+            .Sum(row => row.Key.Length + row.Value.Length), map.BytesBelow(key));
+        if (model.Count == 0) return;
+        int place = random.Next(model.Count);
+        Assert.Equal(model.ElementAt(place).Key, map.KeyAt(place));
     }
 
     private static void Set(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[] key, byte[] value)
