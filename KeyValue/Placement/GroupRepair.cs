@@ -104,7 +104,8 @@ internal sealed class GroupRepair(PlacementRound round)
         if (voters.Length > round.Options.ReplicaCount) RemoveSurplus(group, voters);
         else if (Worst(voters) is { } bad)
         {
-            StartMove(group, bad.Node, $"{bad.Node} is {Word(round.Node(bad.Node).State)}");
+            if (!StartMove(group, bad.Node, $"{bad.Node} is {Word(round.Node(bad.Node).State)}"))
+                RemoveLost(group, voters, bad);
         }
         else if (voters.Length < round.Options.ReplicaCount)
         {
@@ -112,9 +113,10 @@ internal sealed class GroupRepair(PlacementRound round)
         }
     }
 
-    private void StartMove(ModelGroup group, NodeName? from, string reason)
+    /// <summary>False if there is no place at all; if there is no room for a move now, the group waits.</summary>
+    private bool StartMove(ModelGroup group, NodeName? from, string reason)
     {
-        if (round.FindPlace(group, from) is not { } best) return;
+        if (round.FindPlace(group, from) is not { } best) return false;
         _needsMove = true;
         int zones = round.ZonesWith(group, from, best.Name);
         RoundNode? free = round.Targets
@@ -122,6 +124,17 @@ internal sealed class GroupRepair(PlacementRound round)
                 && round.ZonesWith(group, from, node.Name) == zones)
             .OrderBy(node => node.Replicas).ThenBy(node => node.Bytes).ThenBy(node => node.Name).FirstOrDefault();
         if (free is not null) round.Move(group, from, free, reason);
+        return true;
+    }
+
+    /// <summary>A replica that was lost for good holds up its group's majority and, by its node's name, its own
+    /// successor: where there is no place for another, it goes first.</summary>
+    private void RemoveLost(ModelGroup group, ReplicaPlacement[] voters, ReplicaPlacement lost)
+    {
+        if (round.Node(lost.Node) is not { State: NodeState.Removed, IsAlive: false }) return;
+        if (!round.HasMajority(group, [.. voters.Where(voter => voter != lost)])) return;
+        round.Take(new RemoveReplicaDecision(group.Group, group.Descriptor.ConfigVersion, lost.Id,
+            $"{lost.Node} is removed, and there is no other place"));
     }
 
     private void RemoveSurplus(ModelGroup group, ReplicaPlacement[] voters)
@@ -183,7 +196,7 @@ internal sealed class GroupRepair(PlacementRound round)
         return null;
     }
 
-    private static string Word(NodeState state) => state switch
+    internal static string Word(NodeState state) => state switch
     {
         NodeState.Up => "up",
         NodeState.Suspect => "suspected",
