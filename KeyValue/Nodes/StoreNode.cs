@@ -19,7 +19,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     private readonly FrameIntake _intake;
     private volatile FormationRecord? _record;
     private volatile NodeDirectory? _directory;
-    private RangeMap? _ranges;
+    private volatile RangeMap? _ranges;
+    private volatile NodeMeta? _meta;
     private PeerLinks? _links;
 
     // A lock of its own: the formation draws while it holds its own.
@@ -64,7 +65,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// let in by <see cref="SetNodesAsync"/>.</summary>
     public IReadOnlyList<FormationNode> Joining => _formation.Joining;
 
-    /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
@@ -105,6 +106,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     public void Tick()
     {
         if (_record is null) _formation.Tick(Now);
+        else _meta?.Tick(Now);
     }
 
     /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are
@@ -112,6 +114,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     public void Receive(ReadOnlySpan<byte> frame)
     {
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
+        else if (ControlFrame.IsControlFrame(frame)) _meta?.Receive(frame);
         else if (_record is { } record) _intake.Receive(frame, record);
     }
 
@@ -171,6 +174,32 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     internal void FlushLinks() => _links!.Flush();
 
+    /// <summary>The controller's and the agent's side of this node; null without, or before the cluster
+    /// formed.</summary>
+    internal NodeMeta? Meta => _meta;
+
+    /// <summary>The meta group's limits are its own.</summary>
+    internal StoreLimits LimitsOf(GroupId group) => group == GroupId.Meta ? MetaGroup.Limits : Formation.Limits;
+
+    /// <summary>Serves an administrator, if this replica's node controls the cluster; else tells whom to ask.</summary>
+    internal Task<GroupReply> AdministerAsync(Replica asked, GroupRequest request) => _meta is { } meta
+        ? meta.AdministerAsync(asked, request)
+        : Task.FromResult(GroupReply.Of(GroupReplyStatus.Unavailable));
+
+    /// <summary>A replica here leads, leads no more, or has other members or another range.</summary>
+    internal void NoteGroupChanged() => _meta?.NoteGroupChanged();
+
+    /// <summary>What others tell of groups counts where it is newer.</summary>
+    internal void LearnRanges(IEnumerable<GroupDescriptor> groups)
+    {
+        lock (_lock)
+        {
+            RangeMap ranges = Ranges;
+            foreach (GroupDescriptor group in groups) ranges = ranges.With(group);
+            _ranges = ranges;
+        }
+    }
+
     internal ulong NextRandom()
     {
         lock (_randomLock) return _random.Next();
@@ -219,6 +248,8 @@ public sealed partial class StoreNode : IAsyncDisposable
             _ranges = new RangeMap(record.Groups);
             FindOwnReplicas(record);
             UseRecord(record, directory);
+            if (_options.Controller is { } controller)
+                _meta = new NodeMeta(this, _options, controller, NextRandom());
         }
     }
 

@@ -17,6 +17,10 @@ public sealed record StoreClusterOptions
 
     public ReplicaOptions Replica { get; init; } = new();
 
+    /// <summary>How the cluster looks after itself. Null: not at all, so that nothing moves but what a test
+    /// moves.</summary>
+    public ControllerOptions? Controller { get; init; }
+
     public StoreLimits Limits { get; init; } = new();
 
     public KvClientOptions Client { get; init; } = new();
@@ -250,6 +254,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,
+                Controller = _options.Controller,
                 LogSegmentBytes = _options.LogSegmentBytes,
                 Time = life.Clock,
                 Scheduler = life.Lane,
@@ -265,7 +270,7 @@ public sealed partial class StoreCluster : IStoreConnection
             life.StartTicking(node, TickPeriod);
             await node.Formed;
             _routes ??= new StoreRoutes(node.Ranges, node.Formation.Limits);
-            _router ??= new LeaderRouter(node.Formation.Groups);
+            _router ??= new LeaderRouter([.. node.Formation.Groups, MetaGroup.FormedBy(node.Formation)]);
             foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.
