@@ -24,20 +24,28 @@ public static class ClusterView
     {
         var groups = new List<GroupStatus>();
         var replicas = new List<ReplicaStatus>();
-        foreach (GroupDescriptor placed in formation.Groups)
+        foreach (GroupDescriptor placed in GroupsIn(formation, views))
         {
             ReplicaView[] known =
                 [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
-            GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
+            GroupDescriptor descriptor =
+                known.Select(r => r.Descriptor).MaxBy(d => (d.RangeVersion, d.ConfigVersion)) ?? placed;
             ReplicaStatus? leader = known.Select(r => r.Status).Where(s => s.Role == "leader").MaxBy(s => s.Term);
             if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count)
                 leader = null;
             Term term = leader?.Term ?? known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
             LogIndex commit = known.Select(r => r.Status.Commit).DefaultIfEmpty().Max();
-            groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
+            groups.Add(new GroupStatus(descriptor.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
             replicas.AddRange(known.Select(r => r.Status).OrderBy(r => r.Node));
         }
         return new ClusterStatus(groups, replicas,
             [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);
     }
+
+    /// <summary>Those that the cluster formed with, and those that came since; in the order of their keys.</summary>
+    private static IEnumerable<GroupDescriptor> GroupsIn(FormationRecord formation, IReadOnlyList<NodeView> views) =>
+        formation.Groups.Concat(views.SelectMany(view => view.Replicas ?? []).Select(replica => replica.Descriptor))
+            .GroupBy(descriptor => descriptor.Group)
+            .Select(known => known.MaxBy(descriptor => descriptor.RangeVersion)!)
+            .OrderBy(group => group.Start, Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b)));
 }

@@ -9,7 +9,7 @@ namespace Orleans.Raft.KeyValue;
 /// One node of the store: its storage, its place in the cluster, its links to the others, and the replicas opened on
 /// it. Hosts feed it frames and time. Any thread may call its members.
 /// </summary>
-public sealed class StoreNode : IAsyncDisposable
+public sealed partial class StoreNode : IAsyncDisposable
 {
     private readonly StoreNodeOptions _options;
     private readonly IDisk _disk;
@@ -19,7 +19,7 @@ public sealed class StoreNode : IAsyncDisposable
     private readonly SortedDictionary<GroupId, Replica> _replicas = [];
     private readonly FrameIntake _intake;
     private FormationRecord? _record;
-    private RangeMap? _ranges;
+    private volatile RangeMap? _ranges;
     private PeerLinks? _links;
     private SplitMix64 _random;
 
@@ -50,7 +50,7 @@ public sealed class StoreNode : IAsyncDisposable
     public FormationRecord Formation => _record
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
-    /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
@@ -126,6 +126,12 @@ public sealed class StoreNode : IAsyncDisposable
     public Replica? Find(GroupId group)
     {
         lock (_lock) return _replicas.GetValueOrDefault(group);
+    }
+
+    /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
+    public void Learn(GroupDescriptor descriptor)
+    {
+        lock (_lock) _ranges = Ranges.With(descriptor);
     }
 
     public NodeStatus GetStatus()

@@ -61,6 +61,7 @@ public sealed partial class Replica : IPersistenceObserver
         _lastTerm = node.Term;
         _configuration = node.Configuration;
         _summary = Summarize();
+        TellRange();
     }
 
     public GroupId Group => _placement.Group;
@@ -251,6 +252,7 @@ public sealed partial class Replica : IPersistenceObserver
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
+        TellRange();
         lock (_inboxLock)
         {
             if (_inbox.Count == 0)
