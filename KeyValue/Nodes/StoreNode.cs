@@ -16,11 +16,14 @@ public sealed partial class StoreNode : IAsyncDisposable
     private readonly ClusterFormation _formation;
     private readonly long _startTimestamp;
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<GroupId, Replica> _replicas = [];
     private readonly FrameIntake _intake;
-    private FormationRecord? _record;
+    private volatile FormationRecord? _record;
+    private volatile NodeDirectory? _directory;
     private volatile RangeMap? _ranges;
     private PeerLinks? _links;
+
+    // A lock of its own: the formation draws while it holds its own.
+    private readonly Lock _randomLock = new();
     private SplitMix64 _random;
 
     private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
@@ -29,9 +32,11 @@ public sealed partial class StoreNode : IAsyncDisposable
         _disk = disk;
         Storage = storage;
         Network = network;
+        SnapshotPace = new SnapshotPace(options.Replica.SnapshotBytesPerSecond);
         _random = new SplitMix64(options.Seed);
         _startTimestamp = options.Time.GetTimestamp();
-        _formation = new ClusterFormation(options.Name, plan, storage, network, NextGuid, options.Logger);
+        _formation = new ClusterFormation(options.Name, plan, options.Joins, storage, network, NextGuid,
+            options.Logger);
         _intake = new FrameIntake(this, options.Logger);
     }
 
@@ -50,25 +55,26 @@ public sealed partial class StoreNode : IAsyncDisposable
     public FormationRecord Formation => _record
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
-    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
-    public RangeMap Ranges => _ranges
+    /// <summary>The cluster's nodes as this one knows them; see <see cref="SetNodesAsync"/>. Valid once
+    /// <see cref="Formed"/> completed.</summary>
+    public NodeDirectory Directory => _directory
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
-    /// <summary>The groups with a replica on this node.</summary>
-    public IEnumerable<GroupDescriptor> OwnGroups => Formation.Groups.Where(g => g.Replicas.Any(r => r.Node == Name));
+    /// <summary>Nodes that say hello and are none of this cluster's, with the store that each said last: they wait to be
+    /// let in by <see cref="SetNodesAsync"/>.</summary>
+    public IReadOnlyList<FormationNode> Joining => _formation.Joining;
+
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/>
+    /// completed.</summary>
+    public RangeMap Ranges => _ranges
+        ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
     /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
     public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
 
-    public IReadOnlyList<Replica> Replicas
-    {
-        get
-        {
-            lock (_lock) return [.. _replicas.Values];
-        }
-    }
-
     internal INetwork Network { get; }
+
+    internal SnapshotPace SnapshotPace { get; }
 
     internal ReplicaOptions ReplicaOptions => _options.Replica;
 
@@ -110,27 +116,32 @@ public sealed partial class StoreNode : IAsyncDisposable
         else if (_record is { } record) _intake.Receive(frame, record);
     }
 
-    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any
-    /// more.</summary>
-    /// <param name="scheduler">Where its turns run.</param>
-    public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
+    /// <summary>
+    /// Takes over which nodes the cluster has: from now on it hears them and no others, and can write to them. Durable
+    /// on return. This node must be among them.
+    /// </summary>
+    public async Task SetNodesAsync(IReadOnlyList<FormationNode> nodes)
     {
-        GroupDescriptor placement = OwnGroups.FirstOrDefault(g => g.Group == group)
-            ?? throw new ArgumentException($"{Name} has no replica of {group}.", nameof(group));
-        Replica replica = await Replica.OpenAsync(this, placement, scheduler);
-        Adopt(replica);
-        return replica;
-    }
-
-    /// <summary>The replica of a group open here, or null.</summary>
-    public Replica? Find(GroupId group)
-    {
-        lock (_lock) return _replicas.GetValueOrDefault(group);
+        var directory = new NodeDirectory(nodes);
+        if (directory.StoreOf(Name) != Storage.StoreId)
+            throw new ArgumentException($"{Name} with its store is not among {string.Join(", ", nodes)}.", nameof(nodes));
+        ValueTask writing;
+        lock (_lock)
+        {
+            FormationRecord record = Formation with { Members = directory.Nodes };
+            if (record.Members.SequenceEqual(Formation.Members)) return;
+            // Queued under the lock, so that of two changes the later one is the one that stays.
+            writing = Storage.RewriteFormationAsync(record.Encode());
+            UseRecord(record, directory);
+        }
+        await writing;
     }
 
     /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
     public void Learn(GroupDescriptor descriptor)
     {
+        // A new replica knows nothing of its group yet, and group 0 has no part in the range.
+        if (descriptor.IsUnknown || descriptor.Group.Value == 0) return;
         lock (_lock) _ranges = Ranges.With(descriptor);
     }
 
@@ -164,21 +175,6 @@ public sealed partial class StoreNode : IAsyncDisposable
         await _disk.DisposeAsync();
     }
 
-    /// <summary>From now on frames and callers find this instance instead of the one before.</summary>
-    internal void Adopt(Replica replica)
-    {
-        Replica? fenced;
-        lock (_lock)
-        {
-            // Two openings may end in any order; the younger incarnation is the one that lives.
-            if (!_replicas.TryGetValue(replica.Group, out fenced) || fenced.Incarnation < replica.Incarnation)
-                _replicas[replica.Group] = replica;
-            else fenced = replica;
-        }
-        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
-        fenced?.Stop("another instance of this replica was opened");
-    }
-
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
         _links!.Append(to, address, message);
 
@@ -186,12 +182,12 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     internal ulong NextRandom()
     {
-        lock (_lock) return _random.Next();
+        lock (_randomLock) return _random.Next();
     }
 
     private Guid NextGuid()
     {
-        lock (_lock) return _random.NextGuid();
+        lock (_randomLock) return _random.NextGuid();
     }
 
     private static async Task<StoreNode> StartOnAsync(StoreNodeOptions options, IDisk disk, INetwork network)
@@ -222,21 +218,31 @@ public sealed partial class StoreNode : IAsyncDisposable
         }
     }
 
-    private void StopReplicas(string reason)
-    {
-        foreach (Replica replica in Replicas) replica.Stop(reason);
-    }
-
     private async Task WatchFormationAsync()
     {
         FormationRecord record = await _formation.Formed;
-        _links = new PeerLinks(record, Name, Network, Logger);
-        _ranges = new RangeMap(record.Groups);
+        var directory = new NodeDirectory(record.Members);
+        lock (_lock)
+        {
+            _links = new PeerLinks(record.Cluster, new FormationNode(Name, Storage.StoreId), Network, directory, Logger);
+            _ranges = new RangeMap(record.Groups);
+            FindOwnReplicas(record);
+            UseRecord(record, directory);
+        }
+    }
+
+    private void UseRecord(FormationRecord record, NodeDirectory directory)
+    {
+        _links!.Update(directory);
+        _formation.Update(record);
+        _directory = directory;
         _record = record;
     }
 
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)
     {
+        // Whatever a node that joins is told: it takes what the others formed.
+        if (options.Joins && formation is { } joined) return FormationRecord.Decode(joined).Plan();
         IReadOnlyList<byte[]>? splitKeys = options.SplitKeys
             ?? (options.Groups is { } groups ? FormationPlan.EvenSplitKeys(groups) : null);
         if (splitKeys is null && formation is { } bytes)

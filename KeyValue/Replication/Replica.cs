@@ -20,7 +20,6 @@ public sealed partial class Replica : IPersistenceObserver
     private readonly RaftNode _node;
     private readonly TaskScheduler _scheduler;
     private readonly ReplicaOptions _options;
-    private readonly GroupDescriptor _placement;
     private readonly ILogger _logger;
     private readonly FaultPoints _faults;
 
@@ -43,14 +42,12 @@ public sealed partial class Replica : IPersistenceObserver
     private volatile bool _failed;
     private volatile ReplicaSummary _summary;
 
-    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, GroupDescriptor placement,
-        TaskScheduler scheduler)
+    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, TaskScheduler scheduler)
     {
         _host = host;
         _storage = storage;
         _node = node;
         _state = state;
-        _placement = placement;
         _scheduler = scheduler;
         _options = host.ReplicaOptions;
         _logger = host.Logger;
@@ -64,7 +61,7 @@ public sealed partial class Replica : IPersistenceObserver
         TellRange();
     }
 
-    public GroupId Group => _placement.Group;
+    public GroupId Group => _storage.Group;
 
     public ReplicaId Id => _node.Id;
 
@@ -80,16 +77,20 @@ public sealed partial class Replica : IPersistenceObserver
     /// <summary>Why it stopped for good; null while it works.</summary>
     public string? StopReason => _stopReason;
 
-    /// <summary>The range and replicas it believes its group to have.</summary>
+    /// <summary>The range and replicas it believes its group to have; none while it waits for its first
+    /// snapshot.</summary>
     public GroupDescriptor Descriptor => _summary.Descriptor;
 
     /// <summary>Estimated heap bytes of its keys and values.</summary>
     public long MemoryBytes => _summary.MemoryBytes;
 
+    /// <summary>Bytes of its keys and values, exactly.</summary>
+    public long KeyValueBytes => _summary.KeyValueBytes;
+
     /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
     internal long LogBytes => _summary.LogBytes;
 
-    /// <summary>Messages its core refused.</summary>
+    /// <summary>Messages its core refused, or whose sender was on another node than it said.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
 
     /// <summary>Messages dropped because they came faster than its turns could take them.</summary>
@@ -120,16 +121,16 @@ public sealed partial class Replica : IPersistenceObserver
     /// Opens the replica's storage, fencing any older instance, and rebuilds its state from snapshot and log. It takes
     /// part as soon as it is ticked.
     /// </summary>
-    internal static async Task<Replica> OpenAsync(StoreNode host, GroupDescriptor placement, TaskScheduler scheduler)
+    /// <exception cref="ReplicaRefusedException">It was removed from this node.</exception>
+    internal static async Task<Replica> OpenAsync(StoreNode host, OwnReplica own, TaskScheduler scheduler)
     {
-        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group);
-        GroupState state = storage.Recovered.Snapshot is { } file
-            ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults)
-            : new GroupState(placement, host.Formation.Limits) { Faults = host.Faults };
-        ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
+        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(own.Group, own.Id);
+        // It may have been born while its storage was being opened.
+        own = host.FindOwn(own.Group) is { } present && present.Id == own.Id ? present : own;
+        GroupState state = await MakeStateAsync(host, own, storage);
         var options = new RaftOptions
         {
-            Id = id,
+            Id = own.Id,
             Seed = host.NextRandom(),
             BootNonce = host.NextRandom(),
             ElectionTimeout = host.ReplicaOptions.ElectionTimeout,
@@ -138,17 +139,37 @@ public sealed partial class Replica : IPersistenceObserver
             Faults = host.Faults,
         };
         RaftState recovered = storage.Recovered.State with { Configuration = state.Descriptor.ToConfiguration() };
+        // What it logged follows a base that is not there; the core never gets to work.
+        bool awaitsBase = state.Descriptor.IsUnknown && !recovered.Entries.IsEmpty;
+        if (awaitsBase) recovered = RaftState.Empty;
         var node = new RaftNode(options, recovered, host.Now);
-        return new Replica(host, storage, node, state, placement, scheduler);
+        return new Replica(host, storage, node, state, scheduler)
+        {
+            _awaitsBase = awaitsBase,
+            _isNewborn = own.Base is not null && storage.Recovered.Snapshot is null,
+            _isBesideLeader = own.IsBesideLeader,
+        };
+    }
+
+    private static async Task<GroupState> MakeStateAsync(StoreNode host, OwnReplica own, IReplicaStorage storage)
+    {
+        if (own.Base is { } start
+            && (storage.Recovered.Snapshot is null || host.Faults.Has(FaultPoint.SplitReplayResetsChild)))
+            return GroupState.From(start, host.Faults);
+        if (storage.Recovered.Snapshot is { } file)
+            return await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults);
+        GroupDescriptor descriptor = own.Start ?? GroupDescriptor.Unknown(own.Group);
+        return new GroupState(descriptor, host.Formation.Limits) { Faults = host.Faults };
     }
 
     /// <summary>Lets time pass; called by the host's timer, at least a few times per heartbeat interval.</summary>
     public void Tick() => Post(TickInput.Instance);
 
     /// <summary>Takes a message from a peer, or drops it if too much waits already.</summary>
-    public void Deliver(ReplicaId from, RaftMessage message)
+    /// <param name="sender">The node it came from.</param>
+    public void Deliver(ReplicaId from, NodeName sender, RaftMessage message)
     {
-        var input = new PeerMessageInput(from, message);
+        var input = new PeerMessageInput(from, sender, message);
         if (TryPost(input, input.SizeBytes)) return;
         long dropped = Interlocked.Increment(ref _droppedMessages);
         // A flood of messages must not become a flood of log lines: the first, then every thousandth.
@@ -297,7 +318,7 @@ public sealed partial class Replica : IPersistenceObserver
 
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
-        _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages);
+        _state.Descriptor, _state.MemoryBytes, _state.KeyValueBytes, _node.LogBytes, _node.RefusedMessages + _misplaced);
 
     /// <summary>The replica on a node that may lead: no learner, and none that is leaving.</summary>
     private ReplicaId? ReplicaOn(NodeName node)
@@ -311,19 +332,21 @@ public sealed partial class Replica : IPersistenceObserver
     private NodeName? NodeOf(ReplicaId replica)
     {
         if (_node.Configuration.TryFind(replica, out Member member)) return member.Node;
-        return _formerNodes.TryGetValue(replica, out NodeName former) ? former : null;
+        if (_formerNodes.TryGetValue(replica, out NodeName former)) return former;
+        return null;
     }
 
     private void NoteConfiguration(ConfigurationInForce change)
     {
         foreach (Member member in _configuration.Members) _formerNodes[member.Id] = member.Node;
         _configuration = change.Configuration;
+        _strangers.Clear();
         ReplicaLog.ConfigurationChanged(_logger, _host.Name, Group, Id, change.Configuration, change.Index,
             change.IsCommitted ? "committed" : "not committed");
     }
 
     private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
-        GroupDescriptor Descriptor, long MemoryBytes, long LogBytes, long RefusedMessages);
+        GroupDescriptor Descriptor, long MemoryBytes, long KeyValueBytes, long LogBytes, long RefusedMessages);
 }
 
 /// <summary>What <see cref="Replica.DigestAsync"/> found.</summary>
@@ -338,6 +361,9 @@ internal static partial class ReplicaLog
     [LoggerMessage(29, LogLevel.Information, "{Node} {Group} {Replica}: {Configuration} at {Index}, {State}")]
     public static partial void ConfigurationChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
         Configuration configuration, LogIndex index, string state);
+
+    [LoggerMessage(30, LogLevel.Information, "{Node} {Group} {Replica}: leaving its group for good: {Why}")]
+    public static partial void Leaving(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string why);
 
     [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
     public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group,
@@ -367,6 +393,10 @@ internal static partial class ReplicaLog
         "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]
     public static partial void Dropped(ILogger logger, NodeName node, GroupId group, ReplicaId replica, long count,
         long bound);
+
+    [LoggerMessage(49, LogLevel.Information, "{Node} {Group} {Replica}: split at {Index} into {Left} and {Right}")]
+    public static partial void Split(ILogger logger, NodeName node, GroupId group, ReplicaId replica, LogIndex index,
+        GroupDescriptor left, GroupDescriptor right);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
     public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica,

@@ -79,6 +79,10 @@ internal static class StoreClusterExtensions
     public static OperationAnswer Only(this GroupReply reply) =>
         Xunit.Assert.Single(OperationAnswer.ReadAll(reply.Answers.Span));
 
+    /// <summary>Hands a message to a replica as if it came from where its sender is.</summary>
+    public static void Deliver(this Replica replica, ReplicaId from, RaftMessage message) =>
+        replica.Deliver(from, replica.Descriptor.Replicas.First(r => r.Id == from).Node, message);
+
     public static string? ValueText(this GroupReply reply) => reply.Only().Value is { } value
         ? Bytes.Text(value.Span)
         : null;
@@ -86,7 +90,8 @@ internal static class StoreClusterExtensions
     /// <summary>Fences a replica as another opening does, without a younger replica that would speak in its
     /// place.</summary>
     public static void FenceOnly(this StoreCluster cluster, NodeName node) =>
-        cluster.Run(async () => await cluster.Nodes[node].Storage.OpenReplicaAsync(First));
+        cluster.Run(async () => await cluster.Nodes[node].Storage.OpenReplicaAsync(First,
+            cluster.Nodes[node].Find(First)!.Id));
 
     public static Replica Reopen(this StoreCluster cluster, NodeName node) =>
         cluster.Run(() => cluster.Nodes[node].OpenReplicaAsync(First, cluster.SchedulerOf(node)));
