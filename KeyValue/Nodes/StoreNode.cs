@@ -65,7 +65,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// let in by <see cref="SetNodesAsync"/>.</summary>
     public IReadOnlyList<FormationNode> Joining => _formation.Joining;
 
-    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/>
+    /// completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
@@ -79,6 +80,10 @@ public sealed partial class StoreNode : IAsyncDisposable
     internal ReplicaOptions ReplicaOptions => _options.Replica;
 
     internal ILogger Logger => _options.Logger;
+
+    /// <summary>A group with more is one that the controller may split for it.</summary>
+    internal double SplitOperationsPerSecond =>
+        _options.Controller?.Placement.SplitOperationsPerSecond ?? double.PositiveInfinity;
 
     internal FaultPoints Faults => _options.Faults;
 
@@ -139,6 +144,14 @@ public sealed partial class StoreNode : IAsyncDisposable
         await writing;
     }
 
+    /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
+    public void Learn(GroupDescriptor descriptor)
+    {
+        // A new replica knows nothing of its group yet, and group 0 has no part in the range.
+        if (descriptor.IsUnknown || descriptor.Group == GroupId.Meta) return;
+        lock (_lock) _ranges = Ranges.With(descriptor);
+    }
+
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
@@ -178,6 +191,9 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// formed.</summary>
     internal NodeMeta? Meta => _meta;
 
+    /// <summary>The meta group as far as this node has heard; null without, or before the cluster formed.</summary>
+    internal GroupDescriptor? KnownMetaGroup => _meta?.Agent.Meta;
+
     /// <summary>The meta group's limits are its own.</summary>
     internal StoreLimits LimitsOf(GroupId group) => group == GroupId.Meta ? MetaGroup.Limits : Formation.Limits;
 
@@ -188,17 +204,6 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     /// <summary>A replica here leads, leads no more, or has other members or another range.</summary>
     internal void NoteGroupChanged() => _meta?.NoteGroupChanged();
-
-    /// <summary>What others tell of groups counts where it is newer.</summary>
-    internal void LearnRanges(IEnumerable<GroupDescriptor> groups)
-    {
-        lock (_lock)
-        {
-            RangeMap ranges = Ranges;
-            foreach (GroupDescriptor group in groups) ranges = ranges.With(group);
-            _ranges = ranges;
-        }
-    }
 
     internal ulong NextRandom()
     {
