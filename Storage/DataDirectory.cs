@@ -32,7 +32,7 @@ internal static class DataDirectory
         await using IDiskFile file = await disk.OpenAsync(IdentityFile, create: false);
         byte[] header = new byte[FileHeader.Bytes];
         int length = await file.ReadAsync(0, header);
-        FileHeader.Check(IdentityFile, header.AsSpan(0, length), IdentityMagic, IdentityVersion);
+        FileHeader.Check(IdentityFile, header.AsSpan(0, length), IdentityMagic, IdentityVersion, IdentityVersion);
         return new StoreId(new Guid(header.AsSpan(FileHeader.OwnOffset, 16)));
     }
 

@@ -24,8 +24,10 @@ internal static class FileHeader
         BinaryPrimitives.WriteUInt32LittleEndian(header[ChecksumOffset..], Crc32C.Compute(header[..Bytes]));
     }
 
-    /// <summary>Throws unless these are an undamaged header of a known version.</summary>
-    public static void Check(string path, ReadOnlySpan<byte> header, ReadOnlySpan<byte> magic, int understood)
+    /// <summary>Throws unless these are an undamaged header of a version from <paramref name="oldest"/> to
+    /// <paramref name="understood"/>.</summary>
+    public static void Check(
+        string path, ReadOnlySpan<byte> header, ReadOnlySpan<byte> magic, int oldest, int understood)
     {
         if (header.Length < Bytes) throw Corruption.Found(path, 0, "the file is shorter than its header");
         if (!header[..magic.Length].SequenceEqual(magic))
@@ -38,6 +40,7 @@ internal static class FileHeader
         int version = BinaryPrimitives.ReadInt32LittleEndian(header[VersionOffset..]);
         if (version > understood) throw new UnsupportedFileVersionException(path, version, understood);
         if (version < 1) throw Corruption.Found(path, VersionOffset, $"the header names version {version}");
+        if (version < oldest) throw new OutdatedFileVersionException(path, version, oldest);
     }
 }
 

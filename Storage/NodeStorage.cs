@@ -26,7 +26,7 @@ public sealed class NodeStorage : INodeStorage
 
     public ReadOnlyMemory<byte>? Formation => _log.Formation;
 
-    public IReadOnlyList<GroupId> Groups => _log.Groups;
+    public IReadOnlyList<StoredReplica> Replicas => [.. _log.Groups.Select(FindReplica)];
 
     public TimeSpan StalledFor => _log.StalledFor;
 
@@ -40,6 +40,7 @@ public sealed class NodeStorage : INodeStorage
     /// <exception cref="DiskException">The directory is in use, holds other files, or the disk failed.</exception>
     /// <exception cref="CorruptionException">What is there is not what was written; nothing was repaired.</exception>
     /// <exception cref="UnsupportedFileVersionException">A newer program wrote it.</exception>
+    /// <exception cref="OutdatedFileVersionException">A program wrote it that is too old.</exception>
     public static async Task<NodeStorage> OpenAsync(IDisk disk, NodeStorageOptions options)
     {
         ArgumentNullException.ThrowIfNull(disk);
@@ -60,7 +61,18 @@ public sealed class NodeStorage : INodeStorage
 
     public ValueTask WriteFormationAsync(ReadOnlyMemory<byte> formation) => _log.WriteFormationAsync(formation);
 
-    public async ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group) => await _log.OpenReplicaAsync(group);
+    public ValueTask RewriteFormationAsync(ReadOnlyMemory<byte> formation) => _log.RewriteFormationAsync(formation);
+
+    public StoredReplica FindReplica(GroupId group)
+    {
+        (ReplicaId replica, ReplicaId removed) = _log.IdentityOf(group);
+        return new StoredReplica(group, replica, removed, replica.IsNone ? null : _snapshots.RecordedOf(group));
+    }
+
+    public async ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group, ReplicaId replica) =>
+        await _log.OpenReplicaAsync(group, replica);
+
+    public ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica) => _log.RetireReplicaAsync(group, replica);
 
     /// <inheritdoc/>
     /// <remarks>Waits for the disk call under way, as the end of a process does. Calls that await something durable

@@ -3,7 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>One incarnation's handle to a replica's storage.</summary>
-internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotStore snapshots) : IReplicaStorage
+internal sealed class ReplicaStorage(GroupId group, ReplicaId id, WriteAheadLog log, SnapshotStore snapshots)
+    : IReplicaStorage
 {
     private volatile bool _fenced;
     private volatile Exception? _stopped;
@@ -13,6 +14,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
 
     public GroupId Group => group;
 
+    public ReplicaId Replica => id;
+
     public ulong Incarnation { get; private set; }
 
     public bool IsCurrent => !_fenced && _stopped is null;
@@ -20,7 +23,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
     public RecoveredReplica Recovered => _recovered
         ?? throw new InvalidOperationException("The opening has not completed, or a write was submitted already.");
 
-    public SnapshotFile? Snapshot => snapshots.RecordedOf(group);
+    public SnapshotFile? Snapshot =>
+        snapshots.RecordedOf(group) is { } file && file.Replica == id ? file : null;
 
     /// <summary>A newer handle exists, or the storage crashed or was closed.</summary>
     internal bool IsFenced => _fenced;
@@ -79,8 +83,8 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
         if (_fenced)
         {
             throw new FencedException(
-                $"This handle to {group} (incarnation {Incarnation}) was replaced by a newer opening, or its storage "
-                + "was closed.");
+                $"This handle to {group} (incarnation {Incarnation}) was replaced by a newer opening, the "
+                + "replica was removed, or its storage was closed.");
         }
     }
 
@@ -113,8 +117,11 @@ internal sealed class ReplicaStorage(GroupId group, WriteAheadLog log, SnapshotS
     private void CheckGroup(SnapshotFile file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (file.Group != group)
-            throw new ArgumentException($"The snapshot is of {file.Group}, this is {group}.", nameof(file));
+        if (file.Group != group || file.Replica != id)
+        {
+            throw new ArgumentException($"The snapshot is of {file.Group} {file.Replica}, this is {group} {id}.",
+                nameof(file));
+        }
     }
 
     private static void CheckContiguous(PersistRequest request)

@@ -29,7 +29,7 @@ internal sealed class LogBenchmark : IAsyncDisposable
         });
         var writers = new GroupWriter[groups];
         for (int group = 0; group < groups; group++)
-            writers[group] = new GroupWriter(await storage.OpenReplicaAsync(new GroupId((uint)group + 1)));
+            writers[group] = new GroupWriter(await storage.OpenReplicaAsync(new GroupId((uint)group + 1), new ReplicaId(1)));
         return new LogBenchmark(disk, storage, writers);
     }
 

@@ -121,11 +121,11 @@ public sealed partial class Replica : IPersistenceObserver
     /// </summary>
     internal static async Task<Replica> OpenAsync(StoreNode host, GroupDescriptor placement, TaskScheduler scheduler)
     {
-        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group);
+        ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
+        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group, id);
         GroupState state = storage.Recovered.Snapshot is { } file
             ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults)
             : new GroupState(placement, host.Formation.Limits) { Faults = host.Faults };
-        ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
         var options = new RaftOptions
         {
             Id = id,

@@ -70,4 +70,5 @@ internal enum MessageType : byte
     InstallSnapshot = 13,
     SnapshotChunk = 14,
     SnapshotChunkReply = 15,
+    ReplicaRemoved = 16,
 }

@@ -132,6 +132,7 @@ public sealed class FrameWriter
                 WriteBytes(m.Configuration.Encode());
                 break;
             case SnapshotChunk m: WriteChunk(m); break;
+            case ReplicaRemoved m: WriteVarint(m.ConfigurationVersion); break;
             case SnapshotChunkReply m:
                 WriteEntryId(m.Snapshot);
                 WriteSigned(m.NextOffsetBytes);
@@ -156,6 +157,7 @@ public sealed class FrameWriter
         InstallSnapshot => MessageType.InstallSnapshot,
         SnapshotChunk => MessageType.SnapshotChunk,
         SnapshotChunkReply => MessageType.SnapshotChunkReply,
+        ReplicaRemoved => MessageType.ReplicaRemoved,
         _ => throw new ArgumentException($"{message.GetType().Name} has no encoding.", nameof(message)),
     };
 

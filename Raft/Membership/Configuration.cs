@@ -16,13 +16,15 @@ public sealed class Configuration : IEquatable<Configuration>
     private readonly Member[] _learners;
     private readonly Member[] _members;
 
-    private Configuration(ulong version, Member[] voters, Member[] outgoing, Member[] learners)
+    private Configuration(ulong version, Member[] voters, Member[] outgoing, Member[] learners,
+        ReplicaId highestReplica = default)
     {
         Version = version;
         _voters = voters;
         _outgoing = outgoing;
         _learners = learners;
         _members = [.. voters.Concat(outgoing).Concat(learners).Distinct().OrderBy(member => member.Id)];
+        HighestReplica = _members.Length > 0 && _members[^1].Id > highestReplica ? _members[^1].Id : highestReplica;
     }
 
     /// <summary>Grows by one with each change; a change of voters is two, into the joint configuration and out of
@@ -30,6 +32,10 @@ public sealed class Configuration : IEquatable<Configuration>
     public ulong Version { get; }
 
     public IReadOnlyList<Member> Voters => _voters;
+
+    /// <summary>The highest id that any replica of the group has or had: only higher ones are new. Invariant: never
+    /// falls from one configuration to the next.</summary>
+    public ReplicaId HighestReplica { get; }
 
     /// <summary>The voters before the change that is under way; empty if none is.</summary>
     public IReadOnlyList<Member> Outgoing => _outgoing;
@@ -45,11 +51,13 @@ public sealed class Configuration : IEquatable<Configuration>
     public bool IsJoint => _outgoing.Length > 0;
 
     /// <summary>A configuration of these members, in any order.</summary>
+    /// <param name="highestReplica">See <see cref="HighestReplica"/>; a member may be higher.</param>
     /// <exception cref="ArgumentException">They cannot be one; the message says why.</exception>
     public static Configuration Create(
-        ulong version, IEnumerable<Member> voters, IEnumerable<Member> learners, IEnumerable<Member>? outgoing = null)
+        ulong version, IEnumerable<Member> voters, IEnumerable<Member> learners, IEnumerable<Member>? outgoing = null,
+        ReplicaId highestReplica = default)
     {
-        Configuration made = new(version, Sort(voters), Sort(outgoing ?? []), Sort(learners));
+        Configuration made = new(version, Sort(voters), Sort(outgoing ?? []), Sort(learners), highestReplica);
         return made.Problem() is { } problem ? throw new ArgumentException(problem) : made;
     }
 
@@ -57,6 +65,10 @@ public sealed class Configuration : IEquatable<Configuration>
     public bool IsVoter(ReplicaId replica) => Contains(_voters, replica) || Contains(_outgoing, replica);
 
     public bool IsLearner(ReplicaId replica) => Contains(_learners, replica);
+
+    /// <summary>Whether it was a member once and never will be again; known for good once this configuration is
+    /// committed.</summary>
+    public bool HasLeft(ReplicaId replica) => replica <= HighestReplica && !TryFind(replica, out _);
 
     public bool TryFind(ReplicaId replica, out Member found)
     {
@@ -93,7 +105,7 @@ public sealed class Configuration : IEquatable<Configuration>
             .. _learners.Where(learner => !removed.Contains(learner.Id) && !promoted.Contains(learner.Id)),
             .. change.Add,
         ];
-        var made = new Configuration(Version + 1, Sort(voters), [], Sort(learners));
+        var made = new Configuration(Version + 1, Sort(voters), [], Sort(learners), HighestReplica);
         problem = made.Problem() ?? (made.HasVotersOf(this) ? null : JoinedWith(made).Problem()) ?? "";
         if (problem.Length > 0) return false;
         changed = made;
@@ -102,10 +114,10 @@ public sealed class Configuration : IEquatable<Configuration>
 
     /// <summary>The joint configuration that leads from this one to <paramref name="target"/>.</summary>
     public Configuration JoinedWith(Configuration target) =>
-        new(Version + 1, target._voters, _voters, target._learners);
+        new(Version + 1, target._voters, _voters, target._learners, target.HighestReplica);
 
     /// <summary>What a joint configuration ends in.</summary>
-    public Configuration Left() => new(Version + 1, _voters, [], _learners);
+    public Configuration Left() => new(Version + 1, _voters, [], _learners, HighestReplica);
 
     /// <summary>Whether both are decided by the same voters.</summary>
     public bool HasVotersOf(Configuration other) =>
@@ -116,17 +128,18 @@ public sealed class Configuration : IEquatable<Configuration>
     /// <summary>False if these are not the bytes of a configuration.</summary>
     public static bool TryDecode(ReadOnlySpan<byte> bytes, out Configuration configuration)
     {
-        bool read = ConfigurationCodec.TryRead(bytes, out ulong version, out Member[][] lists);
+        bool read = ConfigurationCodec.TryRead(bytes, out ulong version, out Member[][] lists,
+            out ReplicaId highest);
         configuration = None;
         if (!read) return false;
-        var made = new Configuration(version, lists[0], lists[1], lists[2]);
-        if (made.Problem() is not null) return false;
+        var made = new Configuration(version, lists[0], lists[1], lists[2], highest);
+        if (made.Problem() is not null || (!highest.IsNone && !made.RemembersHighest)) return false;
         configuration = made;
         return true;
     }
 
     public bool Equals(Configuration? other) => other is not null && Version == other.Version
-        && HasVotersOf(other) && _learners.AsSpan().SequenceEqual(other._learners);
+        && HighestReplica == other.HighestReplica && HasVotersOf(other) && _learners.AsSpan().SequenceEqual(other._learners);
 
     public override bool Equals(object? obj) => Equals(obj as Configuration);
 
@@ -141,11 +154,22 @@ public sealed class Configuration : IEquatable<Configuration>
             : $"configuration {Version}: {string.Join(' ', _voters)}{outgoing}{learners}";
     }
 
+    /// <summary>Whether <see cref="HighestReplica"/> is that of none of the members.</summary>
+    internal bool RemembersHighest => _members.Length == 0 || HighestReplica > _members[^1].Id;
+
     private string? ProblemOf(MembershipChange change)
     {
         if (change.Add.Count + change.Promote.Count + change.Remove.Count == 0) return "Nothing is to be changed.";
         foreach (Member added in change.Add)
+        {
             if (TryFind(added.Id, out _)) return $"{added.Id} is a member already.";
+            if (!added.Id.IsNone && HasLeft(added.Id))
+            {
+                return $"{added.Id} is used up: ids up to {HighestReplica} belong to replicas that are here or were. "
+                    + "Take a higher one.";
+            }
+        }
+
         foreach (ReplicaId promoted in change.Promote)
             if (!IsLearner(promoted)) return $"{promoted} is no learner, so it cannot be promoted; add it first.";
         foreach (ReplicaId removed in change.Remove)

@@ -5,19 +5,20 @@ namespace Orleans.Raft.Core;
 
 /// <summary>
 /// The bytes of a configuration: format version u8, then varints: its version; of voters, outgoing and learners each a
-/// count, then per member its id and the length of its node's name, which follows as UTF-8. Stored in logs: what was
-/// written once stays readable.
+/// count, then per member its id and the length of its node's name, which follows as UTF-8. In version 2 the highest
+/// replica id follows; it is written where no member has that id. Stored in logs: what was written once stays readable.
 /// </summary>
 internal static class ConfigurationCodec
 {
     private const byte FormatVersion = 1;
+    private const byte VersionWithHighest = 2;
 
     // An id, a length and a letter.
     private const int MemberBytesMin = 3;
 
     public static byte[] Encode(Configuration configuration)
     {
-        var bytes = new List<byte> { FormatVersion };
+        var bytes = new List<byte> { configuration.RemembersHighest ? VersionWithHighest : FormatVersion };
         WriteVarint(bytes, configuration.Version);
         foreach (IReadOnlyList<Member> list in
             new[] { configuration.Voters, configuration.Outgoing, configuration.Learners })
@@ -32,19 +33,28 @@ internal static class ConfigurationCodec
             }
         }
 
+        if (configuration.RemembersHighest) WriteVarint(bytes, configuration.HighestReplica.Value);
         return [.. bytes];
     }
 
     /// <summary>Reads the lists as they stand; whether they are a configuration is not looked at.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, out ulong version, out Member[][] lists)
+    public static bool TryRead(ReadOnlySpan<byte> bytes, out ulong version, out Member[][] lists, out ReplicaId highest)
     {
         lists = [[], [], []];
+        highest = ReplicaId.None;
         var reader = new ByteReader(bytes);
-        bool isKnown = reader.ReadByte() == FormatVersion;
+        byte format = reader.ReadByte();
+        bool isKnown = format is FormatVersion or VersionWithHighest;
         version = reader.ReadVarint();
         for (int list = 0; isKnown && list < lists.Length; list++)
         {
             if (!TryReadMembers(ref reader, out lists[list])) return false;
+        }
+
+        if (isKnown && format == VersionWithHighest)
+        {
+            highest = new ReplicaId(reader.ReadVarint());
+            isKnown = !highest.IsNone;
         }
 
         return isKnown && reader.IsSound && reader.Remaining == 0;

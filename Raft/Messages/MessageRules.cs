@@ -7,7 +7,8 @@ internal static class MessageRules
     // Leaves room to count on: no honest replica ever comes near.
     private const ulong LargestNumber = long.MaxValue;
 
-    /// <summary>Whether the core takes this message; snapshot chunks are the driver's and not taken.</summary>
+    /// <summary>Whether the core takes this message; snapshot chunks and the word of a removal are the driver's
+    /// and not taken.</summary>
     public static bool IsWellFormed(RaftMessage message) => IsTerm(message.Term) && message switch
     {
         PreVote vote => IsLast(vote.Last, vote.Term),

@@ -83,6 +83,13 @@ public sealed record SnapshotChunk(
     Term Term, EntryId Snapshot, long OffsetBytes, long TotalBytes, uint FileChecksum, ReadOnlyMemory<byte> Data)
     : RaftMessage(Term);
 
+/// <summary>
+/// Tells a replica that its group has removed it for good, so that it removes itself; handled by the driver. It is sent
+/// in answer to anything from a replica that a committed configuration has left out. Thesis §4.2.3.
+/// </summary>
+/// <param name="ConfigurationVersion">That of the configuration without it.</param>
+public sealed record ReplicaRemoved(Term Term, ulong ConfigurationVersion) : RaftMessage(Term);
+
 /// <summary>Acknowledges snapshot bytes; handled by the driver.</summary>
 /// <param name="NextOffsetBytes">Where the receiver wants the next chunk to start; <c>-1</c> if it cannot take this
 /// snapshot.</param>

@@ -151,7 +151,9 @@ public sealed partial class RaftNode
         if (Role == Role.Leader) _uncommittedBytes -= _log.PayloadBytes(CommitIndex.Next(), index);
         bool wasCommitted = IsConfigurationCommitted;
         CommitIndex = index;
-        if (!wasCommitted && IsConfigurationCommitted) TellConfiguration();
+        if (wasCommitted || !IsConfigurationCommitted) return;
+        _configurationCommittedAt = _now;
+        TellConfiguration();
     }
 
     private void ForgetAgreement()

@@ -15,6 +15,9 @@ public sealed partial class RaftNode
     private LogIndex _commitMark;
     private TimeSpan _commitMarkAt;
 
+    // As a leader: when the configuration in force was committed.
+    private TimeSpan _configurationCommittedAt;
+
     /// <summary>The latest in the log, committed or not. Raft §6.</summary>
     public Configuration Configuration => _configurations.InForce;
 
@@ -120,12 +123,13 @@ public sealed partial class RaftNode
         if (_ownPosition < 0 && _faults.Has(FaultPoint.RemovedLeaderCountsItself)) _ownPosition = 0;
     }
 
-    // Once the configuration without them is committed, and they were told so or do not answer.
+    // Once the configuration without them is committed, and they have it, or do not answer although there was time.
     private void LetGo()
     {
         if (!IsConfigurationCommitted) return;
+        bool hadTime = _now - _configurationCommittedAt >= _options.ElectionTimeout;
         _progress.RemoveAll(progress => progress.IsLeaving
-            && (progress.Match >= _configurations.InForceIndex || !HasAnsweredLately(progress)));
+            && (progress.Match >= _configurations.InForceIndex || (hadTime && !HasAnsweredLately(progress))));
     }
 
     // What follows from a configuration being committed. A new leader may find that its predecessor left it to do.
@@ -136,11 +140,14 @@ public sealed partial class RaftNode
         else if (!Configuration.IsVoter(Id)) HandOver();
     }
 
-    // The voter with the longest log is told to campaign; should that fail, an election follows as after a crash.
+    // The voter with the longest log is told to campaign; should that fail, an election follows as after a crash. During
+    // a transfer it is the target: two that campaign at once may both lose.
     private void HandOver()
     {
         SendHeartbeats();
-        Progress? next = _progress.Where(progress => MayLead(progress.Id)).MaxBy(progress => progress.Match);
+        ReplicaId target = MayLead(_transferTarget) ? _transferTarget : ReplicaId.None;
+        Progress? next = _progress.Where(progress => target.IsNone ? MayLead(progress.Id) : progress.Id == target)
+            .MaxBy(progress => progress.Match);
         if (next is not null) Send(next.Id, new TimeoutNow(Term));
         BecomeFollower(Term, ReplicaId.None);
     }
@@ -177,12 +184,12 @@ public sealed partial class RaftNode
         Configuration.IsNone && message is not (AppendEntries or Heartbeat or InstallSnapshot or ReadIndexReply);
 
     // Only members are asked, so this one was removed since: it does not count, and its term disrupts nobody. A leader
-    // looks at its list of followers, which holds those who are leaving, too.
+    // looks at its list of followers, which holds those who are leaving, too; and a follower may not know its leader yet.
     private bool IsAnswerOfStranger(ReplicaId from, RaftMessage message)
     {
-        if (Role == Role.Leader && message.Term == Term) return false;
+        if (message.Term == Term && (Role == Role.Leader || from == Leader)) return false;
         bool isAnswer = message is AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or PreVoteReply
-            or RequestVoteReply;
+            or RequestVoteReply or ReadIndexReply;
         return isAnswer && !Configuration.TryFind(from, out _) && !_faults.Has(FaultPoint.RemovedReplicaCounted);
     }
 }

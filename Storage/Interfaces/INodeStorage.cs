@@ -17,14 +17,30 @@ public interface INodeStorage : IAsyncDisposable
     /// <summary>Records the formation once, durably; throws if one is recorded already.</summary>
     ValueTask WriteFormationAsync(ReadOnlyMemory<byte> formation);
 
-    /// <summary>The groups that have state here, in order.</summary>
-    IReadOnlyList<GroupId> Groups { get; }
+    /// <summary>Records a later form of the formation in place of the one before, durably; throws if none is
+    /// recorded.</summary>
+    ValueTask RewriteFormationAsync(ReadOnlyMemory<byte> formation);
+
+    /// <summary>The groups of which something is kept here, in order; a removed replica's, too.</summary>
+    IReadOnlyList<StoredReplica> Replicas { get; }
+
+    /// <summary>What is kept here of one group; nothing has neither a replica nor a removed one.</summary>
+    StoredReplica FindReplica(GroupId group);
 
     /// <summary>
     /// Opens the only valid handle to a replica's storage. An older handle to the same group is fenced first: its
     /// writes that reached the log are completed and part of what is recovered; later ones are refused.
     /// </summary>
-    ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group);
+    /// <exception cref="ReplicaRefusedException">That replica was removed from here, or another one's state is here.
+    /// Nothing was changed, and no handle was fenced.</exception>
+    ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group, ReplicaId replica);
+
+    /// <summary>
+    /// Removes this node's replica of a group for good, and with it any of a lower id: fences its handle and drops its
+    /// entries, hard state and snapshot. When it returns, that is durable, and no such id is ever opened here again.
+    /// Open readers keep the snapshot's file until they are disposed. May be repeated.
+    /// </summary>
+    ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica);
 
     /// <summary>
     /// Dies as a crashed process does: writes queued here are discarded and never reach the disk, every handle is
@@ -36,6 +52,16 @@ public interface INodeStorage : IAsyncDisposable
 
     /// <summary>How long the flush under way has taken; zero if none is. Cheap: read with every tick.</summary>
     TimeSpan StalledFor { get; }
+}
+
+/// <summary>What a node's storage keeps of one group.</summary>
+/// <param name="Replica">The replica whose state is here; none if there is none.</param>
+/// <param name="Removed">The highest id of a replica that was here and was removed; none if none was.</param>
+/// <param name="Snapshot">The snapshot recorded last; null if none.</param>
+public readonly record struct StoredReplica(GroupId Group, ReplicaId Replica, ReplicaId Removed, SnapshotFile? Snapshot)
+{
+    /// <summary>Whether a replica may be opened: it was not removed, and no other one's state is here.</summary>
+    public bool MayOpen(ReplicaId replica) => replica > Removed && (Replica.IsNone || Replica == replica);
 }
 
 /// <summary>A node's storage at one moment.</summary>

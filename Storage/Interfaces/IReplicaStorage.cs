@@ -7,6 +7,8 @@ public interface IReplicaStorage
 {
     GroupId Group { get; }
 
+    ReplicaId Replica { get; }
+
     /// <summary>Grows with every opening of this replica.</summary>
     ulong Incarnation { get; }
 
@@ -60,8 +62,9 @@ public interface IPersistenceObserver
 public sealed record RecoveredReplica(RaftState State, SnapshotFile? Snapshot);
 
 /// <summary>A snapshot file. It covers the group's state up to <paramref name="Last"/>.</summary>
+/// <param name="Replica">Whose file it is: a later replica of the group on the same node shares none with it.</param>
 /// <param name="Checksum">CRC-32C of the whole content.</param>
-public sealed record SnapshotFile(GroupId Group, EntryId Last, long LengthBytes, uint Checksum);
+public sealed record SnapshotFile(GroupId Group, ReplicaId Replica, EntryId Last, long LengthBytes, uint Checksum);
 
 /// <summary>
 /// Writes one snapshot file. Disposed before <see cref="FinishAsync"/>, or after it failed, it leaves nothing behind: a

@@ -20,7 +20,7 @@ internal sealed class GroupReplay(GroupId group)
         ulong before = SnapshotIndex;
         _meta = meta;
         _metaSegment = segment;
-        if (effect == SnapshotEffect.Replaces)
+        if (effect is SnapshotEffect.Replaces or SnapshotEffect.Removes)
         {
             _entries.Clear();
             _last = SnapshotIndex;

@@ -39,14 +39,16 @@ internal sealed class LogBuffer(uint seed)
         record[0] = (byte)RecordKind.Meta;
         BinaryPrimitives.WriteUInt32LittleEndian(record[1..], group.Value);
         BinaryPrimitives.WriteUInt64LittleEndian(record[5..], meta.Incarnation);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[13..], meta.HardState.Term.Value);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[21..], meta.HardState.VotedFor.Value);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[29..], meta.HardState.Commit.Value);
-        record[37] = (byte)effect;
-        BinaryPrimitives.WriteUInt64LittleEndian(record[38..], meta.Snapshot?.Last.Index.Value ?? 0);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[46..], meta.Snapshot?.Last.Term.Value ?? 0);
-        BinaryPrimitives.WriteInt64LittleEndian(record[54..], meta.Snapshot?.LengthBytes ?? 0);
-        BinaryPrimitives.WriteUInt32LittleEndian(record[62..], meta.Snapshot?.Checksum ?? 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[13..], meta.Replica.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[21..], meta.Removed.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[29..], meta.HardState.Term.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[37..], meta.HardState.VotedFor.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[45..], meta.HardState.Commit.Value);
+        record[53] = (byte)effect;
+        BinaryPrimitives.WriteUInt64LittleEndian(record[54..], meta.Snapshot?.Last.Index.Value ?? 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[62..], meta.Snapshot?.Last.Term.Value ?? 0);
+        BinaryPrimitives.WriteInt64LittleEndian(record[70..], meta.Snapshot?.LengthBytes ?? 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(record[78..], meta.Snapshot?.Checksum ?? 0);
     }
 
     public void WriteEntries(RecordKind kind, GroupId group, ReadOnlySpan<LogEntry> entries)

@@ -4,14 +4,16 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>
-/// The bytes of a log segment, version 1, little-endian: a <see cref="FileHeader"/> with segment id (8) and store id
+/// The bytes of a log segment, version 2, little-endian: a <see cref="FileHeader"/> with segment id (8) and store id
 /// (16), then batches, each at a multiple of 8: magic (4), checksum (4) of all that follows, segment id (8), sequence
 /// (8), first segment still needed (8), body length (4), flags (4), body. The checksum starts from the store id, so
 /// that no other store's batch and no value that looks like a batch is ever taken for one.
 /// </summary>
 internal static class LogFormat
 {
-    public const int Version = 1;
+    /// <summary>Version 1 knew no ids of replicas, and is not read.</summary>
+    public const int Version = 2;
+
     public const int SegmentHeaderBytes = FileHeader.Bytes;
     public const int BatchHeaderBytes = 40;
 
@@ -19,7 +21,7 @@ internal static class LogFormat
     /// it.</summary>
     public const int SealBytes = BatchHeaderBytes;
 
-    public const int MetaBytes = 1 + 4 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4;
+    public const int MetaBytes = 1 + 4 + 8 + 8 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4;
     public const int EntriesHeaderBytes = 1 + 4 + 8 + 4;
     public const int EntryHeaderBytes = 8 + 1 + 4;
     public const int FormationHeaderBytes = 1 + 4;
@@ -58,7 +60,7 @@ internal static class LogFormat
     /// <summary>Throws unless this is the header of that segment of that store.</summary>
     public static void CheckSegmentHeader(string path, ReadOnlySpan<byte> header, ulong id, StoreId store)
     {
-        FileHeader.Check(path, header, SegmentMagic, Version);
+        FileHeader.Check(path, header, SegmentMagic, Version, Version);
         ulong foundId = BinaryPrimitives.ReadUInt64LittleEndian(header[FileHeader.OwnOffset..]);
         var foundStore = new StoreId(new Guid(header.Slice(FileHeader.OwnOffset + 8, 16)));
         if (foundStore != store)
@@ -146,7 +148,14 @@ internal enum SnapshotEffect : byte
 
     /// <summary>It was received from the leader: no stored entry counts.</summary>
     Replaces = 2,
+
+    /// <summary>There is none, and no stored entry counts: the replica was removed.</summary>
+    Removes = 3,
 }
 
 /// <summary>A group's <see cref="RecordKind.Meta"/> record.</summary>
-internal readonly record struct GroupMeta(ulong Incarnation, HardState HardState, SnapshotFile? Snapshot);
+/// <param name="Replica">Whose state it is; none if the last one was removed.</param>
+/// <param name="Removed">The highest id that was removed. Invariant: never falls; below
+/// <paramref name="Replica"/>.</param>
+internal readonly record struct GroupMeta(
+    ulong Incarnation, ReplicaId Replica, ReplicaId Removed, HardState HardState, SnapshotFile? Snapshot);

@@ -22,6 +22,9 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
     public GroupMeta ReadMeta(GroupId group, out SnapshotEffect effect)
     {
         ulong incarnation = ReadNumber();
+        var replica = new ReplicaId(ReadUInt64());
+        var removed = new ReplicaId(ReadUInt64());
+        if (!replica.IsNone && replica <= removed) throw Malformed($"{group} {replica} was removed, and is there");
         var hardState = new HardState(new Term(ReadNumber()), new ReplicaId(ReadUInt64()), new LogIndex(ReadNumber()));
         effect = (SnapshotEffect)Take(1)[0];
         ulong index = ReadNumber();
@@ -30,11 +33,12 @@ internal ref struct RecordReader(ReadOnlySpan<byte> body, string path, long offs
         uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
         SnapshotFile? snapshot = effect switch
         {
-            SnapshotEffect.None => null,
-            SnapshotEffect.Covers or SnapshotEffect.Replaces => new SnapshotFile(group, last, length, checksum),
+            SnapshotEffect.None or SnapshotEffect.Removes => null,
+            SnapshotEffect.Covers or SnapshotEffect.Replaces => 
+                new SnapshotFile(group, replica, last, length, checksum),
             _ => throw Malformed($"snapshot effect {(byte)effect} is unknown"),
         };
-        return new GroupMeta(incarnation, hardState, snapshot);
+        return new GroupMeta(incarnation, replica, removed, hardState, snapshot);
     }
 
     /// <summary>A term, an index, or what else only counts up.</summary>

@@ -110,6 +110,11 @@ internal sealed partial class WriteAheadLog
             default:
                 break;
         }
+        if (request.Kind == LogRequestKind.Retire)
+        {
+            EncodeRetirement(request.Retired.Group, request.Retired.Replica);
+            return true;
+        }
         ReplicaStorage replica = request.Replica!;
         if (replica.Refusal is { } refusal)
         {
@@ -132,14 +137,34 @@ internal sealed partial class WriteAheadLog
         return true;
     }
 
+    private void EncodeRetirement(GroupId id, ReplicaId removed)
+    {
+        if (!_groups.TryGetValue(id, out GroupLog? group)) _groups[id] = group = new GroupLog(id);
+        long before = group.LiveBytes;
+        GroupMeta meta = group.Meta with { Removed = removed > group.Meta.Removed ? removed : group.Meta.Removed };
+        if (meta.Replica > removed)
+        {
+            WriteMeta(group, meta, SnapshotEffect.Covers);
+        }
+        else
+        {
+            group.Clear();
+            meta = meta with { Replica = ReplicaId.None, HardState = default, Snapshot = null };
+            _batch.WriteMeta(id, meta, SnapshotEffect.Removes);
+            group.SetMeta(meta, Head);
+        }
+        _liveBytes += group.LiveBytes - before;
+    }
+
     private void EncodeOf(GroupLog group, in LogRequest request)
     {
         GroupMeta meta = group.Meta;
         switch (request.Kind)
         {
             case LogRequestKind.Open:
-                WriteMeta(group, meta with { Incarnation = meta.Incarnation + 1 }, SnapshotEffect.Covers);
-                request.Replica!.SetOpened(group.Meta.Incarnation, group.ToRecovered());
+                WriteMeta(group, meta with { Incarnation = meta.Incarnation + 1, Replica = request.Replica!.Replica },
+                    SnapshotEffect.Covers);
+                request.Replica.SetOpened(group.Meta.Incarnation, group.ToRecovered());
                 break;
             case LogRequestKind.RecordSnapshot:
                 // A newer one may have been installed while this one was being written.
@@ -204,6 +229,11 @@ internal sealed partial class WriteAheadLog
                     break;
                 case LogRequestKind.Open:
                     lock (_lock) _knownGroups.Add(request.Replica!.Group);
+                    break;
+                case LogRequestKind.Retire:
+                    lock (_lock) _knownGroups.Add(request.Retired.Group);
+                    _snapshots.Retire(request.Retired.Group, request.Retired.Replica);
+                    _options.Logger.Retired(request.Retired.Group, request.Retired.Replica, _description);
                     break;
                 case LogRequestKind.RecordSnapshot:
                     _snapshots.Recorded(request.Snapshot!);

@@ -20,6 +20,9 @@ internal sealed partial class WriteAheadLog
     private readonly Lock _lock = new();
     private readonly SortedDictionary<GroupId, ReplicaStorage> _handles = [];
     private readonly SortedSet<GroupId> _knownGroups;
+
+    // As of the last request queued: what is queued next comes after it.
+    private readonly Dictionary<GroupId, (ReplicaId Replica, ReplicaId Removed)> _identities = [];
     private readonly List<LogRequest> _queue = [];
     private bool _turnRunning;
     private bool _closed;
@@ -59,7 +62,11 @@ internal sealed partial class WriteAheadLog
         _knownGroups = [.. recovered.Groups.Keys];
         _segments = recovered.Segments;
         _nextSequence = recovered.NextSequence;
-        foreach (GroupLog group in _groups.Values) _liveBytes += group.LiveBytes;
+        foreach (GroupLog group in _groups.Values)
+        {
+            _liveBytes += group.LiveBytes;
+            _identities[group.Group] = (group.Meta.Replica, group.Meta.Removed);
+        }
         if (recovered.Formation is not null) TakeFormation(recovered.Formation, recovered.FormationSegment!);
         _durableFormation = _formation;
         _formationTaken = _formation is not null;
@@ -90,13 +97,29 @@ internal sealed partial class WriteAheadLog
 
     private LogSegment Head => _segments[^1];
 
-    /// <summary>Fences the handle before, then queues the opening behind everything that one wrote.</summary>
-    public async ValueTask<ReplicaStorage> OpenReplicaAsync(GroupId group)
+    /// <summary>The replica of a group that has its state here, and the highest that was removed.</summary>
+    public (ReplicaId Replica, ReplicaId Removed) IdentityOf(GroupId group)
     {
-        var replica = new ReplicaStorage(group, this, _snapshots);
+        lock (_lock) return _identities.GetValueOrDefault(group);
+    }
+
+    /// <summary>Fences the handle before, then queues the opening behind everything that one wrote.</summary>
+    public async ValueTask<ReplicaStorage> OpenReplicaAsync(GroupId group, ReplicaId id)
+    {
+        if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
+        var replica = new ReplicaStorage(group, id, this, _snapshots);
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Enqueue(new LogRequest(LogRequestKind.Open, replica, Completion: completion), () =>
         {
+            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
+            if (id <= removed)
+                throw new ReplicaRefusedException($"{group} {id} was removed from this node, which never opens it again.");
+            if (!stored.IsNone && stored != id)
+            {
+                throw new ReplicaRefusedException($"{group} {id} cannot be opened: the state here is that of {stored}. "
+                    + "It must be removed first.");
+            }
+            _identities[group] = (id, removed);
             if (_handles.TryGetValue(group, out ReplicaStorage? older) && !_faults.Has(FaultPoint.FencedInstanceWrites))
                 older.Fence();
             _handles[group] = replica;
@@ -113,6 +136,35 @@ internal sealed partial class WriteAheadLog
             if (_formationTaken)
                 throw new InvalidOperationException("A formation is recorded here already; a cluster forms once.");
             _formationTaken = true;
+        });
+        await completion.Task;
+    }
+
+    /// <summary>A later form of what <see cref="WriteFormationAsync"/> recorded.</summary>
+    public async ValueTask RewriteFormationAsync(ReadOnlyMemory<byte> formation)
+    {
+        var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Enqueue(new LogRequest(LogRequestKind.Formation, Formation: formation.ToArray(), Completion: completion), () =>
+        {
+            if (!_formationTaken) throw new InvalidOperationException("No formation is recorded here yet.");
+        });
+        await completion.Task;
+    }
+
+    /// <summary>Fences the handle, then queues the removal behind everything that one wrote.</summary>
+    public async ValueTask RetireReplicaAsync(GroupId group, ReplicaId id)
+    {
+        if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
+        var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Enqueue(new LogRequest(LogRequestKind.Retire, Retired: (group, id), Completion: completion), () =>
+        {
+            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
+            if (stored <= id)
+            {
+                if (_handles.Remove(group, out ReplicaStorage? handle)) handle.Fence();
+                stored = ReplicaId.None;
+            }
+            _identities[group] = (stored, removed > id ? removed : id);
         });
         await completion.Task;
     }
@@ -205,8 +257,9 @@ internal sealed partial class WriteAheadLog
 
     private void TakeFormation(ReadOnlyMemory<byte> formation, LogSegment segment)
     {
-        if (_formationSegment is null) _liveBytes += LogFormat.FormationHeaderBytes + formation.Length;
+        if (_formationSegment is null) _liveBytes += LogFormat.FormationHeaderBytes;
         else _formationSegment.Pins--;
+        _liveBytes += formation.Length - (_formation?.Length ?? 0);
         _formation = formation;
         _formationSegment = segment;
         segment.Pins++;

@@ -16,6 +16,7 @@ internal sealed partial class SnapshotStore
     private readonly Lock _lock = new();
     private readonly SortedDictionary<GroupId, List<Stored>> _files = [];
     private readonly List<SnapshotFile> _finishing = [];
+    private readonly Dictionary<GroupId, ReplicaId> _removed = [];
     private int _writers;
 
     private sealed class Stored(SnapshotFile file)
@@ -81,9 +82,15 @@ internal sealed partial class SnapshotStore
         lock (_lock) return FilesOf(file.Group).Exists(stored => stored.File == file);
     }
 
-    /// <summary>Whether a snapshot at least as new is recorded.</summary>
-    public bool IsSuperseded(SnapshotFile file) => RecordedOf(file.Group) is { } recorded
-        && recorded.Last.Index >= file.Last.Index;
+    /// <summary>Whether a snapshot at least as new is recorded, or its replica was removed.</summary>
+    public bool IsSuperseded(SnapshotFile file)
+    {
+        lock (_lock)
+        {
+            if (file.Replica <= _removed.GetValueOrDefault(file.Group)) return true;
+            return RecordedOf(file.Group) is { } recorded && recorded.Last.Index >= file.Last.Index;
+        }
+    }
 
     /// <summary>The log durably names this file: older ones go.</summary>
     public void Recorded(SnapshotFile file)
@@ -105,9 +112,23 @@ internal sealed partial class SnapshotStore
         foreach (Stored stored in removed) _ = RemoveAsync(SnapshotFormat.PathOf(stored.File));
     }
 
+    /// <summary>The log durably says that these replicas were removed: their files go.</summary>
+    public void Retire(GroupId group, ReplicaId removed)
+    {
+        List<Stored> unread;
+        lock (_lock)
+        {
+            _removed[group] = removed > _removed.GetValueOrDefault(group) ? removed : _removed[group];
+            unread = FilesOf(group).FindAll(stored => stored.File.Replica <= removed && stored.Readers == 0);
+            FilesOf(group).RemoveAll(stored => stored.File.Replica <= removed);
+        }
+        foreach (Stored stored in unread) _ = RemoveAsync(SnapshotFormat.PathOf(stored.File));
+    }
+
     public async ValueTask<ISnapshotWriter> CreateAsync(ReplicaStorage replica, EntryId last)
     {
-        string path = SnapshotFormat.TemporaryPathOf(replica.Group, last, Interlocked.Increment(ref _writers));
+        string path = SnapshotFormat.TemporaryPathOf(replica.Group, replica.Replica, last,
+            Interlocked.Increment(ref _writers));
         _gate.Enter();
         try
         {

@@ -33,7 +33,7 @@ internal sealed class SnapshotWriter(
         Enter();
         try
         {
-            var finished = new SnapshotFile(replica.Group, last, LengthBytes, _checksum);
+            var finished = new SnapshotFile(replica.Group, replica.Replica, last, LengthBytes, _checksum);
             if (faults.Has(FaultPoint.SnapshotNotFlushed)) await file.WriteAsync(0, SnapshotFormat.Header(finished));
             else await file.WriteAndFlushAsync(0, SnapshotFormat.Header(finished));
             gate.ThrowIfClosed();

@@ -86,7 +86,8 @@ internal static class StoreClusterExtensions
     /// <summary>Fences a replica as another opening does, without a younger replica that would speak in its
     /// place.</summary>
     public static void FenceOnly(this StoreCluster cluster, NodeName node) =>
-        cluster.Run(async () => await cluster.Nodes[node].Storage.OpenReplicaAsync(First));
+        cluster.Run(async () => await cluster.Nodes[node].Storage.OpenReplicaAsync(First,
+            cluster.Nodes[node].Find(First)!.Id));
 
     public static Replica Reopen(this StoreCluster cluster, NodeName node) =>
         cluster.Run(() => cluster.Nodes[node].OpenReplicaAsync(First, cluster.SchedulerOf(node)));

@@ -189,7 +189,7 @@ public sealed class FailureTests
         replica.Submit(Entries(2, 1));
         _machine.Scheduler.RunUntilIdle();
         replica.Submit(Entries(3, 1));
-        Task opening = _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G2).AsTask());
+        Task opening = _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G2, R1).AsTask());
         _machine.Scheduler.RunUntilIdle();
         Task crash = _machine.Scheduler.Start(() => _machine.Storage.CrashAsync().AsTask());
         _machine.Scheduler.RunUntilIdle();

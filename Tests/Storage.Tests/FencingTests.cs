@@ -27,7 +27,7 @@ public sealed class FencingTests
         older.Submit(Entries(1, 1)); // On its way to the disk.
         _machine.Scheduler.RunUntilIdle();
         older.Submit(Entries(2, 2)); // In the queue.
-        Task<IReplicaStorage> opening = _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1).AsTask());
+        Task<IReplicaStorage> opening = _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1, R1).AsTask());
         _machine.Scheduler.RunUntilIdle();
         Assert.False(older.Storage.IsCurrent);
         older.Submit(Entries(4, 1)); // Too late.
@@ -83,7 +83,7 @@ public sealed class FencingTests
         _machine.Open();
         Task<IReplicaStorage>[] openings =
             [.. Enumerable.Range(0, 5)
-                .Select(_ => _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1).AsTask()))];
+                .Select(_ => _machine.Scheduler.Start(() => _machine.Storage.OpenReplicaAsync(G1, R1).AsTask()))];
         _machine.Scheduler.RunUntilIdle();
         IReplicaStorage[] handles = [.. openings.Select(Completed)];
         IReplicaStorage current = Assert.Single(handles, handle => handle.IsCurrent);

@@ -39,7 +39,7 @@ public sealed class ForgedLogTests
             buffer.WriteEntries(RecordKind.Entries, G1, [Entry(index)]);
         })])), offset: 64);
         AssertRefused(Disk((1, [Batch(new BatchHeader(1, 1, 1, IsSeal: false), buffer =>
-            buffer.WriteMeta(G1, new GroupMeta(1, default, new SnapshotFile(G1, Id(index), 1, 1)),
+            buffer.WriteMeta(G1, new GroupMeta(1, R1, default, default, new SnapshotFile(G1, R1, Id(index), 1, 1)),
                 SnapshotEffect.Covers))])),
             offset: 64);
     }

@@ -51,7 +51,7 @@ public sealed class LocalDiskTests : IDisposable
             await storage.WriteFormationAsync(Content(100));
             await Task.WhenAll(Enumerable.Range(1, 4).Select(group => Task.Run(async () =>
             {
-                IReplicaStorage replica = await storage.OpenReplicaAsync(new GroupId((uint)group));
+                IReplicaStorage replica = await storage.OpenReplicaAsync(new GroupId((uint)group), R1);
                 for (ulong write = 1; write <= 100; write++)
                 {
                     var waiter = new Waiter { Until = write };
@@ -74,7 +74,7 @@ public sealed class LocalDiskTests : IDisposable
             Assert.Equal(4, storage.Status.SnapshotFiles);
             for (uint group = 1; group <= 4; group++)
             {
-                IReplicaStorage replica = await storage.OpenReplicaAsync(new GroupId(group));
+                IReplicaStorage replica = await storage.OpenReplicaAsync(new GroupId(group), R1);
                 Same.State(new RaftState(default, Id(400), Entries(401, 100, bytes: 200)), replica.Recovered.State);
                 await using ISnapshotReader reader = await replica.OpenSnapshotAsync(replica.Snapshot!);
                 byte[] content = new byte[10_000];
@@ -89,13 +89,13 @@ public sealed class LocalDiskTests : IDisposable
     {
         await using var disk = new LocalDisk(_directory);
         NodeStorage storage = await NodeStorage.OpenAsync(disk, Options);
-        IReplicaStorage replica = await storage.OpenReplicaAsync(G1);
+        IReplicaStorage replica = await storage.OpenReplicaAsync(G1, R1);
         var waiter = new Waiter { Until = 1 };
         replica.Submit(new PersistRequest(1, null, null, Entries(1, 10)), waiter);
         await waiter.Done;
         await storage.CrashAsync();
         await using NodeStorage again = await NodeStorage.OpenAsync(disk, Options);
-        IReplicaStorage reopened = await again.OpenReplicaAsync(G1);
+        IReplicaStorage reopened = await again.OpenReplicaAsync(G1, R1);
         Same.State(new RaftState(default, EntryId.Zero, Entries(1, 10)), reopened.Recovered.State);
     }
 

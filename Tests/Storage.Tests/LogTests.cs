@@ -17,7 +17,7 @@ public sealed class LogTests
         _machine.Reopen();
         Assert.Equal(first, _machine.Storage.StoreId);
         Assert.NotEqual(Guid.Empty, first.Value);
-        Assert.Empty(_machine.Storage.Groups);
+        Assert.Empty(_machine.Storage.Replicas);
     }
 
     [Fact]
@@ -31,7 +31,7 @@ public sealed class LogTests
         first.Write(Entries(4, 2, term: 2));
         first.Write(hardState: Hard(2, 1, 5));
         _machine.Reopen();
-        Assert.Equal([G1, G2], _machine.Storage.Groups);
+        Assert.Equal([G1, G2], _machine.Storage.Replicas.Select(replica => replica.Group));
         Same.State(new RaftState(Hard(2, 1, 5), EntryId.Zero,
             (LogEntry[])[.. Entries(1, 3), .. Entries(4, 2, term: 2)]),
             _machine.OpenReplica(G1).State);

@@ -11,6 +11,7 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
     public static readonly GroupId G1 = new(1);
     public static readonly GroupId G2 = new(2);
     public static readonly GroupId G3 = new(3);
+    public static readonly ReplicaId R1 = new(1);
 
     private int _storeIds;
 
@@ -40,8 +41,11 @@ internal sealed class Machine(SimulatedDisk? disk = null, int segmentBytes = 16 
 
     public NodeStorage Open() => Storage = Scheduler.Run(() => NodeStorage.OpenAsync(Disk, Options));
 
-    public Replica OpenReplica(GroupId group) =>
-        new(this, Scheduler.Run(() => Storage.OpenReplicaAsync(group).AsTask()));
+    public Replica OpenReplica(GroupId group, ulong id = 1) =>
+        new(this, Scheduler.Run(() => Storage.OpenReplicaAsync(group, new ReplicaId(id)).AsTask()));
+
+    public void Retire(GroupId group, ulong id) =>
+        Scheduler.Run(() => Storage.RetireReplicaAsync(group, new ReplicaId(id)).AsTask());
 
     public void Crash() => Scheduler.Run(() => Storage.CrashAsync().AsTask());
 

@@ -72,10 +72,13 @@ public sealed class PropertyTests
             new(new SimulatedDisk(seed), segmentBytes: 4096 << (seed % 3), schedulerSeed: seed % 2 == 0 ? seed : null);
         private readonly Dictionary<GroupId, Model> _models = new() { [G1] = new(), [G2] = new(), [G3] = new() };
         private readonly Dictionary<GroupId, Replica> _replicas = [];
+        private readonly Dictionary<GroupId, ulong> _ids = new() { [G1] = 1, [G2] = 1, [G3] = 1 };
 
         public int Restarts { get; private set; }
 
         public int Snapshots { get; private set; }
+
+        public int Retirements { get; private set; }
 
         public long Writes { get; private set; }
 
@@ -88,13 +91,14 @@ public sealed class PropertyTests
                 GroupId group = new((uint)_random.Next(1, 4));
                 // The third one is mostly idle.
                 if (group == G3 && _random.Next(20) > 0) group = G1;
-                switch (_random.Next(40))
+                switch (_random.Next(41))
                 {
                     case < 28: Submit(group); break;
                     case < 32: RecordSnapshot(group); break;
                     case 32: Install(group); break;
                     case < 37: _machine.Scheduler.RunUntilIdle(); break;
                     case 37: Reopen(group, step); break;
+                    case 38: Retire(group); break;
                     default: Restart(step); break;
                 }
             }
@@ -103,7 +107,7 @@ public sealed class PropertyTests
 
         private void OpenAll()
         {
-            foreach (GroupId group in _models.Keys) _replicas[group] = _machine.OpenReplica(group);
+            foreach (GroupId group in _models.Keys) _replicas[group] = _machine.OpenReplica(group, _ids[group]);
         }
 
         private void Submit(GroupId group)
@@ -162,9 +166,18 @@ public sealed class PropertyTests
         private void Reopen(GroupId group, int step)
         {
             Replica older = _replicas[group];
-            _replicas[group] = _machine.OpenReplica(group);
+            _replicas[group] = _machine.OpenReplica(group, _ids[group]);
             // The older handle's writes were all queued before, so all of them are there.
             _models[group].Recovered(_replicas[group].State, older.Number, $"seed {seed} step {step} {group} reopened");
+        }
+
+        private void Retire(GroupId group)
+        {
+            _machine.Retire(group, _ids[group]++);
+            _models[group] = new Model();
+            _replicas[group] = _machine.OpenReplica(group, _ids[group]);
+            Same.State(RaftState.Empty, _replicas[group].State);
+            Retirements++;
         }
 
         private void Restart(int step)
@@ -185,7 +198,7 @@ public sealed class PropertyTests
             _machine.Open();
             foreach (GroupId group in _models.Keys)
             {
-                _replicas[group] = _machine.OpenReplica(group);
+                _replicas[group] = _machine.OpenReplica(group, _ids[group]);
                 _models[group]
                     .Recovered(_replicas[group].State, acknowledged[group], $"seed {seed} step {step} {group}");
             }
@@ -201,6 +214,7 @@ public sealed class PropertyTests
     {
         int restarts = 0;
         int snapshots = 0;
+        int retirements = 0;
         long writes = 0;
         for (int seed = 1; seed <= 120; seed++)
         {
@@ -215,9 +229,10 @@ public sealed class PropertyTests
             }
             restarts += run.Restarts;
             snapshots += run.Snapshots;
+            retirements += run.Retirements;
             writes += run.Writes;
         }
-        Assert.True(restarts > 1000 && snapshots > 2000 && writes > 20_000,
-            $"{restarts} restarts, {snapshots} snapshots, {writes} writes");
+        Assert.True(restarts > 1000 && snapshots > 2000 && retirements > 500 && writes > 20_000,
+            $"{restarts} restarts, {snapshots} snapshots, {retirements} removals, {writes} writes");
     }
 }

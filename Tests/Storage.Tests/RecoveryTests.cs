@@ -242,20 +242,37 @@ public sealed class RecoveryTests
     }
 
     [Theory]
-    [InlineData(First)]
-    [InlineData("store")]
-    public void A_newer_file_version_is_refused_naming_both(string path)
+    [InlineData(First, 2)]
+    [InlineData("store", 1)]
+    public void A_newer_file_version_is_refused_naming_both(string path, int understood)
     {
         (SimulatedDisk built, _) = Build(2);
-        byte[] file = built.ReadAll(path);
-        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(8), 9);
-        file.AsSpan(12, 4).Clear();
-        BinaryPrimitives.WriteUInt32LittleEndian(file.AsSpan(12), Crc32C.Compute(file.AsSpan(0, 64)));
-        built.WriteAll(path, file);
+        SetVersion(built, path, 9);
         UnsupportedFileVersionException exception =
             Assert.Throws<UnsupportedFileVersionException>(() => new Machine(built).Open());
-        Assert.Equal((9, 1), (exception.Found, exception.Understood));
+        Assert.Equal((9, understood), (exception.Found, exception.Understood));
         Assert.Contains(path, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_older_log_is_refused_saying_what_to_do_and_left_alone()
+    {
+        (SimulatedDisk built, _) = Build(2);
+        SetVersion(built, First, 1);
+        byte[] before = built.ReadAll(First);
+        OutdatedFileVersionException exception =
+            Assert.Throws<OutdatedFileVersionException>(() => new Machine(built).Open());
+        Assert.Equal((1, 2), (exception.Found, exception.Oldest));
+        Assert.Contains(First, exception.Message, StringComparison.Ordinal);
+        Assert.Contains("Export the data", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(before, built.ReadAll(First));
+    }
+
+    private static void SetVersion(SimulatedDisk disk, string path, int version)
+    {
+        byte[] file = disk.ReadAll(path);
+        FileHeader.Seal(file.AsSpan(0, 64), file.AsSpan(0, 8).ToArray(), version);
+        disk.WriteAll(path, file);
     }
 
     [Theory]

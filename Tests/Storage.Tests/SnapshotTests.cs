@@ -244,7 +244,7 @@ public sealed class SnapshotTests
         _machine.Disk.WriteAll(path, bytes);
         UnsupportedFileVersionException exception =
             Assert.Throws<UnsupportedFileVersionException>(() => _machine.Open());
-        Assert.Equal((4, 1), (exception.Found, exception.Understood));
+        Assert.Equal((4, 2), (exception.Found, exception.Understood));
     }
 
     [Theory]

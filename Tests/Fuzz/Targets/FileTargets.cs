@@ -11,7 +11,7 @@ namespace Orleans.Raft.Fuzz;
 internal sealed class FileHeaderTarget : FuzzTarget
 {
     private static readonly SnapshotFile s_snapshot =
-        new(new GroupId(2), new EntryId(new Term(3), new LogIndex(40)), 500, 0x1234_5678);
+        new(new GroupId(2), new ReplicaId(5), new EntryId(new Term(3), new LogIndex(40)), 500, 0x1234_5678);
 
     public override string Name => "file-header";
 
@@ -52,7 +52,8 @@ internal sealed class FileHeaderTarget : FuzzTarget
             StoreId store = DataDirectory.ReadIdentityAsync(disk).AsTask().GetAwaiter().GetResult()!.Value;
             return new Reading(true, store);
         }
-        catch (Exception refused) when (refused is CorruptionException or UnsupportedFileVersionException)
+        catch (Exception refused) when (refused is CorruptionException or UnsupportedFileVersionException
+            or OutdatedFileVersionException)
         {
             return Reading.Refused;
         }
@@ -156,14 +157,17 @@ internal sealed class LogRecordsTarget : FuzzTarget
                     buffer.WriteFormation(random.Bytes(30));
                     break;
                 case 0 or 1:
+                    var replica = new ReplicaId(1 + (ulong)random.Below(3));
                     SnapshotFile? snapshot = random.OneIn(3)
-                        ? new SnapshotFile(group,
+                        ? new SnapshotFile(group, replica,
                             new EntryId(new Term(1), new LogIndex(last[which] + (ulong)random.Below(3))), 9, 9)
                         : null;
                     var state = new HardState(new Term(random.Number()), new ReplicaId(random.Number()),
                         new LogIndex(random.Number()));
-                    buffer.WriteMeta(group, new GroupMeta(random.Number(), state, snapshot), snapshot is null
-                        ? SnapshotEffect.None
+                    var removed = new ReplicaId((ulong)random.Below(3));
+                    buffer.WriteMeta(group, new GroupMeta(random.Number(), replica, removed, state, snapshot),
+                        snapshot is null
+                        ? random.Of(SnapshotEffect.None, SnapshotEffect.Removes)
                         : random.Of(SnapshotEffect.Covers, SnapshotEffect.Replaces));
                     break;
                 default:

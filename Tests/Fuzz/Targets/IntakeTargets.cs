@@ -152,7 +152,7 @@ internal sealed class FormationIntakeTarget : FuzzTarget
         public ReadOnlyMemory<byte>? Formation { get; } =
             isFormed ? FuzzFormation.Record.Encode() : default(ReadOnlyMemory<byte>?);
 
-        public IReadOnlyList<GroupId> Groups => [];
+        public IReadOnlyList<StoredReplica> Replicas => [];
 
         public StorageStatus Status => throw new NotSupportedException();
 
@@ -160,7 +160,14 @@ internal sealed class FormationIntakeTarget : FuzzTarget
 
         public ValueTask WriteFormationAsync(ReadOnlyMemory<byte> formation) => ValueTask.CompletedTask;
 
-        public ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group) => throw new NotSupportedException();
+        public ValueTask RewriteFormationAsync(ReadOnlyMemory<byte> formation) => ValueTask.CompletedTask;
+
+        public StoredReplica FindReplica(GroupId group) => new(group, default, default, null);
+
+        public ValueTask<IReplicaStorage> OpenReplicaAsync(GroupId group, ReplicaId replica) =>
+            throw new NotSupportedException();
+
+        public ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica) => throw new NotSupportedException();
 
         public ValueTask CrashAsync() => ValueTask.CompletedTask;
 

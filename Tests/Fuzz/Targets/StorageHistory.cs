@@ -56,7 +56,12 @@ internal sealed class StorageHistory
         var groups = new List<Writer>();
         for (uint group = 1; group <= 1 + random.Below(3); group++)
         {
-            groups.Add(new Writer(scheduler.Run(() => storage.OpenReplicaAsync(new GroupId(group)).AsTask())));
+            groups.Add(new Writer(scheduler.Run(() => storage.OpenReplicaAsync(new GroupId(group), new ReplicaId(group)).AsTask())));
+            history.Note(disk);
+        }
+        if (random.OneIn(4))
+        {
+            scheduler.Run(() => storage.RetireReplicaAsync(new GroupId(9), new ReplicaId(4)).AsTask());
             history.Note(disk);
         }
         for (int left = 2 + random.Below(random.Of(4, 12, 30)); left > 0; left--)
@@ -83,11 +88,13 @@ internal sealed class StorageHistory
             var text = new System.Text.StringBuilder();
             text.Append($"store {storage.StoreId.Value} formation ")
                 .Append(storage.Formation is { } formation ? Convert.ToHexStringLower(formation.Span) : "none");
-            foreach (GroupId group in storage.Groups)
+            foreach (StoredReplica stored in storage.Replicas)
             {
-                IReplicaStorage replica = await storage.OpenReplicaAsync(group);
+                text.Append($"\n{stored.Group} removed {stored.Removed}");
+                if (stored.Replica.IsNone) continue;
+                IReplicaStorage replica = await storage.OpenReplicaAsync(stored.Group, stored.Replica);
                 RecoveredReplica found = replica.Recovered;
-                text.Append($"\n{group} {found.State.HardState} {found.Snapshot}");
+                text.Append($" {stored.Replica} {found.State.HardState} {found.Snapshot}");
                 foreach (LogEntry entry in found.State.Entries.ToArray())
                     text.Append($" {entry.Id} {entry.Kind} {Convert.ToHexStringLower(entry.Payload.Span)}");
                 if (found.Snapshot is not { } file) continue;

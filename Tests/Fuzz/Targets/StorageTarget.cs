@@ -75,7 +75,8 @@ internal sealed class StorageTarget : FuzzTarget
                 throw new FindingException($"'{refused.Message}' does not name file and offset");
             return Reading.Refused;
         }
-        catch (Exception refused) when (refused is UnsupportedFileVersionException or DiskException)
+        catch (Exception refused) when (refused is UnsupportedFileVersionException or OutdatedFileVersionException
+            or DiskException)
         {
             return Reading.Refused;
         }

@@ -3,7 +3,7 @@ namespace Orleans.Raft.Core.Tests;
 /// <summary>Messages with random contents, small and extreme numbers among them.</summary>
 internal static class RandomMessages
 {
-    public const int Kinds = 15;
+    public const int Kinds = 16;
 
     public static MessageAddress Address(ref SplitMix64 random) =>
         new(new GroupId((uint)Number(ref random)), new ReplicaId(Number(ref random)),
@@ -29,6 +29,7 @@ internal static class RandomMessages
             12 => new InstallSnapshot(term, EntryId(ref random), Configuration(ref random)),
             13 => new SnapshotChunk(term, EntryId(ref random), (long)random.NextBelow(1 << 20), long.MaxValue - 5,
                 (uint)random.Next(), Payload(ref random)),
+            14 => new ReplicaRemoved(term, Number(ref random)),
             _ => new SnapshotChunkReply(term, EntryId(ref random), (long)random.NextBelow(1_000) - 1),
         };
     }
@@ -81,7 +82,8 @@ internal static class RandomMessages
         }
 
         bool isJoint = random.NextBelow(2) == 0 && !voters.ToHashSet().SetEquals(outgoing);
-        return Core.Configuration.Create(Number(ref random), voters, learners, isJoint ? outgoing : []);
+        return Core.Configuration.Create(Number(ref random), voters, learners, isJoint ? outgoing : [],
+            random.NextBelow(2) == 0 ? default : R(random.NextBelow(30)));
     }
 
     private static AppendEntries Append(ref SplitMix64 random, Term term)

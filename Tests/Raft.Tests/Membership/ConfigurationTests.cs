@@ -14,6 +14,34 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public void Format_with_the_highest_id_is_what_version_2_wrote()
+    {
+        Configuration group = Configuration.Create(7, [M(1)], [], highestReplica: R(300));
+        Assert.Equal("02" + "07" + "01" + "01026E31" + "00" + "00" + "AC02", Convert.ToHexString(group.Encode()));
+    }
+
+    [Fact]
+    public void The_highest_id_ever_used_stays_known_whoever_leaves()
+    {
+        Assert.Equal(R(4), s_group.HighestReplica);
+        Assert.True(s_group.TryChange(Changes.Add(9), out Configuration added, out _));
+        Assert.True(added.TryChange(Changes.Remove(9), out Configuration removed, out _));
+        Assert.True(removed.TryChange(Changes.Swap([4], 3), out Configuration target, out _));
+        Configuration joint = removed.JoinedWith(target);
+        Assert.True(Configuration.TryDecode(joint.Left().Encode(), out Configuration left));
+        Assert.Equal([R(9), R(9), R(9), R(9)],
+            [added.HighestReplica, removed.HighestReplica, joint.HighestReplica, left.HighestReplica]);
+        Assert.Equal((true, false, false), (left.HasLeft(R(9)), left.HasLeft(R(4)), left.HasLeft(R(10))));
+        Assert.True(removed.TryChange(Changes.Add(10), out _, out _));
+        foreach (ulong used in new ulong[] { 5, 9 })
+        {
+            Assert.False(removed.TryChange(Changes.Add(used), out _, out string problem));
+            Assert.Equal($"r{used} is used up: ids up to r9 belong to replicas that are here or were. "
+                + "Take a higher one.", problem);
+        }
+    }
+
+    [Fact]
     public void What_was_encoded_is_decoded_and_nothing_else()
     {
         var random = new SplitMix64(5);
@@ -32,7 +60,10 @@ public sealed class ConfigurationTests
     }
 
     [Theory]
-    [InlineData("02 07 01 01 01 61 00 00", "another format")]
+    [InlineData("03 07 01 01 01 61 00 00", "another format")]
+    [InlineData("02 07 01 01 01 61 00 00", "no highest id, though the format has one")]
+    [InlineData("02 07 01 01 01 61 00 00 00", "no highest id")]
+    [InlineData("02 07 01 01 01 61 00 00 01", "a highest id that a member has")]
     [InlineData("01 07 00 00 00", "no voter")]
     [InlineData("01 07 02 01 01 61 01 01 61 00 00", "twice")]
     [InlineData("01 07 02 02 01 62 01 01 61 00 00", "unsorted")]
@@ -117,5 +148,5 @@ public sealed class ConfigurationTests
     }
 
     private static Configuration Redone(Configuration read) =>
-        Configuration.Create(read.Version, read.Voters, read.Learners, read.Outgoing);
+        Configuration.Create(read.Version, read.Voters, read.Learners, read.Outgoing, read.HighestReplica);
 }

@@ -207,6 +207,44 @@ public sealed class MembershipChangeTests
     }
 
     [Fact]
+    public void A_removed_replica_that_was_silent_for_a_while_is_given_time_to_hear_of_it()
+    {
+        // Silent just before the removal, back just after: a new leader would not tell it either.
+        Cluster cluster = new Cluster(4).Elect(1);
+        cluster.Isolate(4);
+        cluster.Run(1.2);
+        cluster.Begin(Changes.Remove(4));
+        cluster.DeliverAll();
+        Assert.True(cluster[1].Node.IsConfigurationCommitted);
+        cluster.Run(0.2);
+        Assert.NotNull(cluster[1].Node.GetProgress(R(4)));
+        cluster.Heal();
+        cluster.Run(0.7);
+        Assert.Equal(("1 2 3", true), (Changes.Shape(cluster[4]), cluster[4].Node.IsConfigurationCommitted));
+        cluster.Run(0.5);
+        Assert.Null(cluster[1].Node.GetProgress(R(4)));
+    }
+
+    [Fact]
+    public void A_leader_that_leaves_during_a_transfer_tells_nobody_but_its_target_to_campaign()
+    {
+        Cluster cluster = new Cluster(3).Elect(1);
+        cluster.Lose = (_, _, message) => message is AppendEntriesReply;
+        cluster.Begin(Changes.Remove(1));
+        cluster.DeliverAll();
+        Assert.True(cluster[1].Node.TransferLeadership(R(3), cluster.Now));
+        var told = new List<ReplicaId>();
+        cluster.Lose = (_, to, message) =>
+        {
+            if (message is TimeoutNow) told.Add(to);
+            return message is TimeoutNow;
+        };
+        cluster.Run(0.9);
+        Assert.Equal((Role.Follower, true), (cluster[1].Node.Role, cluster[1].Node.IsConfigurationCommitted));
+        Assert.Equal([R(3)], told.Distinct());
+    }
+
+    [Fact]
     public void A_removed_replica_that_never_heard_of_it_disturbs_nobody()
     {
         Cluster cluster = new Cluster(3).Elect(1);
@@ -236,6 +274,7 @@ public sealed class MembershipChangeTests
             new AppendEntriesRejection(T(9), I(1), T(0), I(1)), new PreVoteReply(T(9), false),
             new RequestVote(T(9), Id(1, 1), false), new RequestVote(T(9), Id(1, 1), true), new PreVote(T(9), Id(1, 1)),
             new HeartbeatReply(T(1), 1, I(0)), new AppendEntriesReply(T(1), I(1)),
+            new ReadIndexReply(T(9), 1, 1, I(1)),
         ];
         foreach (RaftMessage message in answers) lone.Step(3, message);
         Assert.Equal((Role.Leader, T(1), I(0)), (lone.Node.Role, lone.Node.Term, lone.Node.CommitIndex));
