@@ -81,7 +81,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        NodeName node = _router!.Pick(group);
+        if (_router!.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         // An isolated leader may never answer; what it did is then unknown.
         GroupReply reply = _nodes.TryGetValue(node, out StoreNode? store) && store.Find(group) is { } replica
             ? await Attempt.WithinAsync(replica.ExecuteAsync(request), AttemptTimeout, TimeProvider.System)

@@ -17,9 +17,8 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        if (CurrentMap() is not { } map || map.Routes.Ranges.Find(group) is null)
+        if (CurrentMap() is not { } map || Choose(map, group, request.Kind) is not { } asked)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
-        NodeName asked = Choose(map, group, request.Kind);
         GroupReply reply = await AskAsync(map, group, asked, request);
         // A name is worth one more try; nothing was proposed.
         return reply.IsRedirect && reply.LeaderHint is { } leader && leader != asked
@@ -29,7 +28,7 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     /// <summary>A replica of this silo hears from its leader ten times a second, so it knows best whom to
     /// ask.</summary>
-    private NodeName Choose(Map map, GroupId group, RequestKind kind)
+    private NodeName? Choose(Map map, GroupId group, RequestKind kind)
     {
         if (silo.Store!.Find(group) is { StopReason: null } replica)
         {

@@ -57,7 +57,7 @@ public ref struct CommandBatchReader
     }
 
     internal static bool IsUnsessioned(OperationKind kind) =>
-        kind is OperationKind.OpenSession or OperationKind.AdvanceTime;
+        kind is OperationKind.OpenSession or OperationKind.AdvanceTime or OperationKind.Split;
 
     private static string Describe(AnswerStatus status, StoreLimits limits) => status switch
     {

@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>What an operation does. Stored and sent as one byte; 0 is not a kind.</summary>
@@ -14,6 +16,9 @@ public enum OperationKind : byte
 
     /// <summary>Outside of sessions: moves the group's time on.</summary>
     AdvanceTime = 7,
+
+    /// <summary>Outside of sessions, and alone in its batch: gives the upper part of the range to a new group.</summary>
+    Split = 8,
 }
 
 /// <summary>
@@ -86,9 +91,29 @@ public static class Operation
     public static byte[] AdvanceTime(long groupTimeMilliseconds) =>
         Number(OperationKind.AdvanceTime, groupTimeMilliseconds);
 
+    /// <summary>Gives the keys from one on to a new group with a replica beside each of this group's.</summary>
+    /// <param name="expected">The group as it must still be when this is applied; else nothing changes.</param>
+    /// <param name="key">Within the group's range and above its start.</param>
+    /// <param name="child">A group id never used before.</param>
+    /// <param name="replicas">The new group's, in the order of the replicas beside which they come.</param>
+    public static byte[] Split(
+        GroupDescriptor expected, ReadOnlySpan<byte> key, GroupId child, IReadOnlyList<ReplicaId> replicas)
+    {
+        ArgumentNullException.ThrowIfNull(expected);
+        ArgumentNullException.ThrowIfNull(replicas);
+        ByteBuffer buffer = Start(OperationKind.Split);
+        buffer.Varint(expected.RangeVersion);
+        buffer.Varint(expected.ConfigVersion);
+        buffer.Block(key);
+        buffer.Varint(child.Value);
+        buffer.Varint((ulong)replicas.Count);
+        foreach (ReplicaId replica in replicas) buffer.Varint(replica.Value);
+        return buffer.ToArray();
+    }
+
     /// <summary>What an operation does, by its first byte; null if it has none or it is no kind.</summary>
     public static OperationKind? KindOf(ReadOnlySpan<byte> operation) =>
-        !operation.IsEmpty && operation[0] is >= (byte)OperationKind.Put and <= (byte)OperationKind.AdvanceTime
+        !operation.IsEmpty && operation[0] is >= (byte)OperationKind.Put and <= (byte)OperationKind.Split
             ? (OperationKind)operation[0]
             : null;
 

@@ -1,8 +1,13 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>An operation taken apart; all spans point into its bytes.</summary>
 internal ref struct ParsedOperation
 {
+    /// <summary>Of a group that splits.</summary>
+    private const int MaxReplicas = 64;
+
     public OperationKind Kind;
     public ColumnFamily Family;
     public ReadOnlySpan<byte> Key;
@@ -13,11 +18,20 @@ internal ref struct ParsedOperation
     public ReadOnlySpan<byte> Expected;
     public bool HasExpected;
 
-    /// <summary>Of OpenSession the timeout, of AdvanceTime the time, of Batch the number of writes.</summary>
+    /// <summary>Of OpenSession the timeout, of AdvanceTime the time, of Batch the number of writes, of Split that of
+    /// replicas.</summary>
     public long Number;
 
     /// <summary>The writes of a Batch, already checked; read them with <see cref="TryReadWrite"/>.</summary>
     public ReadOnlySpan<byte> Writes;
+
+    /// <summary>Of Split: what the group must be.</summary>
+    public ulong RangeVersion;
+    public ulong ConfigVersion;
+
+    /// <summary>Of Split: the new group, and its replicas as varints, which are different and not 0.</summary>
+    public GroupId Group;
+    public ReadOnlySpan<byte> Replicas;
 
     /// <summary>Takes an operation apart and checks it against the limits. Never throws.</summary>
     /// <param name="status"><see cref="AnswerStatus.Ok"/>, or what the operation is to be refused with.</param>
@@ -47,6 +61,7 @@ internal ref struct ParsedOperation
             OperationKind.AdvanceTime => reader.TryPositive(out operation.Number)
                 ? AnswerStatus.Ok
                 : AnswerStatus.Malformed,
+            OperationKind.Split => ReadSplit(ref reader, limits, ref operation),
             _ => AnswerStatus.Malformed,
         };
     }
@@ -117,6 +132,26 @@ internal ref struct ParsedOperation
         {
             AnswerStatus status = TryReadWrite(ref reader, limits, ref write);
             if (status != AnswerStatus.Ok) return status;
+        }
+        return AnswerStatus.Ok;
+    }
+
+    private static AnswerStatus ReadSplit(ref ByteReader reader, StoreLimits limits, ref ParsedOperation operation)
+    {
+        bool read = reader.TryVarint(out operation.RangeVersion) && reader.TryVarint(out operation.ConfigVersion);
+        read = read && reader.TryBlock(out operation.Key) && !operation.Key.IsEmpty;
+        if (!read) return AnswerStatus.Malformed;
+        if (operation.Key.Length > limits.MaxKeyBytes) return AnswerStatus.KeyTooLarge;
+        // Group 0 has no part in the range.
+        read = reader.TryVarint(out ulong group) && group is > 0 and <= uint.MaxValue;
+        read = read && reader.TryPositive(out operation.Number) && operation.Number is > 0 and <= MaxReplicas;
+        if (!read) return AnswerStatus.Malformed;
+        operation.Group = new GroupId((uint)group);
+        operation.Replicas = reader.Rest;
+        Span<ulong> ids = stackalloc ulong[MaxReplicas];
+        for (int i = 0; i < operation.Number; i++)
+        {
+            if (!reader.TryVarint(out ids[i]) || ids[i] == 0 || ids[..i].Contains(ids[i])) return AnswerStatus.Malformed;
         }
         return AnswerStatus.Ok;
     }

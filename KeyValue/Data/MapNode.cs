@@ -20,7 +20,7 @@ internal abstract class MapNode(long stamp)
     public const int MergedMost = Capacity * 3 / 4;
 
     /// <summary>Estimated heap use of a node: one object that holds its arrays.</summary>
-    public const int NodeBytes = 48 + HeadBytes + (((3 * 8) + 1) * Capacity);
+    public const int NodeBytes = 56 + HeadBytes + (((3 * 8) + 1) * Capacity);
 
     private const int PrefixBytes = 8;
     private const int HeadBytes = 24;
@@ -30,6 +30,9 @@ internal abstract class MapNode(long stamp)
     public readonly long Stamp = stamp;
 
     public int Count;
+
+    /// <summary>Invariant: the bytes of all keys and values in or below this node.</summary>
+    public long Bytes;
 
     /// <summary>Invariant: all keys agree in their first <c>_shared</c> bytes; 0 if there is no key.</summary>
     private int _shared;
@@ -46,6 +49,9 @@ internal abstract class MapNode(long stamp)
     private HeadArray _head;
 
     public Span<byte[]> Keys => _keys;
+
+    /// <summary>How many keys and values are stored in or below this node.</summary>
+    public abstract int Entries { get; }
 
     /// <summary>Whether nothing is stored in or below this node.</summary>
     public abstract bool IsEmpty { get; }
@@ -276,6 +282,8 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 
     public Span<byte[]> Values => _values;
 
+    public override int Entries => Count;
+
     public override bool IsEmpty => Count == 0;
 
     public override MapLeaf CopyFor(long stamp)
@@ -283,19 +291,21 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         var copy = new MapLeaf(stamp);
         copy.CopyKeys(this);
         copy._values = _values;
+        copy.Bytes = Bytes;
         return copy;
     }
 
-    /// <summary>Replaces a value by a copy of another and returns the old one's length.</summary>
+    /// <summary>Replaces a value by a copy of another and returns by how much it is longer.</summary>
     public int SetValue(int at, ReadOnlySpan<byte> value)
     {
         ref byte[] present = ref Values[at];
         int length = present.Length;
+        Bytes += value.Length - length;
         // In place where possible: what is overwritten often would otherwise be the garbage collector's main work.
         if (length == value.Length && (_ownValues & (1UL << at)) != 0) value.CopyTo(present);
         else present = value.ToArray();
         _ownValues |= 1UL << at;
-        return length;
+        return value.Length - length;
     }
 
     /// <summary>Asks for the beginning of a value; the rest comes by itself once that is read.</summary>
@@ -303,6 +313,7 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 
     public void Insert(int at, byte[] key, byte[] value)
     {
+        Bytes += key.Length + value.Length;
         OpenGap(Values, at, Count);
         Values[at] = value;
         ulong below = _ownValues & Below(at);
@@ -312,6 +323,7 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 
     public void RemoveAt(int at)
     {
+        Bytes -= BytesAt(at);
         CloseGap(Values, at, Count);
         ulong below = _ownValues & Below(at);
         _ownValues = below | ((_ownValues >> 1) & ~Below(at));
@@ -329,7 +341,30 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         right._ownValues = _ownValues >> middle;
         _ownValues &= Below(middle);
         CutKeys(middle);
+        right.Bytes = right.BytesOf(0, right.Count);
+        Bytes -= right.Bytes;
         return right;
+    }
+
+    /// <summary>Of the keys and values in some of the places.</summary>
+    public long BytesOf(int first, int end)
+    {
+        long bytes = 0;
+        for (int i = first; i < end; i++) bytes += BytesAt(i);
+        return bytes;
+    }
+
+    private int BytesAt(int at) => Keys[at].Length + Values[at].Length;
+
+    /// <summary>Some of the entries, in a leaf that no map may change; null if there are none.</summary>
+    public MapLeaf? Part(int first, int end)
+    {
+        if (first == end) return null;
+        var part = new MapLeaf(Stamp);
+        part.AddKeys(Keys[first..end]);
+        Values[first..end].CopyTo(part.Values);
+        part.Bytes = part.BytesOf(0, part.Count);
+        return part;
     }
 
     /// <summary>Adds all of the next leaf.</summary>
@@ -338,6 +373,7 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
         next.Values[..next.Count].CopyTo(Values[Count..]);
         // A leaf of an earlier stamp is a snapshot's too, and so are its values.
         if (next.Stamp == Stamp) _ownValues |= next._ownValues << Count;
+        Bytes += next.Bytes;
         AddKeys(next.Keys[..next.Count]);
     }
 
@@ -356,8 +392,11 @@ internal sealed class MapLeaf(long stamp) : MapNode(stamp)
 internal sealed class MapBranch(long stamp) : MapNode(stamp)
 {
     private ChildArray _children;
+    private int _entries;
 
     public Span<MapNode> Children => _children;
+
+    public override int Entries => _entries;
 
     public override bool IsEmpty => Count == 0 && Children[0].IsEmpty;
 
@@ -366,10 +405,25 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         var copy = new MapBranch(stamp);
         copy.CopyKeys(this);
         copy._children = _children;
+        copy.Grow(_entries, Bytes);
         return copy;
     }
 
-    /// <summary>Adds a child after child <paramref name="at"/>, separated from it by a key.</summary>
+    /// <summary>Takes note of what was added below, or removed.</summary>
+    public void Grow(int entries, long bytes)
+    {
+        _entries += entries;
+        Bytes += bytes;
+    }
+
+    /// <summary>Adds up what is below.</summary>
+    private void Measure()
+    {
+        foreach (MapNode child in Children[..(Count + 1)]) Grow(child.Entries, child.Bytes);
+    }
+
+    /// <summary>Adds a child after child <paramref name="at"/>, separated from it by a key. What it holds was below here
+    /// before.</summary>
     public void InsertAfter(int at, byte[] separator, MapNode child)
     {
         OpenGap(Children, at + 1, Count + 1);
@@ -377,7 +431,8 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         InsertKey(at, separator);
     }
 
-    /// <summary>Drops a child; its neighbour takes over its part of the key space. There must be another one.</summary>
+    /// <summary>Drops a child that holds nothing any more; its neighbour takes over its part of the key space. There must be
+    /// another one.</summary>
     public void RemoveChild(int at)
     {
         CloseGap(Children, at, Count + 1);
@@ -395,7 +450,27 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         Children[(middle + 1)..(Count + 1)].CopyTo(right.Children);
         Children[(middle + 1)..(Count + 1)].Clear();
         CutKeys(middle);
+        right.Measure();
+        Grow(-right.Entries, -right.Bytes);
         return right;
+    }
+
+    /// <summary>Some of the children and one more before or after them, in a branch that no map may change; null if there
+    /// are none.</summary>
+    /// <param name="first">Holds what is left of the child before them.</param>
+    /// <param name="last">Holds what is left of the child after them.</param>
+    public MapBranch? Part(int start, int end, MapNode? first = null, MapNode? last = null)
+    {
+        var part = new MapBranch(Stamp);
+        int count = 0;
+        if (first is not null) part.Children[count++] = first;
+        Children[start..end].CopyTo(part.Children[count..]);
+        count += end - start;
+        if (last is not null) part.Children[count++] = last;
+        if (count == 0) return null;
+        part.AddKeys(Keys.Slice(first is null ? start : start - 1, count - 1));
+        part.Measure();
+        return part;
     }
 
     /// <summary>Adds all of the next branch; <paramref name="separator"/> stood between the two.</summary>
@@ -404,6 +479,7 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         next.Children[..(next.Count + 1)].CopyTo(Children[(Count + 1)..]);
         AddKeys([separator]);
         AddKeys(next.Keys[..next.Count]);
+        Grow(next.Entries, next.Bytes);
     }
 
     [InlineArray(Capacity + 1)]

@@ -6,26 +6,51 @@ namespace Orleans.Raft.KeyValue;
 /// An ordered map from bytes to bytes, in byte-wise order: a B+tree that copies a node before changing it only if a
 /// snapshot may still see it. One writer; snapshots may be read from any thread while it goes on.
 /// </summary>
-public sealed class OrderedMap
+public sealed partial class OrderedMap
 {
     private const int ArrayOverheadBytes = 24;
 
+    /// <summary>Of the two arrays of an entry, with what rounds them up.</summary>
+    private const int EntryOverheadBytes = (2 * ArrayOverheadBytes) + 4;
+
     private MapNode _root;
     private long _stamp = 1;
-    private long _nodes = 1;
-    private long _entryBytes;
+    private long _nodes;
 
     /// <summary>Grows with every change, so that a cursor over the live map notices that it is outdated.</summary>
     internal long Version { get; private set; }
 
     internal MapNode Root => _root;
 
-    public OrderedMap() => _root = new MapLeaf(_stamp);
+    public OrderedMap()
+    {
+        _root = new MapLeaf(_stamp);
+        _nodes = 1;
+    }
 
-    public int Count { get; private set; }
+    /// <summary>A map with the content of a snapshot, which stays as it is: the two share all nodes until this one writes to
+    /// them. Takes constant time.</summary>
+    public OrderedMap(OrderedMapSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        _root = snapshot.Root;
+        _stamp = snapshot.Stamp + 1;
+        _nodes = snapshot.Nodes;
+    }
+
+    public int Count => _root.Entries;
+
+    /// <summary>Bytes of all keys and values, exactly.</summary>
+    public long KeyValueBytes => _root.Bytes;
 
     /// <summary>Estimated heap use of keys, values and the tree, without nodes that only snapshots hold.</summary>
-    public long MemoryBytes => _entryBytes + (_nodes * MapNode.NodeBytes);
+    public long MemoryBytes => MemoryBytesOf(_root, _nodes);
+
+    /// <summary>Of the tree, without those that only snapshots hold.</summary>
+    internal long Nodes => _nodes;
+
+    /// <summary>As <see cref="Nodes"/>, but counted.</summary>
+    internal long NodesFound() => CountNodes(_root);
 
     /// <summary>The value of a key. The array is the map's own: valid until the next write, and not to be changed.</summary>
     public bool TryGet(ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value) => TryGet(_root, key, out value);
@@ -33,20 +58,21 @@ public sealed class OrderedMap
     /// <summary>Sets a key's value; true if the key is new. Both are copied.</summary>
     public bool Set(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        MapLeaf leaf = OwnLeafFor(key, out MapBranch? parent, out int place, out bool isLast);
+        MapPath path = default;
+        MapLeaf leaf = OwnLeafFor(key, ref path, out int place, out bool isLast);
         Version++;
         int found = leaf.Find(key);
         if (found >= 0)
         {
-            _entryBytes += ArrayBytes(value.Length) - ArrayBytes(leaf.SetValue(found, value));
+            int growth = leaf.SetValue(found, value);
+            if (growth != 0) path.Grow(0, growth);
             return false;
         }
         byte[] ownKey = key.ToArray();
         int at = leaf.Bound(key, afterEqual: false);
-        if (leaf.Count == MapNode.Capacity) SplitLeaf(parent, place, isLast, ownKey, ref leaf, ref at);
+        if (leaf.Count == MapNode.Capacity) SplitLeaf(ref path, place, isLast, ownKey, ref leaf, ref at);
         leaf.Insert(at, ownKey, value.ToArray());
-        Count++;
-        _entryBytes += ArrayBytes(key.Length) + ArrayBytes(value.Length);
+        path.Grow(1, key.Length + value.Length);
         return true;
     }
 
@@ -56,14 +82,12 @@ public sealed class OrderedMap
         // Looked up first: removing a missing key must not copy nodes.
         if (!TryGet(key, out byte[]? value)) return false;
         Version++;
-        Remove(Own(ref _root), key);
+        Remove(Own(ref _root), key, key.Length + value.Length);
         while (_root is MapBranch { Count: 0 } only)
         {
             _root = only.Children[0];
             _nodes--;
         }
-        Count--;
-        _entryBytes -= ArrayBytes(key.Length) + ArrayBytes(value.Length);
         return true;
     }
 
@@ -71,12 +95,14 @@ public sealed class OrderedMap
     /// once.</summary>
     public OrderedMapSnapshot Snapshot()
     {
-        _stamp++;
-        return new OrderedMapSnapshot(_root, Count, MemoryBytes);
+        return new OrderedMapSnapshot(_root, _stamp++, _nodes);
     }
 
     /// <summary>A cursor over the map as it is now, usable until the next write.</summary>
     public OrderedMapCursor Cursor() => new(_root, this);
+
+    internal static long MemoryBytesOf(MapNode root, long nodes) =>
+        root.Bytes + ((long)root.Entries * EntryOverheadBytes) + (nodes * MapNode.NodeBytes);
 
     /// <summary>Estimated heap use of an array of bytes.</summary>
     internal static long ArrayBytes(long length) => ArrayOverheadBytes + ((length + 7) & ~7L);
@@ -108,21 +134,27 @@ public sealed class OrderedMap
     /// Descends to the leaf a key belongs in, copying what snapshots share. Full branches are split on the way, so that
     /// a leaf's parent always has room for one more child.
     /// </summary>
+    /// <param name="path">Gets the branches above the leaf, root first.</param>
     /// <param name="isLast">Whether the leaf holds the greatest keys of the map.</param>
-    private MapLeaf OwnLeafFor(ReadOnlySpan<byte> key, out MapBranch? parent, out int place, out bool isLast)
+    private MapLeaf OwnLeafFor(ReadOnlySpan<byte> key, ref MapPath path, out int place, out bool isLast)
     {
-        parent = null;
         place = 0;
         isLast = true;
         MapNode node = Own(ref _root);
-        if (node is MapBranch { Count: MapNode.Capacity }) node = SplitBranch(GrowRoot(), 0, key, out _);
+        if (node is MapBranch { Count: MapNode.Capacity })
+        {
+            MapBranch root = GrowRoot();
+            path.Add(root);
+            node = SplitBranch(root, 0, key, out int half);
+            isLast = half == root.Count;
+        }
         while (node is MapBranch branch)
         {
             place = branch.Bound(key, afterEqual: true);
             node = Own(ref branch.Children[place]);
             if (node is MapBranch { Count: MapNode.Capacity }) node = SplitBranch(branch, place, key, out place);
             isLast &= place == branch.Count;
-            parent = branch;
+            path.Add(branch);
         }
         return (MapLeaf)node;
     }
@@ -131,6 +163,7 @@ public sealed class OrderedMap
     {
         var root = new MapBranch(_stamp);
         root.Children[0] = _root;
+        root.Grow(_root.Entries, _root.Bytes);
         _root = root;
         _nodes++;
         return root;
@@ -149,9 +182,9 @@ public sealed class OrderedMap
     }
 
     private void SplitLeaf(
-        MapBranch? parent, int place, bool isLast, byte[] key, ref MapLeaf leaf, ref int at)
+        ref MapPath path, int place, bool isLast, byte[] key, ref MapLeaf leaf, ref int at)
     {
-        parent ??= GrowRoot();
+        if (path.Last is not { } parent) path.Add(parent = GrowRoot());
         _nodes++;
         if (isLast && at == leaf.Count)
         {
@@ -169,7 +202,8 @@ public sealed class OrderedMap
         leaf = right;
     }
 
-    private void Remove(MapNode node, ReadOnlySpan<byte> key)
+    /// <param name="bytes">Of the key and its value.</param>
+    private void Remove(MapNode node, ReadOnlySpan<byte> key, int bytes)
     {
         if (node is MapLeaf leaf)
         {
@@ -179,7 +213,8 @@ public sealed class OrderedMap
         var branch = (MapBranch)node;
         int place = branch.Bound(key, afterEqual: true);
         MapNode child = Own(ref branch.Children[place]);
-        Remove(child, key);
+        Remove(child, key, bytes);
+        branch.Grow(-1, -bytes);
         if (child.Count >= MapNode.MergeBelow) return;
         if (child.IsEmpty) RemoveEmpty(branch, place);
         else if (!TryMerge(branch, place)) TryMerge(branch, place - 1);

@@ -5,23 +5,28 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>An <see cref="OrderedMap"/> as it was at one moment. Never changes; may be read from any thread.</summary>
 public sealed class OrderedMapSnapshot
 {
-    private readonly MapNode _root;
-
-    internal OrderedMapSnapshot(MapNode root, int count, long memoryBytes)
+    /// <param name="stamp">None of the nodes carries a higher one.</param>
+    internal OrderedMapSnapshot(MapNode root, long stamp, long nodes)
     {
-        _root = root;
-        Count = count;
-        MemoryBytes = memoryBytes;
+        Root = root;
+        Stamp = stamp;
+        Nodes = nodes;
     }
 
-    public int Count { get; }
+    internal MapNode Root { get; }
+
+    internal long Stamp { get; }
+
+    internal long Nodes { get; }
+
+    public int Count => Root.Entries;
 
     /// <summary>Estimated heap use; shared with the map as long as it has not changed much.</summary>
-    public long MemoryBytes { get; }
+    public long MemoryBytes => OrderedMap.MemoryBytesOf(Root, Nodes);
 
     /// <summary>The value of a key. The array must not be changed.</summary>
     public bool TryGet(ReadOnlySpan<byte> key, [MaybeNullWhen(false)] out byte[] value) =>
-        OrderedMap.TryGet(_root, key, out value);
+        OrderedMap.TryGet(Root, key, out value);
 
-    public OrderedMapCursor Cursor() => new(_root, null);
+    public OrderedMapCursor Cursor() => new(Root, null);
 }

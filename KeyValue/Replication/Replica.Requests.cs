@@ -36,7 +36,7 @@ public sealed partial class Replica
             SendElsewhere(request);
             return;
         }
-        if (!CommandBatchReader.IsWellFormed(batch.Span, _host.Formation.Limits, out _, out _) || MovesTime(batch.Span))
+        if (!CommandBatchReader.IsWellFormed(batch.Span, _host.Formation.Limits, out _, out _) || IsLeadersOwn(batch.Span))
         {
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
@@ -69,13 +69,16 @@ public sealed partial class Replica
         Answer(request, GroupReply.Of(status, _node.Leader == Id ? null : NodeOf(_node.Leader), _stall));
     }
 
-    /// <summary>Only the leader itself moves the group's time.</summary>
-    private static bool MovesTime(ReadOnlySpan<byte> batch)
+    /// <summary>Only the leader itself moves the group's time and splits it.</summary>
+    private static bool IsLeadersOwn(ReadOnlySpan<byte> batch)
     {
         var commands = new CommandBatchReader(batch);
         while (commands.MoveNext())
-            if (commands.Session.IsNone && Operation.KindOf(commands.Operation) == OperationKind.AdvanceTime)
+        {
+            if (commands.Session.IsNone
+                && Operation.KindOf(commands.Operation) is OperationKind.AdvanceTime or OperationKind.Split)
                 return true;
+        }
         return false;
     }
 

@@ -10,18 +10,29 @@ public sealed class LeaderRouter
 
     public LeaderRouter(IEnumerable<GroupDescriptor> groups)
     {
-        foreach (GroupDescriptor group in groups)
-            _guesses[group.Group] = new Guess([.. group.Replicas.Select(r => r.Node)]);
+        foreach (GroupDescriptor group in groups) Update(group);
     }
 
-    /// <summary>The node to ask next.</summary>
-    public NodeName Pick(GroupId group)
+    /// <summary>Takes note of a group, or of where its replicas are now. A descriptor of an older configuration than the one
+    /// known changes nothing.</summary>
+    public void Update(GroupDescriptor group)
     {
+        NodeName[] nodes = [.. group.Replicas.Select(r => r.Node)];
+        if (nodes.Length == 0) return;
         lock (_lock)
         {
-            Guess guess = _guesses[group];
-            return guess.Nodes[guess.Current];
+            if (!_guesses.TryGetValue(group.Group, out Guess? old))
+                _guesses[group.Group] = new Guess(nodes, 0, group.ConfigVersion);
+            else if (old.ConfigVersion < group.ConfigVersion)
+                _guesses[group.Group] = new Guess(
+                    nodes, Math.Max(0, Array.IndexOf(nodes, old.Nodes[old.Current])), group.ConfigVersion);
         }
+    }
+
+    /// <summary>The node to ask next; null if nobody has told of the group.</summary>
+    public NodeName? Pick(GroupId group)
+    {
+        lock (_lock) return _guesses.TryGetValue(group, out Guess? guess) ? guess.Nodes[guess.Current] : null;
     }
 
     /// <summary>
@@ -34,18 +45,19 @@ public sealed class LeaderRouter
         if (reply is { Status: GroupReplyStatus.Busy, Reason: null }) return;
         lock (_lock)
         {
-            Guess guess = _guesses[group];
             // Another caller has moved on already.
-            if (guess.Nodes[guess.Current] != asked) return;
+            if (!_guesses.TryGetValue(group, out Guess? guess) || guess.Nodes[guess.Current] != asked) return;
             int hinted = reply.LeaderHint is { } hint && hint != asked ? Array.IndexOf(guess.Nodes, hint) : -1;
             guess.Current = hinted >= 0 ? hinted : (guess.Current + 1) % guess.Nodes.Length;
         }
     }
 
-    private sealed class Guess(NodeName[] nodes)
+    private sealed class Guess(NodeName[] nodes, int current, ulong configVersion)
     {
         public NodeName[] Nodes { get; } = nodes;
 
-        public int Current { get; set; }
+        public ulong ConfigVersion { get; } = configVersion;
+
+        public int Current { get; set; } = current;
     }
 }

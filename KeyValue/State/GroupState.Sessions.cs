@@ -46,12 +46,14 @@ public sealed partial class GroupState
 
     private void OpenSession(long timeoutMilliseconds, AnswerBatchWriter? answers)
     {
-        if (_sessions.Count >= Limits.MaxSessions)
+        // Should the ids ever run out, no session opens any more; those that are open go on.
+        if (_sessions.Count >= Limits.MaxSessions || _nextSession == uint.MaxValue)
         {
             answers?.Add(AnswerStatus.Busy);
             return;
         }
-        var session = new Session(_nextSession++, timeoutMilliseconds, GroupTimeMilliseconds, _stamp);
+        SessionId id = SessionId.Of(Descriptor.Group, _nextSession++);
+        var session = new Session(id.Value, timeoutMilliseconds, GroupTimeMilliseconds, _stamp);
         AddSession(session);
         answers?.AddSessionOpened(new SessionId(session.Id));
     }

@@ -19,7 +19,7 @@ public sealed partial class GroupState
     private long _stamp = 1;
 
     /// <summary>Ids are never used twice, so an expired session is never taken for a new one.</summary>
-    private ulong _nextSession = 1;
+    private uint _nextSession = 1;
     private long _sessionBytes;
 
     /// <summary>Invariant: no session expires before this group time. Only saves work: the answers do not depend on
@@ -45,7 +45,7 @@ public sealed partial class GroupState
 
     public StoreLimits Limits { get; }
 
-    /// <summary>Changed by logged configurations only.</summary>
+    /// <summary>Changed by logged configurations and splits only.</summary>
     public GroupDescriptor Descriptor { get; private set; }
 
     /// <summary>The entry applied last.</summary>
@@ -61,6 +61,9 @@ public sealed partial class GroupState
     /// <summary>Keys in all column families.</summary>
     public long KeyCount => _families.Sum(family => (long)family.Count);
 
+    /// <summary>Bytes of all keys and values, exactly; the same on every replica that applied the same entries.</summary>
+    public long KeyValueBytes => _families.Sum(family => family.KeyValueBytes);
+
     /// <summary>Estimated heap use of keys, values and sessions with their overhead.</summary>
     public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes;
 
@@ -68,16 +71,19 @@ public sealed partial class GroupState
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
     /// payload is no batch; other kinds of entries have none. Null where nobody waits for them, as on a
     /// follower.</param>
+    /// <returns>If the entry split the group: the state with which the new group begins. Else null.</returns>
     /// <exception cref="InvariantViolationException">This is not the next entry; nothing was applied.</exception>
-    public void Apply(in LogEntry entry, AnswerBatchWriter? answers)
+    public GroupStateSnapshot? Apply(in LogEntry entry, AnswerBatchWriter? answers)
     {
+        GroupStateSnapshot? child = null;
         Invariant.Require(entry.Index == LastApplied.Index.Next() && entry.Term >= LastApplied.Term,
             $"{Descriptor.Group}: {entry} does not follow {LastApplied}.");
         Invariant.Require(entry.Kind is EntryKind.Command or EntryKind.NoOp or EntryKind.Configuration,
             $"{Descriptor.Group}: {entry} is of a kind that this program does not know; it needs a newer one.");
-        if (entry.Kind == EntryKind.Command) ApplyBatch(entry.Payload.Span, answers);
+        if (entry.Kind == EntryKind.Command) child = ApplyBatch(entry.Payload.Span, answers);
         else if (entry.Kind == EntryKind.Configuration) ApplyConfiguration(entry);
         LastApplied = entry.Id;
+        return child;
     }
 
     /// <summary>
@@ -98,24 +104,26 @@ public sealed partial class GroupState
     /// <summary>The state as it is now, for good. Takes time and memory for one reference per session.</summary>
     public GroupStateSnapshot Snapshot()
     {
-        _stamp++;
         var families = Array.ConvertAll(_families, family => family.Snapshot());
+        Session[] sessions = Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
         return new GroupStateSnapshot(Descriptor, Limits, LastApplied, GroupTimeMilliseconds, _nextSession,
-            SessionsForSnapshot(), families, MemoryBytes);
+            sessions, _stamp++, families, MemoryBytes);
     }
-
-    private Session[] SessionsForSnapshot() =>
-        Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
 
     private void ApplyConfiguration(in LogEntry entry)
     {
         bool decoded = Configuration.TryDecode(entry.Payload.Span, out Configuration configuration);
         Invariant.Require(decoded, $"{Descriptor.Group}: {entry} is no configuration.");
-        Descriptor = Descriptor.With(configuration);
-        _encodedDescriptor = Descriptor.Encode();
+        Change(Descriptor.With(configuration));
     }
 
-    private void ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
+    private void Change(GroupDescriptor descriptor)
+    {
+        Descriptor = descriptor;
+        _encodedDescriptor = descriptor.Encode();
+    }
+
+    private GroupStateSnapshot? ApplyBatch(ReadOnlySpan<byte> payload, AnswerBatchWriter? answers)
     {
         var framing = new CommandBatchReader(payload);
         bool warms = MapWarmer.IsUseful && framing.Count > 1;
@@ -127,15 +135,20 @@ public sealed partial class GroupState
         if (framing.IsMalformed)
         {
             answers?.Add(AnswerStatus.Malformed);
-            return;
+            return null;
         }
         int answersStart = answers?.Length ?? 0;
         var commands = new CommandBatchReader(payload);
         while (commands.MoveNext())
         {
+            // Alone, so that an entry splits once and what is in the group then is plain.
+            if (commands is { Count: 1, Session.IsNone: true }
+                && Operation.KindOf(commands.Operation) == OperationKind.Split)
+                return ApplySplit(commands.Operation, answers);
             if (commands.Session.IsNone) ApplyUnsessioned(commands.Operation, answers);
             else Answer(ApplyInSession(in commands), answers, answersStart);
         }
+        return null;
     }
 
     private void Warm(ReadOnlySpan<byte> payload, ReadOnlySpan<byte> operation)

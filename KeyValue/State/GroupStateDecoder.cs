@@ -89,7 +89,7 @@ public sealed class GroupStateDecoder
         if (version != SnapshotFormat.Version)
         {
             throw new InvalidDataException($"The snapshot has version {version}; this program understands "
-                + $"{SnapshotFormat.Version}. Start a program at least as new as the one that wrote it.");
+                + $"{SnapshotFormat.Version} only. Start a program of the version that wrote it.");
         }
         reader.TryUInt32(out uint length);
         if (length > SnapshotFormat.MaxHeadBytes) throw Malformed($"its head claims {length} bytes");
@@ -107,7 +107,7 @@ public sealed class GroupStateDecoder
         read &= reader.TryUInt64(out ulong term);
         read &= reader.TryUInt64(out ulong index);
         read &= reader.TryUInt64(out ulong time);
-        read &= reader.TryUInt64(out ulong nextSession);
+        read &= reader.TryUInt32(out uint nextSession);
         read &= reader.TryUInt32(out _sessionsLeft);
         if (!read || !reader.IsAtEnd) throw Malformed("its head has the wrong length");
         if (StoreLimits.Decode(limits) != _limits)
@@ -129,9 +129,13 @@ public sealed class GroupStateDecoder
         reader.TryUInt64(out ulong lastUsed);
         reader.TryUInt64(out ulong first);
         reader.TryUInt32(out _keptLeft);
-        if (id <= _lastSession || id >= _state!.NextSession || first == 0 || timeout == 0
+        var session = new SessionId(id);
+        // Those of other groups came with a split or a merge.
+        bool isAssigned = session.Number > 0
+            && (session.Group != _state!.State.Descriptor.Group || session.Number < _state.NextSession);
+        if (id <= _lastSession || !isAssigned || first == 0 || timeout == 0
             || timeout > (ulong)_limits.SessionTimeoutMilliseconds
-            || lastUsed > (ulong)_state.State.GroupTimeMilliseconds
+            || lastUsed > (ulong)_state!.State.GroupTimeMilliseconds
             || _keptLeft > (uint)_limits.SessionWindow)
             throw Malformed($"session {id} has a number out of bounds");
         _session = new Session(id, (long)timeout, (long)lastUsed, _state.Stamp);

@@ -91,7 +91,7 @@ public sealed class GroupStateEncoder
         _scratch.UInt64(_snapshot.LastApplied.Term.Value);
         _scratch.UInt64(_snapshot.LastApplied.Index.Value);
         _scratch.UInt64((ulong)_snapshot.GroupTimeMilliseconds);
-        _scratch.UInt64(_snapshot.NextSession);
+        _scratch.UInt32(_snapshot.NextSession);
         _scratch.UInt32((uint)_sessions.Length);
         _scratch.PatchUInt32(8, (uint)(_scratch.Length - SnapshotFormat.PreambleBytes));
         _numbers = _scratch.WrittenMemory;

@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 public sealed class GroupStateSnapshot
 {
     internal GroupStateSnapshot(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
-        long groupTimeMilliseconds, ulong nextSession, Session[] sessions, OrderedMapSnapshot[] families,
+        long groupTimeMilliseconds, uint nextSession, Session[] sessions, long stamp, OrderedMapSnapshot[] families,
         long memoryBytes)
     {
         Descriptor = descriptor;
@@ -15,6 +15,7 @@ public sealed class GroupStateSnapshot
         GroupTimeMilliseconds = groupTimeMilliseconds;
         NextSession = nextSession;
         Sessions = sessions;
+        Stamp = stamp;
         Families = families;
         MemoryBytes = memoryBytes;
     }
@@ -31,10 +32,13 @@ public sealed class GroupStateSnapshot
     /// <summary>What the state took, estimated; also roughly what the snapshot's content will take at most.</summary>
     public long MemoryBytes { get; }
 
-    internal ulong NextSession { get; }
+    internal uint NextSession { get; }
 
     /// <summary>In no particular order.</summary>
     internal Session[] Sessions { get; }
+
+    /// <summary>None of the sessions carries a higher one.</summary>
+    internal long Stamp { get; }
 
     internal OrderedMapSnapshot[] Families { get; }
 

@@ -175,6 +175,9 @@ internal enum FaultPoint
     /// <summary>Snapshots leave out the sessions. Breaks: sessions are in snapshots.</summary>
     SessionsLostInSnapshot,
 
+    /// <summary>A group that begins by a split has none of the sessions. Breaks: sessions travel with a split.</summary>
+    SessionsLostInSplit,
+
     /// <summary>A write that was applied before is applied again. Breaks: a write applies at most once.</summary>
     RetryAppliedTwice,
 

@@ -22,6 +22,14 @@ internal static class Bytes
         };
     }
 
+    /// <summary>A batch of one command outside of sessions.</summary>
+    public static byte[] Batch(byte[] operation)
+    {
+        var writer = new CommandBatchWriter();
+        writer.AddUnsessioned(operation);
+        return writer.ToArray();
+    }
+
     public static byte[] Random(Random random, int maxLength)
     {
         byte[] bytes = new byte[random.Next(maxLength + 1)];

@@ -194,7 +194,7 @@ public sealed partial class StoreCluster : IStoreConnection
             IReadOnlyList<ReplicaPlacement> replicas = _routes!.Ranges.Find(group)!.Replicas;
             return await AttemptAsync(replicas[_random.Next(replicas.Count)].Node, group, request);
         }
-        NodeName node = router.Pick(group);
+        if (router.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         router.Learn(group, node, reply);
         return reply;

@@ -1,4 +1,6 @@
+using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
+using ByteReader = Orleans.Raft.KeyValue.ByteReader;
 
 namespace Orleans.Raft.Fuzz;
 
@@ -32,7 +34,7 @@ internal static class FuzzBatches
 
     public static byte[] Value(FuzzRandom random) => random.Bytes(random.OneIn(10) ? 70 : 12);
 
-    public static byte[] Any(FuzzRandom random) => random.Below(9) switch
+    public static byte[] Any(FuzzRandom random) => random.Below(10) switch
     {
         0 or 1 => Operation.Put(Family(random), Key(random), Value(random)),
         2 => Operation.Append(Family(random), Key(random), Value(random)),
@@ -42,18 +44,28 @@ internal static class FuzzBatches
         6 => Operation.Batch([.. Enumerable.Range(0, 1 + random.Below(4)).Select(_ => new WriteOperation(Key(random),
             random.OneIn(3) ? default(ReadOnlyMemory<byte>?) : Value(random), Family(random)))]),
         7 => Operation.OpenSession((long)(random.Number() >> 1)),
+        8 => Operation.Split(ApplyTarget.Descriptor with { RangeVersion = 1 + (ulong)random.Below(3) / 2 }, Key(random),
+            new GroupId((uint)random.Below(4)), [new ReplicaId((ulong)random.Below(4))]),
         _ => Operation.AdvanceTime((long)(random.Number() >> 1)),
     };
+
+    /// <summary>A session that <see cref="ApplyTarget"/>'s group opened.</summary>
+    public static SessionId SessionOf(int number) => SessionId.Of(ApplyTarget.Descriptor.Group, (uint)number);
 
     /// <summary>A batch as <see cref="ApplyTarget"/>'s group understands it: it has sessions 1 and 2.</summary>
     public static byte[] Commands(FuzzRandom random)
     {
         var writer = new CommandBatchWriter();
+        if (random.OneIn(8))
+        {
+            writer.AddUnsessioned(Any(random));
+            return writer.ToArray();
+        }
         for (int left = random.Below(6); left > 0; left--)
         {
             byte[] operation = Any(random);
             if (operation[0] >= (byte)OperationKind.OpenSession) writer.AddUnsessioned(operation);
-            else writer.Add(new SessionId(random.OneIn(5) ? random.Number() | 1 : 1 + (ulong)random.Below(2)),
+            else writer.Add(random.OneIn(5) ? new SessionId(random.Number() | 1) : SessionOf(1 + random.Below(2)),
                 random.OneIn(4) ? random.Number() : 1 + (ulong)random.Below(10),
                 random.OneIn(4) ? random.Number() : (ulong)random.Below(6), operation);
         }

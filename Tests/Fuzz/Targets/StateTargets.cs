@@ -6,7 +6,7 @@ namespace Orleans.Raft.Fuzz;
 /// <summary>What a log entry or a read says, to a group's state: two replicas must agree whatever it is.</summary>
 internal sealed class ApplyTarget : FuzzTarget
 {
-    private static readonly GroupDescriptor s_descriptor = new(new GroupId(1), [], [(byte)'g'], 1, 1,
+    public static readonly GroupDescriptor Descriptor = new(new GroupId(1), [], [(byte)'g'], 1, 1,
         [new ReplicaPlacement(new ReplicaId(1), new NodeName("node-1"))]);
 
     public override string Name => "apply";
@@ -20,17 +20,19 @@ internal sealed class ApplyTarget : FuzzTarget
     {
         GroupState state = MakeState();
         var answers = new AnswerBatchWriter();
-        state.Apply(Entry(state, input), answers);
+        GroupStateSnapshot? split = state.Apply(Entry(state, input), answers);
         int applied = answers.Count;
         state.Read(input, answers);
-        return new Reading(!new CommandBatchReader(input).IsMalformed && applied > 0, (state, answers.ToArray()));
+        return new Reading(!new CommandBatchReader(input).IsMalformed && applied > 0, (state, answers.ToArray(), split));
     }
 
     public override void Check(byte[] input, Reading reading)
     {
-        (GroupState state, byte[] answers) = ((GroupState, byte[]))reading.Content!;
+        (GroupState state, byte[] answers, GroupStateSnapshot? split) =
+            ((GroupState, byte[], GroupStateSnapshot?))reading.Content!;
         GroupState follower = MakeState();
-        follower.Apply(Entry(follower, input), null);
+        GroupStateSnapshot? child = follower.Apply(Entry(follower, input), null);
+        if (child?.Digest() != split?.Digest()) throw new FindingException("two replicas split differently");
         byte[] content = Encode(state);
         RequireSame(Encode(follower), content);
         OperationAnswer.ReadAll(answers);
@@ -45,13 +47,13 @@ internal sealed class ApplyTarget : FuzzTarget
     /// <summary>A group with two sessions and a few keys.</summary>
     public static GroupState MakeState()
     {
-        var state = new GroupState(s_descriptor, FuzzBatches.Limits);
+        var state = new GroupState(Descriptor, FuzzBatches.Limits);
         var writer = new CommandBatchWriter();
         writer.AddUnsessioned(Operation.OpenSession(1000));
         writer.AddUnsessioned(Operation.OpenSession(10));
-        writer.Add(new SessionId(1), 1, 0, Operation.Put(ColumnFamily.Default, "a"u8, "1"u8));
-        writer.Add(new SessionId(1), 2, 0, Operation.Put(ColumnFamily.Lock, "b"u8, "2"u8));
-        writer.Add(new SessionId(1), 3, 0, Operation.CompareAndSet(ColumnFamily.Default, "a"u8, [9], null));
+        writer.Add(FuzzBatches.SessionOf(1), 1, 0, Operation.Put(ColumnFamily.Default, "a"u8, "1"u8));
+        writer.Add(FuzzBatches.SessionOf(1), 2, 0, Operation.Put(ColumnFamily.Lock, "b"u8, "2"u8));
+        writer.Add(FuzzBatches.SessionOf(1), 3, 0, Operation.CompareAndSet(ColumnFamily.Default, "a"u8, [9], null));
         state.Apply(Entry(state, writer.ToArray()), null);
         return state;
     }

@@ -1,3 +1,4 @@
+using Orleans.Raft.Core;
 using Xunit;
 
 namespace Orleans.Raft.KeyValue.Tests.Commands;
@@ -76,6 +77,32 @@ public sealed class EncodingTests
     }
 
     [Fact]
+    public void A_split_comes_back_as_it_was_written_and_one_that_cannot_be_is_malformed()
+    {
+        byte[] operation = SplitOf(8, 4, 300);
+        ParsedOperation split = ParsedOperation.Parse(operation, Limits, out AnswerStatus status);
+        Assert.Equal((AnswerStatus.Ok, 3UL, 4UL, 8U, 2L),
+            (status, split.RangeVersion, split.ConfigVersion, split.Group.Value, split.Number));
+        Assert.Equal("key"u8, split.Key.ToArray());
+        Assert.Equal([4, 0xAC, 0x02], split.Replicas.ToArray());
+        var batch = new CommandBatchWriter();
+        batch.AddUnsessioned(operation);
+        Assert.True(CommandBatchReader.IsWellFormed(batch.ToArray(), Limits, out _, out _));
+        foreach (byte[] wrong in new[]
+        {
+            SplitOf(0, 4), SplitOf(8), SplitOf(8, 0), SplitOf(8, 4, 4), SplitOf(8, [.. Enumerable.Range(1, 65).Select(i => (ulong)i)]),
+            operation[..^1], [.. operation, 1],
+        })
+        {
+            ParsedOperation.Parse(wrong, Limits, out status);
+            Assert.Equal(AnswerStatus.Malformed, status);
+        }
+    }
+
+    private static byte[] SplitOf(uint child, params ulong[] replicas) => Operation.Split(
+        State.TestGroup.DescriptorOf("", ""), "key"u8, new GroupId(child), [.. replicas.Select(id => new ReplicaId(id))]);
+
+    [Fact]
     public void What_breaks_a_limit_is_named_before_it_is_proposed()
     {
         AssertProblem("key is larger than 16", Single(Operation.Put(0, new byte[17], [])));
@@ -85,8 +112,9 @@ public sealed class EncodingTests
             [.. Enumerable.Repeat(new WriteOperation("k"u8.ToArray(), new byte[30]), 7)])));
         AssertProblem("empty key", Single(Operation.Delete(0, [])));
         AssertProblem("unknown column family", Single(Operation.Delete((ColumnFamily)3, "k"u8)));
-        AssertProblem("unknown operation", Single([8]));
+        AssertProblem("unknown operation", Single([9]));
         AssertProblem("takes no session", Single(Operation.AdvanceTime(1)));
+        AssertProblem("takes no session", Single(SplitOf(8, 4, 5)));
         AssertProblem("start at 1", Single(Operation.Delete(0, "k"u8), sequence: 0));
         AssertProblem("no batch", [2, 0, 0, 0, 0]);
         AssertProblem("no batch", Single(Operation.Delete(0, "k"u8))[..^1]);

@@ -22,6 +22,7 @@ public sealed class MutationTests
         var two = new TestGroup(Limits, "", "x");
         var statuses = new HashSet<AnswerStatus>();
         int refused = 0;
+        int splits = 0;
         for (int step = 0; step < 20_000; step++)
         {
             byte[] batch = RandomBatch(random);
@@ -30,13 +31,15 @@ public sealed class MutationTests
             byte[] answers = one.Apply(bytes);
             // The other replica works from its own copy of the bytes.
             Assert.True(answers.AsSpan().SequenceEqual(two.Apply((byte[])bytes.Clone())), $"Seed {seed}, step {step}.");
+            Assert.Equal(one.Child?.Digest(), two.Child?.Digest());
+            if (one.Child is not null) splits++;
             List<Answer> all = Answer.All(answers);
             statuses.UnionWith(all.Select(answer => answer.Status));
             if (!wellFormed) refused++;
             else Assert.True(all.Count == count, $"Seed {seed}, step {step}: {all.Count} answers to {count} commands.");
         }
         Assert.Equal(one.State.Snapshot().Digest(), two.State.Snapshot().Digest());
-        Assert.True(one.State.KeyCount > 10 && refused > 1000 && statuses.Count >= 8,
+        Assert.True(one.State.KeyCount > 10 && refused > 1000 && splits > 0 && statuses.Count >= 8,
             $"Seed {seed}: {one.State.KeyCount} keys, {refused} refused, {string.Join(' ', statuses)}: no test.");
     }
 
@@ -120,13 +123,13 @@ public sealed class MutationTests
         {
             byte[] operation = RandomOperation(random);
             if (Operation.KindOf(operation) >= OperationKind.OpenSession) writer.AddUnsessioned(operation);
-            else writer.Add(new SessionId((ulong)random.Next(1, 20)), (ulong)random.Next(1, 3000),
+            else writer.Add(State.TestGroup.SessionOf(random.Next(1, 20)), (ulong)random.Next(1, 3000),
                 (ulong)random.Next(300), operation);
         }
         return writer.ToArray();
     }
 
-    private static byte[] RandomOperation(Random random) => random.Next(8) switch
+    private static byte[] RandomOperation(Random random) => random.Next(9) switch
     {
         0 => Operation.Put(RandomFamily(random), RandomKey(random), Bytes.Random(random, 64)),
         1 => Operation.Append(RandomFamily(random), RandomKey(random), Bytes.Random(random, 20)),
@@ -136,6 +139,8 @@ public sealed class MutationTests
         5 => Operation.Batch([new WriteOperation(RandomKey(random), Bytes.Random(random, 9)),
             new WriteOperation(RandomKey(random), null)]),
         6 => Operation.OpenSession(1 << 19),
+        7 => Operation.Split(State.TestGroup.DescriptorOf("", ""), RandomKey(random),
+            new Core.GroupId((uint)random.Next(6, 9)), [new Core.ReplicaId(4), new Core.ReplicaId(5)]),
         _ => Operation.AdvanceTime(random.Next(1 << 16)),
     };
 

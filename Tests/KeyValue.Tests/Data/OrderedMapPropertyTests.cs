@@ -28,6 +28,7 @@ public sealed class OrderedMapPropertyTests
             else Assert.True(map.Remove(key) == model.Remove(key), $"Seed {seed}, step {step}: Remove.");
             Assert.True(map.Count == model.Count, $"Seed {seed}, step {step}: Count {map.Count}, not {model.Count}.");
             if (random.Next(50) == 0) CheckGet(map, model, pool[random.Next(pool.Length)], $"Seed {seed}, step {step}");
+            if (random.Next(1000) == 0) CheckBytes(map, model, pool, random);
             if (random.Next(4000) == 0) held.Add((map.Snapshot(), [.. model]));
             if (held.Count > 0 && random.Next(1500) == 0)
             {
@@ -84,6 +85,101 @@ public sealed class OrderedMapPropertyTests
             Assert.Equal($"{at:D5}", Bytes.Text(cursor.Key));
             Assert.Equal([1], cursor.Value);
         }
+    }
+
+    [Theory]
+    [InlineData(31, 3)]
+    [InlineData(32, 70)]
+    [InlineData(33, 5000)]
+    [InlineData(34, 20_000)]
+    public void A_cut_leaves_two_maps_that_change_each_for_itself(int seed, int keys)
+    {
+        var random = new Random(seed);
+        byte[][] pool = [.. Enumerable.Range(0, keys).Select(_ => Bytes.RandomKey(random))];
+        for (int round = 0; round < 12; round++)
+        {
+            string where = $"Seed {seed}, round {round}";
+            var map = new OrderedMap();
+            var model = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+            for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+            OrderedMapSnapshot before = map.Snapshot();
+            KeyValuePair<byte[], byte[]>[] then = [.. model];
+            // Values written after a snapshot may be overwritten in place.
+            for (int i = 0; i < keys / 4; i++) Change(map, model, pool, random);
+
+            byte[] at = round == 0 ? [0] : round == 1 ? [255, 255, 255, 255, 255] : pool[random.Next(keys)];
+            OrderedMap right = map.CutFrom(at);
+            var rightModel = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+            foreach (byte[] key in model.Keys.Where(key => NaiveByteOrder.Instance.Compare(key, at) >= 0).ToArray())
+            {
+                rightModel[key] = model[key];
+                model.Remove(key);
+            }
+            Assert.True(map.Count == model.Count && right.Count == rightModel.Count, $"{where}: counts.");
+            CheckBytes(map, model, pool, random);
+            CheckBytes(right, rightModel, pool, random);
+            for (int i = 0; i < keys; i++)
+            {
+                Change(map, model, pool, random);
+                Change(right, rightModel, pool, random);
+            }
+            CheckAll(map.Cursor, [.. model], pool, random, $"{where}, below");
+            CheckAll(right.Cursor, [.. rightModel], pool, random, $"{where}, above");
+            CheckBytes(map, model, pool, random);
+            CheckBytes(right, rightModel, pool, random);
+            CheckAll(before.Cursor, then, pool, random, $"{where}, snapshot from before");
+            Assert.Equal(map.NodesFound(), map.Nodes);
+            Assert.Equal(right.NodesFound(), right.Nodes);
+        }
+    }
+
+    [Theory]
+    [InlineData(41, 50)]
+    [InlineData(42, 5000)]
+    public void A_map_made_of_a_snapshot_goes_on_for_itself(int seed, int keys)
+    {
+        var random = new Random(seed);
+        byte[][] pool = [.. Enumerable.Range(0, keys).Select(_ => Bytes.RandomKey(random))];
+        var map = new OrderedMap();
+        var model = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+        for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+        for (int round = 0; round < 8; round++)
+        {
+            string where = $"Seed {seed}, round {round}";
+            OrderedMapSnapshot snapshot = map.Snapshot();
+            KeyValuePair<byte[], byte[]>[] then = [.. model];
+            var second = new OrderedMap(snapshot);
+            var secondModel = new SortedDictionary<byte[], byte[]>(model, NaiveByteOrder.Instance);
+            Assert.Equal(map.MemoryBytes, second.MemoryBytes);
+            for (int i = 0; i < keys; i++)
+            {
+                Change(map, model, pool, random);
+                Change(second, secondModel, pool, random);
+            }
+            CheckAll(map.Cursor, [.. model], pool, random, $"{where}, the first");
+            CheckAll(second.Cursor, [.. secondModel], pool, random, $"{where}, the second");
+            CheckAll(snapshot.Cursor, then, pool, random, $"{where}, the snapshot");
+            Assert.Equal(second.NodesFound(), second.Nodes);
+            (map, model) = (second, secondModel);
+        }
+    }
+
+    private static void Change(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[][] pool, Random random)
+    {
+        byte[] key = pool[random.Next(pool.Length)];
+        if (random.Next(4) == 0) Assert.Equal(model.Remove(key), map.Remove(key));
+        else Set(map, model, key, Bytes.Random(random, 8));
+    }
+
+    private static void CheckBytes(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[][] pool, Random random)
+    {
+        Assert.Equal(model.Sum(row => row.Key.Length + row.Value.Length), map.KeyValueBytes);
+        byte[] key = pool[random.Next(pool.Length)];
+        Assert.Equal(model.Where(row => NaiveByteOrder.Instance.Compare(row.Key, key) < 0)
+            .Sum(row => row.Key.Length + row.Value.Length), map.BytesBelow(key));
+        if (model.Count == 0) return;
+        int place = random.Next(model.Count);
+        Assert.Equal(model.ElementAt(place).Key, map.KeyAt(place));
     }
 
     private static void Set(OrderedMap map, SortedDictionary<byte[], byte[]> model, byte[] key, byte[] value)

@@ -26,7 +26,7 @@ internal sealed class SuiteConnection(StoreCluster cluster, Random random) : ISt
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        NodeName node = _router.Pick(group);
+        if (_router.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         _router.Learn(group, node, reply);
         return reply;

@@ -14,10 +14,10 @@ public sealed class SessionTests
     [Fact]
     public void The_group_assigns_ids_that_are_never_used_again()
     {
-        Assert.Equal([1UL, 2UL], new[] { _group.Open(), _group.Open() }.Select(session => session.Value));
+        Assert.Equal([TestGroup.SessionOf(1), TestGroup.SessionOf(2)], [_group.Open(), _group.Open()]);
         Advance(5000);
         Assert.Equal(0, _group.State.SessionCount);
-        Assert.Equal("s3", _group.Open().ToString());
+        Assert.Equal("g7.s3", _group.Open().ToString());
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class SessionTests
     [Fact]
     public void A_write_of_an_unknown_session_is_never_applied()
     {
-        Assert.Equal(AnswerStatus.SessionExpired, _group.Write(new SessionId(9), 1, 1, AppendX).Status);
+        Assert.Equal(AnswerStatus.SessionExpired, _group.Write(TestGroup.SessionOf(9), 1, 1, AppendX).Status);
         Assert.Equal(AnswerStatus.NotFound, _group.Get("k").Status);
     }
 
@@ -176,7 +176,7 @@ public sealed class SessionTests
         Assert.True(_group.State.WouldExceedSession(session, 41, 1));
         Assert.False(_group.State.WouldExceedSession(session, 41, 2));
         Assert.False(_group.State.WouldExceedSession(session, 1, 1));
-        Assert.False(_group.State.WouldExceedSession(new SessionId(99), 1000, 1));
+        Assert.False(_group.State.WouldExceedSession(TestGroup.SessionOf(99), 1000, 1));
     }
 
     [Fact]

@@ -17,6 +17,12 @@ internal sealed class TestGroup(GroupState state)
 
     public GroupState State { get; } = state;
 
+    /// <summary>What the last entry split off; null if it did not.</summary>
+    public GroupStateSnapshot? Child { get; private set; }
+
+    /// <summary>A session that the group of <see cref="DescriptorOf"/> opened.</summary>
+    public static SessionId SessionOf(int number) => SessionId.Of(new GroupId(7), (uint)number);
+
     public static GroupDescriptor DescriptorOf(string start, string end) =>
         new(new GroupId(7), Bytes.Of(start), Bytes.Of(end), 3, 4,
     [
@@ -28,7 +34,7 @@ internal sealed class TestGroup(GroupState state)
     public byte[] Apply(ReadOnlyMemory<byte> payload, EntryKind kind = EntryKind.Command)
     {
         _answers.Reset();
-        State.Apply(new LogEntry(new Term(1), State.LastApplied.Index.Next(), kind, payload), _answers);
+        Child = State.Apply(new LogEntry(new Term(1), State.LastApplied.Index.Next(), kind, payload), _answers);
         return _answers.ToArray();
     }
 

@@ -133,8 +133,8 @@ public sealed class WriteTests
     public void A_batch_broken_as_a_whole_is_answered_once_and_none_of_it_is_applied()
     {
         var writer = new CommandBatchWriter();
-        writer.Add(new SessionId(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "1"u8));
-        writer.Add(new SessionId(1), 2, 1, Operation.Put(ColumnFamily.Default, "d"u8, "1"u8));
+        writer.Add(TestGroup.SessionOf(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "1"u8));
+        writer.Add(TestGroup.SessionOf(1), 2, 1, Operation.Put(ColumnFamily.Default, "d"u8, "1"u8));
         byte[] batch = writer.ToArray();
         foreach (byte[] broken in new byte[][] { batch[..^1], [.. batch, 0], [], [9, .. batch[1..]] })
             Assert.Equal(AnswerStatus.Malformed, Assert.Single(Answer.All(_group.Apply(broken))).Status);
@@ -147,10 +147,10 @@ public sealed class WriteTests
     public void One_malformed_command_does_not_harm_the_others_of_its_entry()
     {
         var writer = new CommandBatchWriter();
-        writer.Add(new SessionId(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "1"u8));
-        writer.Add(new SessionId(1), 2, 1, [1, 0, 200]);
+        writer.Add(TestGroup.SessionOf(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "1"u8));
+        writer.Add(TestGroup.SessionOf(1), 2, 1, [1, 0, 200]);
         writer.AddUnsessioned(Operation.Put(ColumnFamily.Default, "d"u8, "1"u8));
-        writer.Add(new SessionId(1), 3, 1, Operation.Put(ColumnFamily.Default, "e"u8, "1"u8));
+        writer.Add(TestGroup.SessionOf(1), 3, 1, Operation.Put(ColumnFamily.Default, "e"u8, "1"u8));
         Assert.Equal([AnswerStatus.Ok, AnswerStatus.Malformed, AnswerStatus.Malformed, AnswerStatus.Ok],
             Answer.All(_group.Apply(writer.ToArray())).Select(answer => answer.Status));
         Assert.Equal("c e", _group.Scan("b", "m").Keys);
@@ -160,7 +160,7 @@ public sealed class WriteTests
     public void What_is_stored_does_not_share_memory_with_the_entry()
     {
         var writer = new CommandBatchWriter();
-        writer.Add(new SessionId(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "value"u8));
+        writer.Add(TestGroup.SessionOf(1), 1, 1, Operation.Put(ColumnFamily.Default, "c"u8, "value"u8));
         byte[] batch = writer.ToArray();
         _group.Apply(batch);
         Array.Clear(batch);
