@@ -70,4 +70,6 @@ internal enum MessageType : byte
     InstallSnapshot = 13,
     SnapshotChunk = 14,
     SnapshotChunkReply = 15,
+    FallSilent = 17,
+    FallenSilent = 18,
 }

@@ -117,6 +117,11 @@ public sealed class FrameWriter
                 WriteVarint(m.LastIndex.Value);
                 break;
             case TimeoutNow: break;
+            case FallSilent m:
+                WriteEntryId(m.Last);
+                WriteVarint(m.Round);
+                break;
+            case FallenSilent m: WriteVarint(m.Round); break;
             case ReadIndexRequest m:
                 WriteVarint(m.BootNonce);
                 WriteVarint(m.Number);
@@ -156,6 +161,8 @@ public sealed class FrameWriter
         InstallSnapshot => MessageType.InstallSnapshot,
         SnapshotChunk => MessageType.SnapshotChunk,
         SnapshotChunkReply => MessageType.SnapshotChunkReply,
+        FallSilent => MessageType.FallSilent,
+        FallenSilent => MessageType.FallenSilent,
         _ => throw new ArgumentException($"{message.GetType().Name} has no encoding.", nameof(message)),
     };
 

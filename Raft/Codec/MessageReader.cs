@@ -3,6 +3,8 @@ namespace Orleans.Raft.Core;
 /// <summary>Decodes the body of one message, whose checksum was right.</summary>
 internal static class MessageReader
 {
+    private const MessageType UnusedType = (MessageType)16;
+
     public static FrameStatus TryRead(ReadOnlySpan<byte> body, out MessageAddress address, out RaftMessage? message)
     {
         address = default;
@@ -11,7 +13,7 @@ internal static class MessageReader
         var type = (MessageType)reader.ReadByte();
         byte version = reader.ReadByte();
         if (!reader.IsSound) return FrameStatus.Malformed;
-        if (type is < MessageType.PreVote or > MessageType.SnapshotChunkReply) return FrameStatus.UnknownType;
+        if (type is < MessageType.PreVote or > MessageType.FallenSilent or UnusedType) return FrameStatus.UnknownType;
         if (!IsKnown(type, version)) return FrameStatus.UnknownVersion;
         ulong group = reader.ReadVarint();
         var from = new ReplicaId(reader.ReadVarint());
@@ -52,6 +54,8 @@ internal static class MessageReader
             MessageType.InstallSnapshot => ReadInstall(ref reader, term),
             MessageType.SnapshotChunk => ReadChunk(ref reader, term),
             MessageType.SnapshotChunkReply => new SnapshotChunkReply(term, reader.ReadEntryId(), reader.ReadSigned()),
+            MessageType.FallSilent => new FallSilent(term, reader.ReadEntryId(), reader.ReadVarint()),
+            MessageType.FallenSilent => new FallenSilent(term, reader.ReadVarint()),
             _ => null,
         };
 
