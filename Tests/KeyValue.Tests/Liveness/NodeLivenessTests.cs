@@ -82,7 +82,8 @@ public class NodeLivenessTests
         _liveness.Heard(s_peer, bootNonce: 7, sequence: 3);
         Assert.Equal(1, _watcher.Told);
         // Nor do they show that it lives.
-        Run(490);
+        Run(500);
+        Assert.False(_liveness.IsSuspected(s_peer));
         _liveness.Heard(s_peer, bootNonce: 9, sequence: 2);
         Run(10);
         Assert.True(_liveness.IsSuspected(s_peer));

@@ -37,11 +37,11 @@ public class SilentGroupTests
         NodeName leader = cluster.Leader();
         Term term = cluster.ReplicaOn(leader).Status.Term;
         TimeSpan before = cluster.Time.Now;
-        cluster.Put(client, "A", "1");
-        Assert.Equal("1", cluster.Get(client, "A"));
+        cluster.Put(client, "!k", "1");
+        Assert.Equal("1", cluster.Get(client, "!k"));
         cluster.RunUntil(() => AreAsleep(cluster, cluster.Names), Seconds(10), "all are asleep again");
         Assert.Equal("1",
-            cluster.Execute(cluster.ReplicaOn(cluster.Followers()[0]), ReadOf("A")).ValueText());
+            cluster.Execute(cluster.ReplicaOn(cluster.Followers()[0]), ReadOf("!k")).ValueText());
         Assert.True(cluster.Time.Now - before < Seconds(3));
         Assert.Equal((leader, term), (cluster.Leader(), cluster.ReplicaOn(leader).Status.Term));
     }
@@ -95,7 +95,7 @@ public class SilentGroupTests
         KvClient client = cluster.CreateClient();
         cluster.Isolate(cut);
         cluster.RunFor(Seconds(3));
-        cluster.Put(client, "A", "1");
+        cluster.Put(client, "!k", "1");
         LogIndex applied = cluster.ReplicaOn(cluster.Leader()).Status.Applied;
         NodeName[] present = [.. cluster.Names.Where(node => node != cut)];
         cluster.RunUntil(() => AreAsleep(cluster, present), Seconds(20), "the others are asleep");
