@@ -37,6 +37,9 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     /// <summary>The client of this cluster. Others may be made with <see cref="CreateClient"/>.</summary>
     public KvClient Client => _client ?? throw new InvalidOperationException("The cluster is not started.");
 
+    /// <summary>Messages that replicas on the nodes that are up sent to other nodes so far.</summary>
+    public long SentMessages => _nodes.Values.Sum(node => node.SentMessages);
+
     /// <summary>Opens or creates the data directory and starts all nodes.</summary>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
     /// <exception cref="FormationException">The data directory is another cluster's, or misses a node's
@@ -201,11 +204,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     private void Tick()
     {
-        foreach ((_, StoreNode node) in _nodes)
-        {
-            node.Tick();
-            foreach (Replica replica in node.Replicas) replica.Tick();
-        }
+        foreach ((_, StoreNode node) in _nodes) node.Tick();
     }
 
     private async Task ControlAsync(Func<Task> action, CancellationToken cancellationToken)

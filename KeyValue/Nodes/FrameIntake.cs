@@ -24,6 +24,7 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             Refuse($"frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
             return;
         }
+        node.Liveness.Heard(sender);
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
@@ -33,6 +34,17 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             // A replica that is not open yet misses messages as a slow network would lose them.
             else node.Find(address.Group)?.Deliver(address.From, message);
         }
+    }
+
+    public void ReceiveLiveness(ReadOnlySpan<byte> frame, FormationRecord record)
+    {
+        FrameStatus status = LivenessFrame.TryDecode(frame, out LivenessFrame decoded);
+        FrameHeader header = decoded.Header;
+        if (status != FrameStatus.Ok) Refuse($"liveness frame: {status}");
+        else if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name)
+            || FindSender(record, header.From) is not { } sender)
+            Refuse($"liveness frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
+        else node.Liveness.Heard(sender, decoded.BootNonce, decoded.Sequence);
     }
 
     private static NodeName? FindSender(FormationRecord record, StoreId store)

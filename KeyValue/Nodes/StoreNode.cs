@@ -21,7 +21,14 @@ public sealed class StoreNode : IAsyncDisposable
     private FormationRecord? _record;
     private RangeMap? _ranges;
     private PeerLinks? _links;
+    private LivenessSender? _liveness;
     private SplitMix64 _random;
+
+    // Of _replicas; null: to be found out anew.
+    private Replica[]? _awake;
+
+    // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
+    private bool _wasTroubled;
 
     private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
     {
@@ -33,6 +40,7 @@ public sealed class StoreNode : IAsyncDisposable
         _startTimestamp = options.Time.GetTimestamp();
         _formation = new ClusterFormation(options.Name, plan, storage, network, NextGuid, options.Logger);
         _intake = new FrameIntake(this, options.Logger);
+        Liveness = new NodeLiveness(options.Replica.ElectionTimeout);
     }
 
     public NodeName Name => _options.Name;
@@ -60,6 +68,9 @@ public sealed class StoreNode : IAsyncDisposable
     /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
     public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
 
+    /// <summary>Messages its replicas sent to other nodes so far.</summary>
+    public long SentMessages => _links?.Appended ?? 0;
+
     public IReadOnlyList<Replica> Replicas
     {
         get
@@ -69,6 +80,9 @@ public sealed class StoreNode : IAsyncDisposable
     }
 
     internal INetwork Network { get; }
+
+    /// <summary>Which other nodes live.</summary>
+    internal NodeLiveness Liveness { get; }
 
     internal ReplicaOptions ReplicaOptions => _options.Replica;
 
@@ -96,10 +110,23 @@ public sealed class StoreNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets time pass for the node itself; replicas are ticked by whoever opened them.</summary>
+    /// <summary>Lets time pass for the node and for those of its replicas that are awake; called by the host's timer, at
+    /// least a few times per heartbeat interval.</summary>
     public void Tick()
     {
-        if (_record is null) _formation.Tick(Now);
+        if (_liveness is not { } sender)
+        {
+            _formation.Tick(Now);
+            return;
+        }
+        TimeSpan now = Now;
+        bool hasFailed = Storage.Status.Failure is not null;
+        // The others should look for other leaders: nothing here can work any more.
+        if (!hasFailed) sender.Tick(now);
+        Liveness.Tick(now);
+        bool isTroubled = hasFailed || Storage.StalledFor >= _options.Replica.StallLimit;
+        foreach (Replica replica in TakeAwake(all: isTroubled || _wasTroubled)) replica.Tick();
+        _wasTroubled = isTroubled;
     }
 
     /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are
@@ -107,7 +134,9 @@ public sealed class StoreNode : IAsyncDisposable
     public void Receive(ReadOnlySpan<byte> frame)
     {
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
-        else if (_record is { } record) _intake.Receive(frame, record);
+        else if (_record is not { } record) return;
+        else if (LivenessFrame.IsLivenessFrame(frame)) _intake.ReceiveLiveness(frame, record);
+        else _intake.Receive(frame, record);
     }
 
     /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any
@@ -168,9 +197,16 @@ public sealed class StoreNode : IAsyncDisposable
             if (!_replicas.TryGetValue(replica.Group, out fenced) || fenced.Incarnation < replica.Incarnation)
                 _replicas[replica.Group] = replica;
             else fenced = replica;
+            _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
         fenced?.Stop("another instance of this replica was opened");
+    }
+
+    /// <summary>A replica fell asleep or woke.</summary>
+    internal void NoteAsleep()
+    {
+        lock (_lock) _awake = null;
     }
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
@@ -216,6 +252,15 @@ public sealed class StoreNode : IAsyncDisposable
         }
     }
 
+    private Replica[] TakeAwake(bool all)
+    {
+        lock (_lock)
+        {
+            if (all) return [.. _replicas.Values.Where(replica => replica.StopReason is null)];
+            return _awake ??= [.. _replicas.Values.Where(replica => !replica.IsAsleep)];
+        }
+    }
+
     private void StopReplicas(string reason)
     {
         foreach (Replica replica in Replicas) replica.Stop(reason);
@@ -227,6 +272,7 @@ public sealed class StoreNode : IAsyncDisposable
         _links = new PeerLinks(record, Name, Network, Logger);
         _ranges = new RangeMap(record.Groups);
         _record = record;
+        _liveness = new LivenessSender(record, Name, Network, NextRandom(), _options.Replica.HeartbeatInterval);
     }
 
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)

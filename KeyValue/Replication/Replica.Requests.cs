@@ -17,6 +17,7 @@ public sealed partial class Replica
 
     internal void OnRequest(RequestInput request)
     {
+        if (request.Request.Kind != RequestKind.StaleRead) NoteAsked();
         switch (request.Request.Kind)
         {
             case RequestKind.Write: Propose(request); break;
@@ -33,6 +34,8 @@ public sealed partial class Replica
         ReadOnlyMemory<byte> batch = request.Request.Batch;
         if (_node.Role != Role.Leader || _stall is not null)
         {
+            // Whoever asks here may have found no leader: should it be gone, this replica must find out.
+            _node.Wake(_host.Now);
             SendElsewhere(request);
             return;
         }
@@ -46,6 +49,8 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
             return;
         }
+        // What passed in silence counts first.
+        if (_node.IsSilent) AdvanceGroupTime();
         switch (_node.Propose(batch, _host.Now, out EntryId entry))
         {
             case ProposeOutcome.Appended:

@@ -13,7 +13,7 @@ namespace Orleans.Raft.KeyValue;
 /// Invariant: only the turn touches the node, the state and the lists beside them; asynchronous work (snapshot files)
 /// touches only what it was given and reports through the inbox.
 /// </remarks>
-public sealed partial class Replica : IPersistenceObserver
+public sealed partial class Replica : IPersistenceObserver, INodeWatcher
 {
     private readonly StoreNode _host;
     private readonly IReplicaStorage _storage;
@@ -39,6 +39,7 @@ public sealed partial class Replica : IPersistenceObserver
     private Role _lastRole;
     private Term _lastTerm;
     private ReplicaId _lastLeader;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _stopReason;
     private volatile bool _failed;
     private volatile ReplicaSummary _summary;
@@ -78,6 +79,9 @@ public sealed partial class Replica : IPersistenceObserver
 
     /// <summary>Why it stopped for good; null while it works.</summary>
     public string? StopReason => _stopReason;
+
+    /// <summary>Completes when it has stopped for good.</summary>
+    public Task Stopped => _stopped.Task;
 
     /// <summary>The range and replicas it believes its group to have.</summary>
     public GroupDescriptor Descriptor => _summary.Descriptor;
@@ -141,7 +145,8 @@ public sealed partial class Replica : IPersistenceObserver
         return new Replica(host, storage, node, state, placement, scheduler);
     }
 
-    /// <summary>Lets time pass; called by the host's timer, at least a few times per heartbeat interval.</summary>
+    /// <summary>Lets time pass; called by its node, at least a few times per heartbeat interval, unless it is
+    /// asleep.</summary>
     public void Tick() => Post(TickInput.Instance);
 
     /// <summary>Takes a message from a peer, or drops it if too much waits already.</summary>
@@ -200,6 +205,8 @@ public sealed partial class Replica : IPersistenceObserver
 
     void IPersistenceObserver.Persisted(ulong number) => Post(new PersistedInput(number));
 
+    void INodeWatcher.NodeChanged() => Post(NodeChangedInput.Instance);
+
     void IPersistenceObserver.StorageFailed(Exception failure) => Post(new StorageFailedInput(failure));
 
     internal void Post(ReplicaInput input) => TryPost(input, 0);
@@ -233,6 +240,7 @@ public sealed partial class Replica : IPersistenceObserver
         try
         {
             StopIfNotCurrent();
+            _node.MayFallSilent = _options.SilenceAfter is not null && IsIdle;
             for (; done < _turnInputs.Count && _stopReason is null; done++) _turnInputs[done].Apply(this);
             if (_stopReason is null)
             {
@@ -251,6 +259,7 @@ public sealed partial class Replica : IPersistenceObserver
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
+        NoteSilence();
         lock (_inboxLock)
         {
             if (_inbox.Count == 0)
@@ -280,6 +289,7 @@ public sealed partial class Replica : IPersistenceObserver
         AbandonWrites();
         AbandonReads();
         StopSnapshotWork();
+        _stopped.TrySetResult();
     }
 
     internal void Answer(RequestInput request, GroupReply reply)

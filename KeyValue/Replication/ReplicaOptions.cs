@@ -9,6 +9,10 @@ public sealed record ReplicaOptions
     /// <summary>See <see cref="Core.RaftOptions.HeartbeatInterval"/>. Default 100 ms.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A group of which nobody has asked anything for so long falls silent: it sends nothing and needs no
+    /// ticks until somebody does, or a node is suspected. Null: never. Default 1 s.</summary>
+    public TimeSpan? SilenceAfter { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>A flush that takes longer makes the replica give up leadership and answer Busy. Default 2 s.</summary>
     public TimeSpan StallLimit { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -42,6 +46,8 @@ public sealed record ReplicaOptions
         if (HeartbeatInterval <= TimeSpan.Zero || HeartbeatInterval * 3 > ElectionTimeout)
             problems.Add($"HeartbeatInterval is {HeartbeatInterval}; it must be positive and at most a third of "
                 + "ElectionTimeout.");
+        if (SilenceAfter < TimeSpan.Zero)
+            problems.Add($"SilenceAfter is {SilenceAfter}; it must be at least 0, or null for never.");
         if (StallLimit <= TimeSpan.Zero) problems.Add($"StallLimit is {StallLimit}; it must be positive.");
         if (SnapshotLogBytes < 1024) problems.Add($"SnapshotLogBytes is {SnapshotLogBytes}; it must be at least 1024.");
         if (SnapshotChunkBytes is < 1024 or > 1 << 20)

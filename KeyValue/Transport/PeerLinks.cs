@@ -29,6 +29,9 @@ internal sealed class PeerLinks
             .SelectMany(n => new[] { _links[n.Name].Messages, _links[n.Name].Snapshots })];
     }
 
+    /// <summary>Messages to all nodes so far.</summary>
+    public long Appended => _all.Sum(link => link.Appended);
+
     public void Append(NodeName to, in MessageAddress address, RaftMessage message)
     {
         (PeerLink messages, PeerLink snapshots) = _links[to];

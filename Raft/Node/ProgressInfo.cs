@@ -21,6 +21,7 @@ public enum ReplicationState
 /// <param name="IsVoter">Whether its acknowledgements count; else it learns, or is leaving.</param>
 /// <param name="IsCaughtUp">Whether it lags by less than an election timeout, so that a learner may become a voter.
 /// Thesis §4.2.1.</param>
+/// <param name="IsAbsent">It was left out when silence was last offered, for its node did not answer.</param>
 public readonly record struct ProgressInfo(
     LogIndex Match, LogIndex Next, ReplicationState State, int InFlightAppends, long InFlightBytes, bool IsVoter,
-    bool IsCaughtUp);
+    bool IsCaughtUp, bool IsAbsent);

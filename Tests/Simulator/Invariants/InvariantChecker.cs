@@ -21,6 +21,9 @@ internal sealed partial class InvariantChecker(
     /// <summary>Over all groups, but for the first of each.</summary>
     public int Elections => _groups.Values.Sum(group => Math.Max(0, group.Leaders.Count - 1));
 
+    /// <summary>How often a leader had fallen silent.</summary>
+    public int Silences { get; private set; }
+
     public void Check()
     {
         foreach (NodeName node in cluster.Nodes.Keys)
@@ -47,6 +50,9 @@ internal sealed partial class InvariantChecker(
         if (replica.StopReason is not null) CheckStop(node, replica, record);
         record.Durable = core.DurableIndex;
         record.Compacted = core.Log.Compacted.Index;
+        bool isSilent = core.IsSilent && core.Role == Role.Leader;
+        if (isSilent && !record.IsSilent) Silences++;
+        record.IsSilent = isSilent;
         if (core.LastApplied != record.Applied) NoteState(group, record, node, replica);
         if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
             && core.LastEntry == record.Last) return;
