@@ -175,6 +175,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             Scheduler = TaskScheduler.Default,
             Seed = NextSeed(),
             Logger = _logger,
+            ReplicaWanted = group => _ = OpenWantedAsync(name, group),
         }, new LocalDisk(directory, new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), _network.For(name));
         _nodes[name] = node;
         _network.Attach(node);
@@ -198,8 +199,22 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     private static async Task OpenReplicasAsync(StoreNode node)
     {
-        foreach (GroupDescriptor group in node.OwnGroups)
-            await node.OpenReplicaAsync(group.Group, TaskScheduler.Default);
+        foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, TaskScheduler.Default);
+    }
+
+    /// <summary>Opens a replica that came to a node while it was running.</summary>
+    private async Task OpenWantedAsync(NodeName name, GroupId group)
+    {
+        try
+        {
+            if (_nodes.TryGetValue(name, out StoreNode? node))
+                await node.OpenReplicaAsync(group, TaskScheduler.Default);
+        }
+        // It was removed meanwhile, the node was killed, or its disk failed; all of them are told elsewhere, too.
+        catch (Exception failure) when (failure is InvalidOperationException or IOException)
+        {
+            EmbeddedLog.NotOpened(_logger, failure, name, group, failure.Message);
+        }
     }
 
     private void Tick()
@@ -236,4 +251,10 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     }
 
     private static ulong NextSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+}
+
+internal static partial class EmbeddedLog
+{
+    [LoggerMessage(70, LogLevel.Warning, "{Node}: could not open its replica of {Group}: {Why}")]
+    public static partial void NotOpened(ILogger logger, Exception failure, NodeName node, GroupId group, string why);
 }

@@ -110,6 +110,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             Scheduler = TaskScheduler.Default,
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
             Logger = _logger,
+            ReplicaWanted = ActivateWanted,
         }, disk, _network);
     }
 
@@ -159,9 +160,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             using var timer = new PeriodicTimer(WatchPeriod);
             do
             {
-                await Task.WhenAll(_store!.OwnGroups.Where(g => NeedsActivation(g.Group))
-                    .Select(g => ActivateAsync(g.Group)));
-                if (_store.OwnGroups.All(g => _store.Find(g.Group)?.Leader is not null)) _serving.TrySetResult();
+                await Task.WhenAll(_store!.OwnGroups.Where(NeedsActivation).Select(ActivateAsync));
+                if (_store.OwnGroups.All(group => _store.Find(group)?.Leader is not null)) _serving.TrySetResult();
             }
             while (await timer.WaitForNextTickAsync(_stopping.Token));
         }
@@ -193,6 +193,12 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             await timer.WaitForNextTickAsync(_stopping.Token);
         }
         await store.Formed;
+    }
+
+    /// <summary>A replica came while the silo was running: the watch would find it, too, but later.</summary>
+    private void ActivateWanted(GroupId group)
+    {
+        if (!_stopping.IsCancellationRequested) _ = ActivateAsync(group);
     }
 
     private bool NeedsActivation(GroupId group) =>

@@ -15,7 +15,7 @@ internal sealed class RouterGrain(SiloNode silo, SiloNetwork network) : Grain, I
     public async Task<ClusterViewMessage> GetStatus()
     {
         if (silo.FormedStore is not { } store) return new ClusterViewMessage(null, []);
-        SiloViewMessage[] views = await Task.WhenAll(store.Formation.Nodes.Select(n => ViewOfAsync(n.Name)));
+        SiloViewMessage[] views = await Task.WhenAll(store.Directory.Nodes.Select(n => ViewOfAsync(n.Name)));
         return new ClusterViewMessage(store.Formation.Encode(), views);
     }
 

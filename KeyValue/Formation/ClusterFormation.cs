@@ -12,11 +12,15 @@ namespace Orleans.Raft.KeyValue;
 /// <remarks>
 /// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that
 /// hears another plan from most of the nodes which that plan names (or from half, the deciding one among them) gives
-/// up; the others wait for it.
+/// up; the others wait for it. A node that joins has no plan of its own: it takes what it is told, once the others count
+/// it among their members.
 /// </remarks>
 internal sealed class ClusterFormation(
-    NodeName self, FormationPlan plan, INodeStorage storage, INetwork network, Func<Guid> newGuid, ILogger logger)
+    NodeName self, FormationPlan plan, bool joins, INodeStorage storage, INetwork network, Func<Guid> newGuid,
+    ILogger logger)
 {
+    private const int MaxJoining = 1000;
+
     private static readonly TimeSpan HelloInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly byte[] _planBytes = plan.Encode();
@@ -25,6 +29,7 @@ internal sealed class ClusterFormation(
     private readonly SortedDictionary<NodeName, (FormationPlan Plan, string Difference)> _different = [];
     private readonly TaskCompletionSource<FormationRecord> _formed =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SortedDictionary<NodeName, StoreId> _joining = [];
     private FormationRecord? _record;
     private bool _recording;
     private TimeSpan _nextHello;
@@ -45,6 +50,25 @@ internal sealed class ClusterFormation(
                         ? found.Difference
                         : null))];
             }
+        }
+    }
+
+    /// <summary>Nodes that would join, and the store that each said last.</summary>
+    public IReadOnlyList<FormationNode> Joining
+    {
+        get
+        {
+            lock (_lock) return [.. _joining.Select(joining => new FormationNode(joining.Key, joining.Value))];
+        }
+    }
+
+    /// <summary>The cluster's members have changed.</summary>
+    public void Update(FormationRecord record)
+    {
+        lock (_lock)
+        {
+            _record = record;
+            foreach (FormationNode member in record.Members) _joining.Remove(member.Name);
         }
     }
 
@@ -154,9 +178,10 @@ internal sealed class ClusterFormation(
 
     private void AnswerLateNode(FormationRecord record, FormationHello hello)
     {
-        if (!record.TryGetStore(hello.From, out StoreId expected))
+        if (!record.TryGetStore(hello.From, out StoreId expected) && IsJoining(hello)) NoteJoining(hello);
+        else if (!record.TryGetStore(hello.From, out expected))
             Refuse(hello.From, $"{hello.From} is not one of cluster {record.Cluster}, which has "
-                + $"{string.Join(", ", record.Nodes.Select(n => n.Name))}.");
+                + $"{string.Join(", ", record.Members.Select(n => n.Name))}.");
         else if (expected != hello.Store)
             Refuse(hello.From, $"{hello.From} has an empty or foreign data directory (store {hello.Store}); cluster "
                 + $"{record.Cluster} knows it with store {expected}. "
@@ -164,6 +189,20 @@ internal sealed class ClusterFormation(
                 + "cannot rejoin under its old name.");
         else
             Send(hello.From, new FormationDecided(self, storage.StoreId, record.Encode()).Encode());
+    }
+
+    /// <summary>Of all who are unknown only one that joins does not count itself among those who form a
+    /// cluster.</summary>
+    private static bool IsJoining(FormationHello hello) =>
+        !FormationPlan.Decode(hello.Plan).Nodes.Contains(hello.From);
+
+    private void NoteJoining(FormationHello hello)
+    {
+        lock (_lock)
+        {
+            // A stranger that takes ever new names must not fill the memory.
+            if (_joining.Count < MaxJoining || _joining.ContainsKey(hello.From)) _joining[hello.From] = hello.Store;
+        }
     }
 
     private void DecideIfComplete()
@@ -247,11 +286,11 @@ internal sealed class ClusterFormation(
     {
         if (!record.TryGetStore(self, out StoreId store))
             throw new FormationException($"{origin} for the nodes "
-                + $"{string.Join(", ", record.Nodes.Select(n => n.Name))}, and {self} is not one of them.");
+                + $"{string.Join(", ", record.Members.Select(n => n.Name))}, and {self} is not one of them.");
         if (store != storage.StoreId)
             throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store "
                 + $"{storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
-        if (record.Plan().DifferenceTo(plan) is { } difference)
+        if (!joins && record.Plan().DifferenceTo(plan) is { } difference)
             throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was "
                 + "formed with cannot change; start it with the same nodes, groups and limits.");
     }

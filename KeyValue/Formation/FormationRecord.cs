@@ -3,27 +3,41 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>A node of the cluster and the disk it had when the cluster formed.</summary>
+/// <summary>A node of the cluster and the disk it had when it came to it.</summary>
 public readonly record struct FormationNode(NodeName Name, StoreId Store);
 
 /// <summary>
-/// What a cluster is: decided once, when it forms, and recorded durably by every node. A node whose disk is not the
-/// recorded one must not take part, for it may have forgotten votes and entries it promised.
+/// What a cluster is: decided once, when it forms, and recorded durably by every node; only its members change. A node
+/// whose disk is not the recorded one must not take part, for it may have forgotten votes and entries it promised.
 /// </summary>
+/// <param name="Nodes">Those that formed it.</param>
+/// <param name="Groups">As they were formed.</param>
 public sealed record FormationRecord(
     ClusterId Cluster, IReadOnlyList<FormationNode> Nodes, IReadOnlyList<GroupDescriptor> Groups, StoreLimits Limits)
 {
     private const byte Version = 1;
 
+    // Written only where the members are others than the nodes that formed the cluster.
+    private const byte VersionWithMembers = 2;
+
+    private readonly IReadOnlyList<FormationNode>? _members;
+
+    /// <summary>The nodes it has now.</summary>
+    public IReadOnlyList<FormationNode> Members
+    {
+        get => _members ?? Nodes;
+        init => _members = value;
+    }
+
     /// <summary>The recorded store of a node; throws if the node is not of this cluster.</summary>
     public StoreId StoreOf(NodeName node) => TryGetStore(node, out StoreId store)
         ? store
         : throw new FormationException($"Node {node} is not one of cluster {Cluster} "
-        + $"({string.Join(", ", Nodes.Select(n => n.Name))}).");
+        + $"({string.Join(", ", Members.Select(n => n.Name))}).");
 
     public bool TryGetStore(NodeName node, out StoreId store)
     {
-        foreach (FormationNode candidate in Nodes)
+        foreach (FormationNode candidate in Members)
         {
             if (candidate.Name != node) continue;
             store = candidate.Store;
@@ -37,14 +51,11 @@ public sealed record FormationRecord(
     {
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
-        writer.Write(Version);
+        bool hasMembers = !Members.SequenceEqual(Nodes);
+        writer.Write(hasMembers ? VersionWithMembers : Version);
         writer.Write(Cluster.Value.ToByteArray());
-        writer.Write(Nodes.Count);
-        foreach (FormationNode node in Nodes)
-        {
-            writer.Write(node.Name.Value);
-            writer.Write(node.Store.Value.ToByteArray());
-        }
+        WriteNodes(writer, Nodes);
+        if (hasMembers) WriteNodes(writer, Members);
         new FormationPlan(Nodes.Select(n => n.Name).ToList(), Groups, Limits).EncodeRanges(writer);
         writer.Flush();
         return bytes.ToArray();
@@ -55,21 +66,40 @@ public sealed record FormationRecord(
     {
         using BinaryReader reader = FormationCodec.Open(bytes.ToArray());
         byte version = reader.ReadByte();
-        if (version != Version)
+        if (version is not (Version or VersionWithMembers))
             throw new FormationException($"The formation record has version {version}; this program understands "
-                + $"{Version}.");
+                + $"{Version} to {VersionWithMembers}.");
         var cluster = new ClusterId(FormationCodec.ReadGuid(reader));
+        List<FormationNode> nodes = ReadNodes(reader);
+        List<FormationNode> members = version == VersionWithMembers ? ReadNodes(reader) : nodes;
+        if (version == VersionWithMembers && members.SequenceEqual(nodes))
+            throw new FormationException("The formation record tells its members although they are those it began with.");
+        (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
+        return new FormationRecord(cluster, nodes, groups, limits) { Members = members };
+    });
+
+    /// <summary>What was planned when this cluster formed.</summary>
+    public FormationPlan Plan() => new([.. Nodes.Select(n => n.Name)], Groups, Limits);
+
+    private static void WriteNodes(BinaryWriter writer, IReadOnlyList<FormationNode> nodes)
+    {
+        writer.Write(nodes.Count);
+        foreach (FormationNode node in nodes)
+        {
+            writer.Write(node.Name.Value);
+            writer.Write(node.Store.Value.ToByteArray());
+        }
+    }
+
+    private static List<FormationNode> ReadNodes(BinaryReader reader)
+    {
         int count = FormationCodec.ReadCount(reader);
         var nodes = new List<FormationNode>();
         for (int i = 0; i < count; i++)
             nodes.Add(new FormationNode(new NodeName(FormationCodec.ReadText(reader)),
                 new StoreId(FormationCodec.ReadGuid(reader))));
-        (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
-        return new FormationRecord(cluster, nodes, groups, limits);
-    });
-
-    /// <summary>What was planned when this cluster formed.</summary>
-    public FormationPlan Plan() => new([.. Nodes.Select(n => n.Name)], Groups, Limits);
+        return nodes;
+    }
 }
 
 /// <summary>A node cannot join its cluster. The message says what differs and what to do.</summary>

@@ -4,15 +4,17 @@ namespace Orleans.Raft.KeyValue;
 
 /// <summary>Says to every other node, once per interval, that this one lives. One frame to a node is on its way at a
 /// time: one that takes nothing costs nothing.</summary>
-internal sealed class LivenessSender(FormationRecord formation, NodeName self, INetwork network, ulong bootNonce,
+internal sealed class LivenessSender(ClusterId cluster, FormationNode self, INetwork network, ulong bootNonce,
     TimeSpan interval)
 {
-    private readonly FormationNode[] _peers = [.. formation.Nodes.Where(node => node.Name != self)];
-    private readonly StoreId _own = formation.StoreOf(self);
+    // Replaced as a whole.
+    private volatile FormationNode[] _peers = [];
     private readonly Lock _lock = new();
     private readonly HashSet<NodeName> _underWay = [];
     private TimeSpan _next;
     private ulong _sequence;
+
+    public void Update(NodeDirectory nodes) => _peers = [.. nodes.Nodes.Where(node => node.Name != self.Name)];
 
     public void Tick(TimeSpan now)
     {
@@ -28,7 +30,7 @@ internal sealed class LivenessSender(FormationRecord formation, NodeName self, I
             {
                 if (!_underWay.Add(peer.Name)) continue;
             }
-            var header = new FrameHeader(formation.Cluster, _own, peer.Store);
+            var header = new FrameHeader(cluster, self.Store, peer.Store);
             _ = SendAsync(peer.Name, new LivenessFrame(header, bootNonce, _sequence).Encode());
         }
     }

@@ -24,20 +24,44 @@ public static class ClusterView
     {
         var groups = new List<GroupStatus>();
         var replicas = new List<ReplicaStatus>();
-        foreach (GroupDescriptor placed in formation.Groups)
+        ILookup<GroupId, ReplicaView> byGroup = views.SelectMany(v => v.Replicas ?? [])
+            .ToLookup(r => r.Status.Group);
+        foreach (GroupDescriptor descriptor in NewestDescriptors(formation, byGroup))
         {
-            ReplicaView[] known =
-                [.. views.SelectMany(v => v.Replicas ?? []).Where(r => r.Status.Group == placed.Group)];
-            GroupDescriptor descriptor = known.Select(r => r.Descriptor).MaxBy(d => d.RangeVersion) ?? placed;
+            ReplicaView[] known = [.. byGroup[descriptor.Group]];
             ReplicaStatus? leader = known.Select(r => r.Status).Where(s => s.Role == "leader").MaxBy(s => s.Term);
-            if (leader is not null && 2 * known.Count(r => r.Status.Term > leader.Term) > descriptor.Replicas.Count)
-                leader = null;
+            if (leader is not null && IsDeposed(leader, known, descriptor)) leader = null;
             Term term = leader?.Term ?? known.Select(r => r.Status.Term).DefaultIfEmpty().Max();
             LogIndex commit = known.Select(r => r.Status.Commit).DefaultIfEmpty().Max();
-            groups.Add(new GroupStatus(placed.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
+            groups.Add(new GroupStatus(descriptor.Group, descriptor.Start, descriptor.End, leader?.Node, term, commit));
             replicas.AddRange(known.Select(r => r.Status).OrderBy(r => r.Node));
         }
         return new ClusterStatus(groups, replicas,
             [.. views.Select(v => v.Status ?? new NodeStatus(v.Name, IsUp: false, 0, 0, 0))]);
+    }
+
+    /// <summary>Of each group, in the order of their ids, what the replica says that knows most; of one that nobody
+    /// knows, what was formed. One that only new replicas without content know is not told yet.</summary>
+    private static SortedDictionary<GroupId, GroupDescriptor>.ValueCollection NewestDescriptors(
+        FormationRecord formation, ILookup<GroupId, ReplicaView> replicas)
+    {
+        var newest = new SortedDictionary<GroupId, GroupDescriptor>();
+        foreach (GroupDescriptor formed in formation.Groups) newest[formed.Group] = formed;
+        foreach (GroupDescriptor told in replicas.SelectMany(of => of).Select(replica => replica.Descriptor))
+        {
+            if (told.Replicas.Count == 0) continue;
+            if (!newest.TryGetValue(told.Group, out GroupDescriptor? known)
+                || (told.RangeVersion, told.ConfigVersion).CompareTo((known.RangeVersion, known.ConfigVersion)) > 0)
+                newest[told.Group] = told;
+        }
+        return newest.Values;
+    }
+
+    /// <summary>Whether most of those who elect have gone on to a later term.</summary>
+    private static bool IsDeposed(ReplicaStatus leader, ReplicaView[] known, GroupDescriptor descriptor)
+    {
+        NodeName[] voters = [.. descriptor.Replicas.Where(r => r.Role != ReplicaRole.Learner).Select(r => r.Node)];
+        int later = known.Count(r => r.Status.Term > leader.Term && voters.Contains(r.Status.Node));
+        return 2 * later > voters.Length;
     }
 }

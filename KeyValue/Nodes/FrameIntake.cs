@@ -3,12 +3,19 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Checks frames from other nodes and hands their messages to the replicas they name.</summary>
+/// <summary>
+/// Checks frames from other nodes and hands their messages to the replicas they name. A message of a leader to a replica
+/// that is new here makes it; one to a replica that was removed from here is dropped.
+/// </summary>
 internal sealed class FrameIntake(StoreNode node, ILogger logger)
 {
     private long _refused;
+    private long _late;
 
     public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Messages to replicas that were removed from here.</summary>
+    public long Late => Interlocked.Read(ref _late);
 
     public void Receive(ReadOnlySpan<byte> frame, FormationRecord record)
     {
@@ -18,8 +25,7 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             Refuse($"frame: {status}");
             return;
         }
-        if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name)
-            || FindSender(record, header.From) is not { } sender)
+        if (FindSender(header, record) is not { } sender)
         {
             Refuse($"frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
             return;
@@ -28,11 +34,8 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
-            else if (!IsPlacedOn(record, address.Group, address.From, sender)
-                || !IsPlacedOn(record, address.Group, address.To, node.Name))
-                Refuse($"message from {sender} for {address.Group}, {address.From} to {address.To}");
-            // A replica that is not open yet misses messages as a slow network would lose them.
-            else node.Find(address.Group)?.Deliver(address.From, message);
+            else if (address.From.IsNone || address.To.IsNone || address.From == address.To) RefuseAddress(sender, address);
+            else Take(sender, address, message, record);
         }
     }
 
@@ -41,28 +44,64 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         FrameStatus status = LivenessFrame.TryDecode(frame, out LivenessFrame decoded);
         FrameHeader header = decoded.Header;
         if (status != FrameStatus.Ok) Refuse($"liveness frame: {status}");
-        else if (header.Cluster != record.Cluster || header.To != record.StoreOf(node.Name)
-            || FindSender(record, header.From) is not { } sender)
+        else if (FindSender(header, record) is not { } sender)
             Refuse($"liveness frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
         else node.Liveness.Heard(sender, decoded.BootNonce, decoded.Sequence);
     }
 
-    private static NodeName? FindSender(FormationRecord record, StoreId store)
+    /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant another.</summary>
+    private NodeName? FindSender(in FrameHeader header, FormationRecord record) =>
+        header.Cluster == record.Cluster && header.To == node.Storage.StoreId
+        && node.Directory.NodeOf(header.From) is { } sender && sender != node.Name
+            ? sender
+            : null;
+
+    private void Take(NodeName sender, in MessageAddress address, RaftMessage message,
+        FormationRecord record)
     {
-        foreach (FormationNode candidate in record.Nodes)
-            if (candidate.Store == store) return candidate.Name;
-        return null;
+        Replica? live = node.Find(address.Group);
+        if (live is { StopReason: null } && live.Id == address.To)
+        {
+            live.Deliver(address.From, sender, message);
+            return;
+        }
+        OwnReplica? own = node.FindOwn(address.Group);
+        if (own?.Id == address.To)
+        {
+            // One that is not open yet, or not any more, misses messages as a slow network would lose them, but for the
+            // word that it is to go.
+            if (message is ReplicaRemoved) node.Retire(address.Group, address.To);
+        }
+        else if (address.To <= node.Storage.FindReplica(address.Group).Removed)
+        {
+            Interlocked.Increment(ref _late);
+        }
+        // Only a leader makes replicas; who else writes here has the wrong address.
+        else if (message is not (AppendEntries or Heartbeat or SnapshotChunk) || address.To < own?.Id
+            || WasFormedElsewhere(record, address))
+        {
+            RefuseAddress(sender, address);
+        }
+        else if (own is null)
+        {
+            node.Create(address.Group, address.To);
+        }
+        // A group has one replica on a node, so the one here was removed and does not know. It goes only when a member
+        // says so; to be told, it is enough that it speaks.
+        else
+        {
+            node.Send(sender, new MessageAddress(address.Group, own.Id, address.From), Replica.MembershipQuestion);
+            node.FlushLinks();
+        }
     }
 
-    /// <summary>A node speaks only for replicas that are placed on it.</summary>
-    private static bool IsPlacedOn(FormationRecord record, GroupId group, ReplicaId replica, NodeName node)
-    {
-        long index = (long)group.Value - 1;
-        if (index < 0 || index >= record.Groups.Count) return false;
-        foreach (ReplicaPlacement placement in record.Groups[(int)index].Replicas)
-            if (placement.Id == replica) return placement.Node == node;
-        return false;
-    }
+    /// <summary>A replica never changes its node.</summary>
+    private bool WasFormedElsewhere(FormationRecord record, MessageAddress address) =>
+        record.Groups.FirstOrDefault(group => group.Group == address.Group) is { } formed
+        && formed.Replicas.Any(replica => replica.Id == address.To && replica.Node != node.Name);
+
+    private void RefuseAddress(NodeName sender, in MessageAddress address) =>
+        Refuse($"message from {sender} for {address.Group}, {address.From} to {address.To}");
 
     private void Refuse(string what)
     {

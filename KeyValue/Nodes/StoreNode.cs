@@ -9,23 +9,23 @@ namespace Orleans.Raft.KeyValue;
 /// One node of the store: its storage, its place in the cluster, its links to the others, and the replicas opened on
 /// it. Hosts feed it frames and time. Any thread may call its members.
 /// </summary>
-public sealed class StoreNode : IAsyncDisposable
+public sealed partial class StoreNode : IAsyncDisposable
 {
     private readonly StoreNodeOptions _options;
     private readonly IDisk _disk;
     private readonly ClusterFormation _formation;
     private readonly long _startTimestamp;
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<GroupId, Replica> _replicas = [];
     private readonly FrameIntake _intake;
-    private FormationRecord? _record;
+    private volatile FormationRecord? _record;
+    private volatile NodeDirectory? _directory;
     private RangeMap? _ranges;
     private PeerLinks? _links;
     private LivenessSender? _liveness;
-    private SplitMix64 _random;
 
-    // Of _replicas; null: to be found out anew.
-    private Replica[]? _awake;
+    // A lock of its own: the formation draws while it holds its own.
+    private readonly Lock _randomLock = new();
+    private SplitMix64 _random;
 
     // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
     private bool _wasTroubled;
@@ -36,9 +36,11 @@ public sealed class StoreNode : IAsyncDisposable
         _disk = disk;
         Storage = storage;
         Network = network;
+        SnapshotPace = new SnapshotPace(options.Replica.SnapshotBytesPerSecond);
         _random = new SplitMix64(options.Seed);
         _startTimestamp = options.Time.GetTimestamp();
-        _formation = new ClusterFormation(options.Name, plan, storage, network, NextGuid, options.Logger);
+        _formation = new ClusterFormation(options.Name, plan, options.Joins, storage, network, NextGuid,
+            options.Logger);
         _intake = new FrameIntake(this, options.Logger);
         Liveness = new NodeLiveness(options.Replica.ElectionTimeout);
     }
@@ -58,12 +60,18 @@ public sealed class StoreNode : IAsyncDisposable
     public FormationRecord Formation => _record
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
+    /// <summary>The cluster's nodes as this one knows them; see <see cref="SetNodesAsync"/>. Valid once
+    /// <see cref="Formed"/> completed.</summary>
+    public NodeDirectory Directory => _directory
+        ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
+
+    /// <summary>Nodes that say hello and are none of this cluster's, with the store that each said last: they wait to be
+    /// let in by <see cref="SetNodesAsync"/>.</summary>
+    public IReadOnlyList<FormationNode> Joining => _formation.Joining;
+
     /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
-
-    /// <summary>The groups with a replica on this node.</summary>
-    public IEnumerable<GroupDescriptor> OwnGroups => Formation.Groups.Where(g => g.Replicas.Any(r => r.Node == Name));
 
     /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
     public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
@@ -71,18 +79,12 @@ public sealed class StoreNode : IAsyncDisposable
     /// <summary>Messages its replicas sent to other nodes so far.</summary>
     public long SentMessages => _links?.Appended ?? 0;
 
-    public IReadOnlyList<Replica> Replicas
-    {
-        get
-        {
-            lock (_lock) return [.. _replicas.Values];
-        }
-    }
-
     internal INetwork Network { get; }
 
     /// <summary>Which other nodes live.</summary>
     internal NodeLiveness Liveness { get; }
+
+    internal SnapshotPace SnapshotPace { get; }
 
     internal ReplicaOptions ReplicaOptions => _options.Replica;
 
@@ -139,22 +141,25 @@ public sealed class StoreNode : IAsyncDisposable
         else _intake.Receive(frame, record);
     }
 
-    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any
-    /// more.</summary>
-    /// <param name="scheduler">Where its turns run.</param>
-    public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
+    /// <summary>
+    /// Takes over which nodes the cluster has: from now on it hears them and no others, and can write to them. Durable
+    /// on return. This node must be among them.
+    /// </summary>
+    public async Task SetNodesAsync(IReadOnlyList<FormationNode> nodes)
     {
-        GroupDescriptor placement = OwnGroups.FirstOrDefault(g => g.Group == group)
-            ?? throw new ArgumentException($"{Name} has no replica of {group}.", nameof(group));
-        Replica replica = await Replica.OpenAsync(this, placement, scheduler);
-        Adopt(replica);
-        return replica;
-    }
-
-    /// <summary>The replica of a group open here, or null.</summary>
-    public Replica? Find(GroupId group)
-    {
-        lock (_lock) return _replicas.GetValueOrDefault(group);
+        var directory = new NodeDirectory(nodes);
+        if (directory.StoreOf(Name) != Storage.StoreId)
+            throw new ArgumentException($"{Name} with its store is not among {string.Join(", ", nodes)}.", nameof(nodes));
+        ValueTask writing;
+        lock (_lock)
+        {
+            FormationRecord record = Formation with { Members = directory.Nodes };
+            if (record.Members.SequenceEqual(Formation.Members)) return;
+            // Queued under the lock, so that of two changes the later one is the one that stays.
+            writing = Storage.RewriteFormationAsync(record.Encode());
+            UseRecord(record, directory);
+        }
+        await writing;
     }
 
     public NodeStatus GetStatus()
@@ -187,28 +192,6 @@ public sealed class StoreNode : IAsyncDisposable
         await _disk.DisposeAsync();
     }
 
-    /// <summary>From now on frames and callers find this instance instead of the one before.</summary>
-    internal void Adopt(Replica replica)
-    {
-        Replica? fenced;
-        lock (_lock)
-        {
-            // Two openings may end in any order; the younger incarnation is the one that lives.
-            if (!_replicas.TryGetValue(replica.Group, out fenced) || fenced.Incarnation < replica.Incarnation)
-                _replicas[replica.Group] = replica;
-            else fenced = replica;
-            _awake = null;
-        }
-        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
-        fenced?.Stop("another instance of this replica was opened");
-    }
-
-    /// <summary>A replica fell asleep or woke.</summary>
-    internal void NoteAsleep()
-    {
-        lock (_lock) _awake = null;
-    }
-
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
         _links!.Append(to, address, message);
 
@@ -216,12 +199,12 @@ public sealed class StoreNode : IAsyncDisposable
 
     internal ulong NextRandom()
     {
-        lock (_lock) return _random.Next();
+        lock (_randomLock) return _random.Next();
     }
 
     private Guid NextGuid()
     {
-        lock (_lock) return _random.NextGuid();
+        lock (_randomLock) return _random.NextGuid();
     }
 
     private static async Task<StoreNode> StartOnAsync(StoreNodeOptions options, IDisk disk, INetwork network)
@@ -252,31 +235,34 @@ public sealed class StoreNode : IAsyncDisposable
         }
     }
 
-    private Replica[] TakeAwake(bool all)
-    {
-        lock (_lock)
-        {
-            if (all) return [.. _replicas.Values.Where(replica => replica.StopReason is null)];
-            return _awake ??= [.. _replicas.Values.Where(replica => !replica.IsAsleep)];
-        }
-    }
-
-    private void StopReplicas(string reason)
-    {
-        foreach (Replica replica in Replicas) replica.Stop(reason);
-    }
-
     private async Task WatchFormationAsync()
     {
         FormationRecord record = await _formation.Formed;
-        _links = new PeerLinks(record, Name, Network, Logger);
-        _ranges = new RangeMap(record.Groups);
+        var directory = new NodeDirectory(record.Members);
+        lock (_lock)
+        {
+            _links = new PeerLinks(record.Cluster, new FormationNode(Name, Storage.StoreId), Network, directory, Logger);
+            _ranges = new RangeMap(record.Groups);
+            FindOwnReplicas(record);
+            UseRecord(record, directory);
+        }
+    }
+
+    private void UseRecord(FormationRecord record, NodeDirectory directory)
+    {
+        _links!.Update(directory);
+        _formation.Update(record);
+        _directory = directory;
         _record = record;
-        _liveness = new LivenessSender(record, Name, Network, NextRandom(), _options.Replica.HeartbeatInterval);
+        _liveness ??= new LivenessSender(record.Cluster, new FormationNode(Name, Storage.StoreId), Network, NextRandom(),
+            _options.Replica.HeartbeatInterval);
+        _liveness.Update(directory);
     }
 
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)
     {
+        // Whatever a node that joins is told: it takes what the others formed.
+        if (options.Joins && formation is { } joined) return FormationRecord.Decode(joined).Plan();
         IReadOnlyList<byte[]>? splitKeys = options.SplitKeys
             ?? (options.Groups is { } groups ? FormationPlan.EvenSplitKeys(groups) : null);
         if (splitKeys is null && formation is { } bytes)

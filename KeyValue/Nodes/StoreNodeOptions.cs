@@ -9,8 +9,19 @@ public sealed record StoreNodeOptions
 {
     public required NodeName Name { get; init; }
 
-    /// <summary>All nodes of the cluster, this one among them; the same on every node.</summary>
+    /// <summary>All nodes the cluster forms with, this one among them unless it <see cref="Joins"/>; the same on every
+    /// node.</summary>
     public required IReadOnlyList<NodeName> Nodes { get; init; }
+
+    /// <summary>This node is none of those that formed the cluster: it says hello to <see cref="Nodes"/> until it is let
+    /// in, and takes all else from them. Default false.</summary>
+    public bool Joins { get; init; }
+
+    /// <summary>Hears of each replica that should be open on this node and is not: the host opens it by
+    /// <see cref="StoreNode.OpenReplicaAsync"/>. Called on any thread; only takes note. Those that are there when the
+    /// cluster has formed are in <see cref="StoreNode.OwnGroups"/> instead. Null: the host looks there by
+    /// itself.</summary>
+    public Action<GroupId>? ReplicaWanted { get; init; }
 
     /// <summary>Groups to form with, dividing printable ASCII evenly. Null: 4 for a new cluster, whatever it has for a
     /// formed one.</summary>
@@ -54,7 +65,9 @@ public sealed record StoreNodeOptions
     {
         var problems = new List<string>();
         if (string.IsNullOrWhiteSpace(Name.Value)) problems.Add("Name is empty; give the node a name.");
-        if (!Nodes.Contains(Name)) problems.Add($"Nodes ({string.Join(",", Nodes)}) must contain Name ({Name}).");
+        if (Joins && Nodes.Contains(Name))
+            problems.Add($"Nodes ({string.Join(",", Nodes)}) must not contain Name ({Name}): it joins them.");
+        if (!Joins && !Nodes.Contains(Name)) problems.Add($"Nodes ({string.Join(",", Nodes)}) must contain Name ({Name}).");
         if (Nodes.Distinct().Count() != Nodes.Count)
             problems.Add($"Nodes ({string.Join(",", Nodes)}) must not repeat a name.");
         if (Groups is < 1 or > MaxGroups) problems.Add($"Groups is {Groups}; it must be 1 to {MaxGroups}.");

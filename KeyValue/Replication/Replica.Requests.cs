@@ -21,6 +21,8 @@ public sealed partial class Replica
         switch (request.Request.Kind)
         {
             case RequestKind.Write: Propose(request); break;
+            // It has nothing to read from yet.
+            case not RequestKind.Write when _state.Descriptor.IsUnknown: SendElsewhere(request); break;
             case RequestKind.LinearizableRead: _readsThisTurn.Add(request); break;
             case RequestKind.LeaseRead when HasLease(): ServeRead(request); break;
             case RequestKind.LeaseRead: _readsThisTurn.Add(request); break;

@@ -11,6 +11,9 @@ public sealed partial class Replica
     private long _logBytesAtSnapshot;
     private long _snapshotLengthBytes;
     private bool _takingSnapshot;
+
+    // Followers that need a snapshot while there is none: it is being taken.
+    private readonly HashSet<ReplicaId> _awaitingSnapshot = [];
     private readonly SnapshotTrouble _takingTrouble = new();
     private readonly SnapshotTrouble _receivingTrouble = new();
 
@@ -24,6 +27,11 @@ public sealed partial class Replica
         if (_takingSnapshot || _logBytesApplied - _logBytesAtSnapshot < threshold) return;
         if (_takingTrouble.MustWait(_host.Now)) return;
         if (_storage.Snapshot is { } recorded && recorded.Last.Index >= _state.LastApplied.Index) return;
+        TakeSnapshot();
+    }
+
+    private void TakeSnapshot()
+    {
         _takingSnapshot = true;
         _ = TakeSnapshotAsync(_state.Snapshot(), _state.LastApplied, _logBytesApplied);
     }
@@ -72,6 +80,7 @@ public sealed partial class Replica
     private void OnSnapshotNotWritten(EntryId last, string reason)
     {
         _takingSnapshot = false;
+        EndAwaiting();
         // Meanwhile the leader sent a newer one.
         if (_storage.Snapshot is { } newer && newer.Last.Index >= last.Index) return;
         NoteTrouble(_takingTrouble, last, "could write no snapshot, so its log grows", reason);
@@ -91,11 +100,13 @@ public sealed partial class Replica
         _takingTrouble.Forget();
         ReplicaLog.SnapshotTaken(_logger, _host.Name, Group, Id, file.Last, file.LengthBytes);
         CompactLog(file.Last.Index);
+        foreach (ReplicaId follower in _awaitingSnapshot.ToArray()) StartSending(follower);
     }
 
     private void OnSnapshotAbandoned(string reason)
     {
         _takingSnapshot = false;
+        EndAwaiting();
         ReplicaLog.SnapshotEnded(_logger, _host.Name, Group, Id, reason);
     }
 
@@ -114,15 +125,33 @@ public sealed partial class Replica
     private void StartSending(ReplicaId follower)
     {
         if (_sending.Remove(follower, out SnapshotSending? old)) End(old);
+        _awaitingSnapshot.Remove(follower);
+        if (_node.Role != Role.Leader) return;
         if (_storage.Snapshot is not { } file)
         {
-            _node.ReportSnapshotEnded(follower, _host.Now);
+            AwaitSnapshot(follower);
             return;
         }
         ReplicaLog.SendingSnapshot(_logger, _host.Name, Group, Id, file.Last, follower);
         var sending = new SnapshotSending(follower, _node.Term, file) { ProgressAt = _host.Now };
         _sending[follower] = sending;
         ReadNextPart(sending);
+    }
+
+    /// <summary>A new replica needs a snapshot however short the log is.</summary>
+    private void AwaitSnapshot(ReplicaId follower)
+    {
+        bool mayTake = _state.LastApplied.Index > LogIndex.Zero && !_takingTrouble.MustWait(_host.Now);
+        if (!_takingSnapshot && mayTake) TakeSnapshot();
+        if (_takingSnapshot) _awaitingSnapshot.Add(follower);
+        else _node.ReportSnapshotEnded(follower, _host.Now);
+    }
+
+    /// <summary>There will be none this time; the followers' next answers start another attempt.</summary>
+    private void EndAwaiting()
+    {
+        foreach (ReplicaId follower in _awaitingSnapshot) _node.ReportSnapshotEnded(follower, _host.Now);
+        _awaitingSnapshot.Clear();
     }
 
     private void ReadNextPart(SnapshotSending sending)
@@ -160,13 +189,20 @@ public sealed partial class Replica
         }
         sending.Outstanding = new SnapshotChunk(sending.Term, sending.File.Last, sending.OffsetBytes,
             sending.File.LengthBytes, sending.File.Checksum, data);
+        sending.SentAt = null;
         SendPart(sending);
     }
 
+    /// <summary>Sends the part outstanding, unless the node has sent enough for now: then a later tick does.</summary>
     private void SendPart(SnapshotSending sending)
     {
+        if (!_host.SnapshotPace.TryTake(sending.Outstanding!.Data.Length, _host.Now))
+        {
+            sending.ProgressAt = _host.Now;
+            return;
+        }
         sending.SentAt = _host.Now;
-        Send(sending.To, sending.Outstanding!);
+        Send(sending.To, sending.Outstanding);
     }
 
     private void OnSnapshotChunkReply(ReplicaId from, SnapshotChunkReply reply)
@@ -227,7 +263,8 @@ public sealed partial class Replica
         {
             if (now - sending.ProgressAt > 10 * _options.SnapshotRetryInterval)
                 OnSendingFailed(sending, "the follower does not answer");
-            else if (sending.Outstanding is not null && now - sending.SentAt >= _options.SnapshotRetryInterval)
+            else if (sending.Outstanding is not null
+                && (sending.SentAt is not { } sentAt || now - sentAt >= _options.SnapshotRetryInterval))
                 SendPart(sending);
         }
     }
@@ -236,6 +273,7 @@ public sealed partial class Replica
     {
         foreach (SnapshotSending sending in _sending.Values) End(sending);
         _sending.Clear();
+        _awaitingSnapshot.Clear();
     }
 
     private static void End(SnapshotSending sending)

@@ -9,8 +9,9 @@ public sealed partial class Replica
 
     private string? _stall;
 
-    internal void OnMessage(ReplicaId from, RaftMessage message)
+    internal void OnMessage(ReplicaId from, NodeName sender, RaftMessage message)
     {
+        if (!TakesFrom(from, sender, message)) return;
         switch (message)
         {
             case SnapshotChunk chunk: OnSnapshotChunk(from, chunk); break;
@@ -30,6 +31,7 @@ public sealed partial class Replica
         WatchDisk();
         _node.Tick(_host.Now);
         TickSnapshots();
+        AskWhetherItBelongs();
         if (_node.IsSilent) return;
         AdvanceGroupTime();
         OfferSilence();
@@ -70,6 +72,7 @@ public sealed partial class Replica
         _host.FlushLinks();
         // Whole, offered and not adopted: the core had no use for it.
         if (_receiving is { State: not null, IsWorking: false } refused) EndReceiving(refused);
+        LeaveIfRemoved();
         MaybeTakeSnapshot();
     }
 
@@ -95,7 +98,8 @@ public sealed partial class Replica
 
     private void Send(ReplicaId to, RaftMessage message)
     {
-        if (NodeOf(to) is { } node) _host.Send(node, new MessageAddress(Group, Id, to), message);
+        if (NodeOf(to) is { } node || _strangers.TryGetValue(to, out node))
+            _host.Send(node, new MessageAddress(Group, Id, to), message);
     }
 
     private bool ApplyCommitted()
@@ -112,6 +116,10 @@ public sealed partial class Replica
         if (_node.Role == _lastRole && _node.Term == _lastTerm && _node.Leader == _lastLeader) return;
         if (_lastRole == Role.Leader && (_node.Role != Role.Leader || _node.Term != _lastTerm))
         {
+            // What is committed is not unknown: one that left office by its own removal committed it itself.
+            while (ApplyCommitted())
+            {
+            }
             if (!_faults.Has(FaultPoint.WriteAnsweredByIndex)) AbandonWrites();
             StopSending();
         }

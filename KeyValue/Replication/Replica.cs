@@ -20,7 +20,6 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     private readonly RaftNode _node;
     private readonly TaskScheduler _scheduler;
     private readonly ReplicaOptions _options;
-    private readonly GroupDescriptor _placement;
     private readonly ILogger _logger;
     private readonly FaultPoints _faults;
 
@@ -44,14 +43,12 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     private volatile bool _failed;
     private volatile ReplicaSummary _summary;
 
-    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, GroupDescriptor placement,
-        TaskScheduler scheduler)
+    private Replica(StoreNode host, IReplicaStorage storage, RaftNode node, GroupState state, TaskScheduler scheduler)
     {
         _host = host;
         _storage = storage;
         _node = node;
         _state = state;
-        _placement = placement;
         _scheduler = scheduler;
         _options = host.ReplicaOptions;
         _logger = host.Logger;
@@ -64,7 +61,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         _summary = Summarize();
     }
 
-    public GroupId Group => _placement.Group;
+    public GroupId Group => _storage.Group;
 
     public ReplicaId Id => _node.Id;
 
@@ -83,7 +80,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Completes when it has stopped for good.</summary>
     public Task Stopped => _stopped.Task;
 
-    /// <summary>The range and replicas it believes its group to have.</summary>
+    /// <summary>The range and replicas it believes its group to have; none while it waits for its first
+    /// snapshot.</summary>
     public GroupDescriptor Descriptor => _summary.Descriptor;
 
     /// <summary>Estimated heap bytes of its keys and values.</summary>
@@ -92,7 +90,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
     internal long LogBytes => _summary.LogBytes;
 
-    /// <summary>Messages its core refused.</summary>
+    /// <summary>Messages its core refused, or whose sender was on another node than it said.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
 
     /// <summary>Messages dropped because they came faster than its turns could take them.</summary>
@@ -123,16 +121,19 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// Opens the replica's storage, fencing any older instance, and rebuilds its state from snapshot and log. It takes
     /// part as soon as it is ticked.
     /// </summary>
-    internal static async Task<Replica> OpenAsync(StoreNode host, GroupDescriptor placement, TaskScheduler scheduler)
+    /// <exception cref="ReplicaRefusedException">It was removed from this node.</exception>
+    internal static async Task<Replica> OpenAsync(StoreNode host, OwnReplica own, TaskScheduler scheduler)
     {
-        ReplicaId id = placement.Replicas.First(r => r.Node == host.Name).Id;
-        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(placement.Group, id);
+        IReplicaStorage storage = await host.Storage.OpenReplicaAsync(own.Group, own.Id);
         GroupState state = storage.Recovered.Snapshot is { } file
             ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults)
-            : new GroupState(placement, host.Formation.Limits) { Faults = host.Faults };
+            : new GroupState(own.Start ?? GroupDescriptor.Unknown(own.Group), host.Formation.Limits)
+            {
+                Faults = host.Faults,
+            };
         var options = new RaftOptions
         {
-            Id = id,
+            Id = own.Id,
             Seed = host.NextRandom(),
             BootNonce = host.NextRandom(),
             ElectionTimeout = host.ReplicaOptions.ElectionTimeout,
@@ -142,7 +143,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         };
         RaftState recovered = storage.Recovered.State with { Configuration = state.Descriptor.ToConfiguration() };
         var node = new RaftNode(options, recovered, host.Now);
-        return new Replica(host, storage, node, state, placement, scheduler);
+        return new Replica(host, storage, node, state, scheduler);
     }
 
     /// <summary>Lets time pass; called by its node, at least a few times per heartbeat interval, unless it is
@@ -150,9 +151,10 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     public void Tick() => Post(TickInput.Instance);
 
     /// <summary>Takes a message from a peer, or drops it if too much waits already.</summary>
-    public void Deliver(ReplicaId from, RaftMessage message)
+    /// <param name="sender">The node it came from.</param>
+    public void Deliver(ReplicaId from, NodeName sender, RaftMessage message)
     {
-        var input = new PeerMessageInput(from, message);
+        var input = new PeerMessageInput(from, sender, message);
         if (TryPost(input, input.SizeBytes)) return;
         long dropped = Interlocked.Increment(ref _droppedMessages);
         // A flood of messages must not become a flood of log lines: the first, then every thousandth.
@@ -305,7 +307,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
 
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
-        _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages);
+        _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages + _misplaced);
 
     /// <summary>The replica on a node that may lead: no learner, and none that is leaving.</summary>
     private ReplicaId? ReplicaOn(NodeName node)
@@ -319,13 +321,15 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     private NodeName? NodeOf(ReplicaId replica)
     {
         if (_node.Configuration.TryFind(replica, out Member member)) return member.Node;
-        return _formerNodes.TryGetValue(replica, out NodeName former) ? former : null;
+        if (_formerNodes.TryGetValue(replica, out NodeName former)) return former;
+        return null;
     }
 
     private void NoteConfiguration(ConfigurationInForce change)
     {
         foreach (Member member in _configuration.Members) _formerNodes[member.Id] = member.Node;
         _configuration = change.Configuration;
+        _strangers.Clear();
         ReplicaLog.ConfigurationChanged(_logger, _host.Name, Group, Id, change.Configuration, change.Index,
             change.IsCommitted ? "committed" : "not committed");
     }
@@ -346,6 +350,9 @@ internal static partial class ReplicaLog
     [LoggerMessage(29, LogLevel.Information, "{Node} {Group} {Replica}: {Configuration} at {Index}, {State}")]
     public static partial void ConfigurationChanged(ILogger logger, NodeName node, GroupId group, ReplicaId replica,
         Configuration configuration, LogIndex index, string state);
+
+    [LoggerMessage(30, LogLevel.Information, "{Node} {Group} {Replica}: leaving its group for good: {Why}")]
+    public static partial void Leaving(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string why);
 
     [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
     public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group,

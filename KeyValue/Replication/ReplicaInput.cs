@@ -13,7 +13,7 @@ internal abstract class ReplicaInput
     }
 }
 
-internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : ReplicaInput
+internal sealed class PeerMessageInput(ReplicaId from, NodeName sender, RaftMessage message) : ReplicaInput
 {
     private const int OverheadBytes = 128;
     private const int EntryOverheadBytes = 40;
@@ -21,7 +21,7 @@ internal sealed class PeerMessageInput(ReplicaId from, RaftMessage message) : Re
     /// <summary>What it takes in memory, about.</summary>
     public long SizeBytes { get; } = SizeOf(message);
 
-    public override void Apply(Replica replica) => replica.OnMessage(from, message);
+    public override void Apply(Replica replica) => replica.OnMessage(from, sender, message);
 
     private static long SizeOf(RaftMessage message)
     {
@@ -71,6 +71,20 @@ internal sealed class TransferInput(NodeName target) : ReplicaInput
     public override void Apply(Replica replica) => _result.TrySetResult(replica.OnTransfer(target));
 
     public override void Abandon(Replica replica) => _result.TrySetResult(TransferStatus.Unavailable);
+}
+
+/// <summary>Somebody wants other members; also the promise of the answer.</summary>
+internal sealed class MembershipInput(MembershipChange change) : ReplicaInput
+{
+    private readonly TaskCompletionSource<MembershipAnswer> _result =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<MembershipAnswer> Result => _result.Task;
+
+    public override void Apply(Replica replica) => _result.TrySetResult(replica.OnChangeMembership(change));
+
+    public override void Abandon(Replica replica) => _result.TrySetResult(
+        new MembershipAnswer(MembershipOutcome.NotLeader, EntryId.Zero, $"{replica.Id} has stopped."));
 }
 
 /// <summary>A caller's batch; also the promise of its reply.</summary>

@@ -23,6 +23,10 @@ public sealed record ReplicaOptions
     /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
     public int SnapshotChunkBytes { get; init; } = 256 << 10;
 
+    /// <summary>Most bytes of snapshots that a node sends in a second, to all others together. Default 64 MiB; at least
+    /// 64 KiB.</summary>
+    public long SnapshotBytesPerSecond { get; init; } = 64 << 20;
+
     /// <summary>How long a snapshot's sender waits before it sends a part again. Default 1 s.</summary>
     public TimeSpan SnapshotRetryInterval { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -52,6 +56,8 @@ public sealed record ReplicaOptions
         if (SnapshotLogBytes < 1024) problems.Add($"SnapshotLogBytes is {SnapshotLogBytes}; it must be at least 1024.");
         if (SnapshotChunkBytes is < 1024 or > 1 << 20)
             problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
+        if (SnapshotBytesPerSecond < 64 << 10)
+            problems.Add($"SnapshotBytesPerSecond is {SnapshotBytesPerSecond}; it must be at least 65536.");
         if (SnapshotRetryInterval <= TimeSpan.Zero)
             problems.Add($"SnapshotRetryInterval is {SnapshotRetryInterval}; it must be positive.");
         if (MaxPendingRequests < 1) problems.Add($"MaxPendingRequests is {MaxPendingRequests}; it must be at least 1.");

@@ -22,7 +22,8 @@ internal sealed class SnapshotSending(ReplicaId to, Term term, SnapshotFile file
     /// <summary>The part outstanding, kept to be sent again; null while it is read from disk.</summary>
     public SnapshotChunk? Outstanding { get; set; }
 
-    public TimeSpan SentAt { get; set; }
+    /// <summary>When the part outstanding was sent last; null if it was not yet.</summary>
+    public TimeSpan? SentAt { get; set; }
 
     /// <summary>When the follower last acknowledged something new.</summary>
     public TimeSpan ProgressAt { get; set; }

@@ -26,7 +26,8 @@ public readonly record struct ReplicaPlacement(ReplicaId Id, NodeName Node, Repl
 /// <param name="Start">Inclusive; empty: unbounded.</param>
 /// <param name="End">Exclusive; empty: unbounded.</param>
 /// <param name="RangeVersion">Grows by one with every split or merge.</param>
-/// <param name="ConfigVersion">Grows by one with every membership change.</param>
+/// <param name="ConfigVersion">That of the configuration: grows with every membership change, by one if only learners
+/// come or go, by two if voters change. 0 of a replica that has not heard of its group's members yet.</param>
 public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ulong RangeVersion, ulong ConfigVersion,
     IReadOnlyList<ReplicaPlacement> Replicas)
 {
@@ -34,6 +35,32 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
 
     // Says the role of each replica; written only where one is no plain voter, so that older programs read the rest.
     private const byte VersionWithRoles = 2;
+
+    // With roles, and after the replicas the highest id; written only where no replica has that.
+    private const byte VersionWithHighest = 3;
+
+    private readonly ReplicaId _highestReplica;
+
+    /// <summary>See <see cref="Configuration.HighestReplica"/>.</summary>
+    public ReplicaId HighestReplica
+    {
+        get
+        {
+            ReplicaId highest = _highestReplica;
+            foreach (ReplicaPlacement replica in Replicas) highest = replica.Id > highest ? replica.Id : highest;
+            return highest;
+        }
+        init => _highestReplica = value;
+    }
+
+    /// <summary>Of a replica that knows its group's id and nothing else yet.</summary>
+    internal static GroupDescriptor Unknown(GroupId group) => new(group, [], [], 0, 0, []);
+
+    /// <summary>Whether this tells nothing but the group's id.</summary>
+    internal bool IsUnknown => Replicas.Count == 0 && ConfigVersion == 0;
+
+    /// <summary>Whether a replica was one of the group's once and never will be again.</summary>
+    internal bool HasLeft(ReplicaId replica) => replica <= HighestReplica && !Replicas.Any(r => r.Id == replica);
 
     /// <summary>Whether a key belongs to this group.</summary>
     public bool Contains(ReadOnlySpan<byte> key) =>
@@ -53,8 +80,9 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public byte[] Encode()
     {
         var buffer = new ByteBuffer();
-        bool hasRoles = Replicas.Any(replica => replica.Role != ReplicaRole.Voter);
-        buffer.Byte(hasRoles ? VersionWithRoles : Version);
+        bool hasHighest = RemembersHighest();
+        bool hasRoles = hasHighest || Replicas.Any(replica => replica.Role != ReplicaRole.Voter);
+        buffer.Byte(hasHighest ? VersionWithHighest : hasRoles ? VersionWithRoles : Version);
         buffer.Varint(Group.Value);
         buffer.Block(Start);
         buffer.Block(End);
@@ -67,6 +95,7 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
             buffer.Block(Encoding.UTF8.GetBytes(replica.Node.Value));
             if (hasRoles) buffer.Byte((byte)replica.Role);
         }
+        if (hasHighest) buffer.Varint(HighestReplica.Value);
         return buffer.ToArray();
     }
 
@@ -74,12 +103,12 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public static GroupDescriptor Decode(ReadOnlySpan<byte> bytes)
     {
         var reader = new ByteReader(bytes);
-        bool read = reader.TryByte(out byte version) && version is Version or VersionWithRoles;
+        bool read = reader.TryByte(out byte version) && version is >= Version and <= VersionWithHighest;
         if (!read)
         {
             throw Malformed(bytes.IsEmpty
                 ? "it is empty"
-                : $"it has version {bytes[0]}, not {Version} or {VersionWithRoles}");
+                : $"it has version {bytes[0]}, not {Version} to {VersionWithHighest}");
         }
         read = reader.TryVarint(out ulong group) && group <= uint.MaxValue;
         read &= reader.TryBlock(out ReadOnlySpan<byte> start);
@@ -95,28 +124,37 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
             if (!reader.TryVarint(out ulong id) || !reader.TryBlock(out ReadOnlySpan<byte> name) || !Utf8.IsValid(name))
                 throw Malformed("a replica is cut short or its node's name is no text");
             byte role = 0;
-            if (version == VersionWithRoles && !(reader.TryByte(out role) && role <= (byte)ReplicaRole.Outgoing))
+            if (version >= VersionWithRoles && !(reader.TryByte(out role) && role <= (byte)ReplicaRole.Outgoing))
                 throw Malformed("a replica has no role, or none that this program knows");
             replicas[i] = new ReplicaPlacement(
                 new ReplicaId(id), new NodeName(Encoding.UTF8.GetString(name)), (ReplicaRole)role);
         }
+        ulong highest = 0;
+        if (version == VersionWithHighest && !reader.TryVarint(out highest)) throw Malformed("it is cut short");
         if (!reader.IsAtEnd) throw Malformed("bytes follow its end");
         if (version == VersionWithRoles && Array.TrueForAll(replicas, replica => replica.Role == ReplicaRole.Voter))
             throw Malformed("it tells roles although all its replicas vote");
-        return new GroupDescriptor(
-            new GroupId((uint)group), start.ToArray(), end.ToArray(), rangeVersion, configVersion, replicas);
+        var descriptor = new GroupDescriptor(
+            new GroupId((uint)group), start.ToArray(), end.ToArray(), rangeVersion, configVersion, replicas)
+        {
+            HighestReplica = new ReplicaId(highest),
+        };
+        return version != VersionWithHighest || descriptor.RemembersHighest()
+            ? descriptor
+            : throw Malformed("it tells the highest replica although that is there");
     }
 
     /// <summary>Its replicas as the consensus core sees them.</summary>
     /// <exception cref="InvalidDataException">They cannot be a group's.</exception>
     public Configuration ToConfiguration()
     {
+        if (IsUnknown) return Configuration.None;
         bool isJoint = Replicas.Any(replica => replica.Role is ReplicaRole.Incoming or ReplicaRole.Outgoing);
         try
         {
             return Configuration.Create(ConfigVersion, MembersOf(ReplicaRole.Voter, ReplicaRole.Incoming),
                 MembersOf(ReplicaRole.Learner, ReplicaRole.Learner),
-                isJoint ? MembersOf(ReplicaRole.Voter, ReplicaRole.Outgoing) : []);
+                isJoint ? MembersOf(ReplicaRole.Voter, ReplicaRole.Outgoing) : [], HighestReplica);
         }
         catch (ArgumentException e)
         {
@@ -133,19 +171,26 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
             .. configuration.Members.Select(member =>
                 new ReplicaPlacement(member.Id, member.Node, RoleOf(member, configuration))),
         ];
-        return this with { ConfigVersion = configuration.Version, Replicas = replicas };
+        return this with
+        {
+            ConfigVersion = configuration.Version,
+            Replicas = replicas,
+            HighestReplica = configuration.HighestReplica,
+        };
     }
 
     public bool Equals(GroupDescriptor? other) => other is not null && Group == other.Group
         && RangeVersion == other.RangeVersion && ConfigVersion == other.ConfigVersion
         && Start.AsSpan().SequenceEqual(other.Start) && End.AsSpan().SequenceEqual(other.End)
-        && Replicas.SequenceEqual(other.Replicas);
+        && Replicas.SequenceEqual(other.Replicas) && HighestReplica == other.HighestReplica;
 
     public override int GetHashCode() => HashCode.Combine(Group, RangeVersion, ConfigVersion, Replicas.Count);
 
     public override string ToString() =>
         $"{Group} [{Convert.ToHexStringLower(Start)}, {Convert.ToHexStringLower(End)}) range {RangeVersion} config "
             + $"{ConfigVersion}";
+
+    private bool RemembersHighest() => Replicas.Count > 0 && !Replicas.Any(replica => replica.Id == HighestReplica);
 
     private IEnumerable<Member> MembersOf(ReplicaRole one, ReplicaRole other) =>
         from replica in Replicas

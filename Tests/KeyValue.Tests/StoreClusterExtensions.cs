@@ -79,6 +79,10 @@ internal static class StoreClusterExtensions
     public static OperationAnswer Only(this GroupReply reply) =>
         Xunit.Assert.Single(OperationAnswer.ReadAll(reply.Answers.Span));
 
+    /// <summary>Hands a message to a replica as if it came from where its sender is.</summary>
+    public static void Deliver(this Replica replica, ReplicaId from, RaftMessage message) =>
+        replica.Deliver(from, replica.Descriptor.Replicas.First(r => r.Id == from).Node, message);
+
     public static string? ValueText(this GroupReply reply) => reply.Only().Value is { } value
         ? Bytes.Text(value.Span)
         : null;

@@ -284,7 +284,7 @@ public class StoreClusterTests
         Replica older = cluster.ReplicaOn(node);
         NodeLife life = cluster.LifeOf(node);
         Replica younger = cluster.Run(() => Replica.OpenAsync(cluster.Nodes[node],
-            cluster.Nodes[node].OwnGroups.First(), life.Lane));
+            cluster.Nodes[node].FindOwn(First)!, life.Lane));
         life.SecondInstances.Add(younger);
         cluster.RunFor(Seconds(5));
         // Given no frames it would not know the leader; given no ticks the older would not have noticed its fence.

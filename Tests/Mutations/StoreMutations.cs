@@ -99,7 +99,7 @@ public sealed class StoreMutations
             damaged = true;
             byte[] data = chunk.Data.ToArray();
             data[^1] ^= 0x40;
-            receiver.Deliver(cluster.ReplicaOn(cluster.Leader()).Id, chunk with { Data = data });
+            receiver.Deliver(cluster.ReplicaOn(cluster.Leader()).Id, cluster.Leader(), chunk with { Data = data });
             return false;
         };
         cluster.Network.Heal();

@@ -32,12 +32,13 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
         if (SecondInstances.Count == 0 || !node.Formed.IsCompletedSuccessfully) return;
         FormationRecord record = node.Formation;
         if (FrameReader.TryOpen(frame.Span, out FrameHeader header, out FrameReader reader) != FrameStatus.Ok
-            || header.Cluster != record.Cluster || header.To != record.StoreOf(name)) return;
+            || header.Cluster != record.Cluster || header.To != record.StoreOf(name)
+            || node.Directory.NodeOf(header.From) is not { } sender) return;
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out _))
         {
             if (message is null) continue;
             foreach (Replica replica in SecondInstances)
-                if (replica.Group == address.Group) replica.Deliver(address.From, message);
+                if (replica.Group == address.Group) replica.Deliver(address.From, sender, message);
         }
     }
 }

@@ -48,8 +48,7 @@ public sealed partial class StoreCluster
         {
             Replica older = node.Find(group)
                 ?? throw new InvalidOperationException($"{name} has no open replica of {group}.");
-            GroupDescriptor placement = node.OwnGroups.First(g => g.Group == group);
-            Replica younger = await Replica.OpenAsync(node, placement, life.Lane);
+            Replica younger = await Replica.OpenAsync(node, node.FindOwn(group)!, life.Lane);
             life.SecondInstances.Add(younger);
             TimeSpan end = Time.Now + (overlap ?? TimeSpan.FromSeconds(1));
             while (older.StopReason is null && Time.Now < end) await Time.AfterAsync(TickPeriod);

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Testing;
 
@@ -255,6 +256,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 Seed = (ulong)_random.NextInt64(),
                 Logger = _options.Logger,
                 Faults = _options.Faults,
+                ReplicaWanted = group => _ = life.Lane.Start(() => OpenWantedAsync(life, group)),
             };
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name],
                 Network.For(name));
@@ -264,7 +266,7 @@ public sealed partial class StoreCluster : IStoreConnection
             await node.Formed;
             _routes ??= new StoreRoutes(node.Ranges, node.Formation.Limits);
             _router ??= new LeaderRouter(node.Formation.Groups);
-            foreach (GroupDescriptor group in node.OwnGroups) await node.OpenReplicaAsync(group.Group, life.Lane);
+            foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.
         catch (Exception failure)
@@ -274,6 +276,19 @@ public sealed partial class StoreCluster : IStoreConnection
             if (_lives.GetValueOrDefault(name) != life) return;
             StartFailure[name] = failure;
             if (node is null) _lives.Remove(name);
+        }
+    }
+
+    /// <summary>Opens a replica that came to a node while it was running.</summary>
+    private async Task OpenWantedAsync(NodeLife life, GroupId group)
+    {
+        try
+        {
+            await Nodes[life.Name].OpenReplicaAsync(group, life.Lane);
+        }
+        catch (ReplicaRefusedException)
+        {
+            // It was removed meanwhile.
         }
     }
 

@@ -46,9 +46,16 @@ public sealed class FormationDamageTests
     public void What_was_written_is_read()
     {
         var name = new NodeName(new string('ä', 200));
+        var name2 = new Guid(7, 8, 9, new byte[8]);
         var refused = new FormationRefused(name, default, "€");
         Assert.Equal(refused, FormationMessage.Decode(refused.Encode()));
         Assert.Equal(Plan.Encode(), FormationPlan.Decode(Plan.Encode()).Encode());
         Assert.Equal(Record.Encode(), FormationRecord.Decode(Record.Encode()).Encode());
+        FormationRecord grown = Record with { Members = [.. Record.Nodes, new FormationNode(new("node-3"), new(name2))] };
+        FormationRecord read = FormationRecord.Decode(grown.Encode());
+        Assert.Equal((1, 2), (Record.Encode()[0], grown.Encode()[0]));
+        Assert.Equal(grown.Members, read.Members);
+        Assert.Equal(Record.Nodes, read.Nodes);
+        Assert.Equal(grown.Encode(), read.Encode());
     }
 }

@@ -410,8 +410,9 @@ public class FormationTests
             if (FormationMessage.IsFormationFrame(frame.Span)) sent.Add(frame.ToArray());
             return true;
         };
-        byte[] plan = FormationPlan.Create(cluster.Names, [], new StoreLimits()).Encode();
+        byte[] plan = FormationPlan.Create([.. cluster.Names, new NodeName("stranger")], [], new StoreLimits()).Encode();
         node.Receive(new FormationHello(new NodeName("stranger"), new StoreId(Guid.NewGuid()), plan).Encode());
+        Assert.Empty(node.Joining);
         Assert.Contains("is not one of cluster",
             Assert.IsType<FormationRefused>(FormationMessage.Decode(Assert.Single(sent))).Reason);
         sent.Clear();

@@ -35,8 +35,8 @@ public class FrameIntakeTests
     }
 
     public static TheoryData<string> Wrong =>
-        ["cluster", "sender's store", "receiver's store", "unknown group", "group 0", "group of other nodes",
-        "sender's replica", "unknown sender", "receiver's replica", "own replica as sender"];
+        ["cluster", "sender's store", "receiver's store", "group of other nodes", "no sender", "no receiver",
+        "sender's replica", "receiver's replica", "own replica as sender"];
 
     [Theory]
     [MemberData(nameof(Wrong))]
@@ -48,13 +48,13 @@ public class FrameIntakeTests
             "cluster" => Frame(new ClusterId(Guid.NewGuid()), _peer, _self, Right),
             "sender's store" => Frame(_record.Cluster, new StoreId(Guid.NewGuid()), _self, Right),
             "receiver's store" => Frame(_record.Cluster, _peer, _record.StoreOf(new NodeName("node-3")), Right),
-            "unknown group" => Frame(_record.Cluster, _peer, _self, Right with { Group = new GroupId(3) }),
-            "group 0" => Frame(_record.Cluster, _peer, _self, Right with { Group = new GroupId(0) }),
+            "no sender" => Frame(_record.Cluster, _peer, _self, Right with { From = ReplicaId.None }),
+            "no receiver" => Frame(_record.Cluster, _peer, _self, Right with { To = ReplicaId.None }),
             "group of other nodes" => Frame(_record.Cluster, _peer, _self,
                 new MessageAddress(new GroupId(2), new ReplicaId(1), new ReplicaId(2))),
             "sender's replica" => Frame(_record.Cluster, _peer, _self, Right with { From = new ReplicaId(3) }),
-            "unknown sender" => Frame(_record.Cluster, _peer, _self, Right with { From = new ReplicaId(9) }),
-            "receiver's replica" => Frame(_record.Cluster, _peer, _self, Right with { To = new ReplicaId(2) }),
+            "receiver's replica" => Frame(_record.Cluster, _peer, _self,
+                Right with { From = new ReplicaId(3), To = new ReplicaId(2) }),
             _ => Frame(_record.Cluster, _peer, _self, Right with { From = new ReplicaId(1) }),
         };
         Assert.Equal(1, Refusals(frame));

@@ -65,6 +65,27 @@ public sealed class MembershipTests
     }
 
     [Fact]
+    public void The_highest_replica_is_written_only_where_it_is_gone()
+    {
+        GroupDescriptor plain = TestGroup.DescriptorOf("a", "b");
+        ReplicaId highest = plain.Replicas.Max(replica => replica.Id);
+        Assert.Equal(highest, plain.HighestReplica);
+        GroupDescriptor gone = plain with { HighestReplica = new ReplicaId(300) };
+        byte[] bytes = gone.Encode();
+        Assert.Equal(3, bytes[0]);
+        Assert.Equal(gone, GroupDescriptor.Decode(bytes));
+        Assert.NotEqual(plain, gone);
+        Assert.Equal(new ReplicaId(300), gone.ToConfiguration().HighestReplica);
+        Assert.Equal(gone, plain.With(gone.ToConfiguration()));
+        Assert.True(gone.HasLeft(new ReplicaId(300)) && !gone.HasLeft(highest) && !gone.HasLeft(new ReplicaId(301)));
+        // A number that a replica there has must not be written.
+        byte[] needless = [.. bytes[..^2], (byte)highest.Value];
+        Assert.Contains("although that is there",
+            Assert.Throws<InvalidDataException>(() => GroupDescriptor.Decode(needless)).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidDataException>(() => GroupDescriptor.Decode(bytes.AsSpan(0, bytes.Length - 2)));
+    }
+
+    [Fact]
     public void Replicas_that_cannot_be_a_groups_are_refused()
     {
         GroupDescriptor twice = TestGroup.DescriptorOf("a", "b") with

@@ -87,9 +87,9 @@ public class PeerLinkTests
     {
         NodeName self = new("node-1"), peer = new("node-2");
         FormationNode[] nodes = [new(self, Header.From), new(peer, Header.To)];
-        var record = new FormationRecord(Header.Cluster, nodes, [], new StoreLimits());
         var network = new SnapshotHoldingNetwork();
-        var links = new PeerLinks(record, self, network, NullLogger.Instance);
+        var links = new PeerLinks(Header.Cluster, nodes[0], network, new NodeDirectory(nodes),
+            NullLogger.Instance);
         var address = new MessageAddress(new GroupId(1), new ReplicaId(1), new ReplicaId(2));
         for (ulong round = 1; round <= 3; round++)
         {

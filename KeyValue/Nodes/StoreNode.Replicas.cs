@@ -1,0 +1,184 @@
+using Microsoft.Extensions.Logging;
+using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>The replicas that belong on this node: how they come, are opened, and go.</content>
+public sealed partial class StoreNode
+{
+    // Guarded by the lock: those that should be open, and those that are.
+    private readonly SortedDictionary<GroupId, OwnReplica> _own = [];
+    private readonly SortedDictionary<GroupId, Replica> _replicas = [];
+
+    // Of _replicas; null: to be found out anew.
+    private Replica[]? _awake;
+
+    /// <summary>The groups with a replica on this node at present: each should be open.
+    /// <see cref="StoreNodeOptions.ReplicaWanted"/> hears of new ones. Empty until <see cref="Formed"/>
+    /// completed.</summary>
+    public IReadOnlyList<GroupId> OwnGroups
+    {
+        get
+        {
+            lock (_lock) return [.. _own.Keys];
+        }
+    }
+
+    /// <summary>The replicas that are open, or were and could not go on.</summary>
+    public IReadOnlyList<Replica> Replicas
+    {
+        get
+        {
+            lock (_lock) return [.. _replicas.Values];
+        }
+    }
+
+    /// <summary>Messages that were dropped because they were for replicas that were removed from here.</summary>
+    public long LateMessages => _intake.Late;
+
+    /// <summary>Opens this node's replica of a group. An instance opened before is fenced and can do nothing any
+    /// more.</summary>
+    /// <param name="scheduler">Where its turns run.</param>
+    /// <exception cref="ReplicaRefusedException">The group has no replica on this node, or not any more.</exception>
+    public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
+    {
+        OwnReplica own = FindOwn(group) ?? throw new ReplicaRefusedException($"{Name} has no replica of {group}.");
+        Replica replica = await Replica.OpenAsync(this, own, scheduler);
+        Adopt(replica);
+        return replica;
+    }
+
+    /// <summary>The replica of a group open here, or null.</summary>
+    public Replica? Find(GroupId group)
+    {
+        lock (_lock) return _replicas.GetValueOrDefault(group);
+    }
+
+    /// <summary>
+    /// Removes this node's replica of a group, which its group has removed: it stops, its data is deleted, and its id
+    /// never comes back here. Done durably on return; may be repeated. A later replica of the group stays.
+    /// </summary>
+    /// <exception cref="FencedException">The node stopped meanwhile; whether it was done shows when it starts
+    /// again.</exception>
+    public async Task RetireReplicaAsync(GroupId group, ReplicaId replica)
+    {
+        Replica? live;
+        lock (_lock)
+        {
+            if (_own.TryGetValue(group, out OwnReplica? own) && own.Id <= replica) _own.Remove(group);
+            live = _replicas.GetValueOrDefault(group);
+        }
+        if (live?.Id <= replica) live.Stop("it was removed from its group");
+        await Storage.RetireReplicaAsync(group, replica);
+        lock (_lock)
+        {
+            if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live) _replicas.Remove(group);
+            _awake = null;
+        }
+    }
+
+    /// <summary>See <see cref="RetireReplicaAsync"/>; nobody waits for it.</summary>
+    internal void Retire(GroupId group, ReplicaId replica) => _ = Task.Factory.StartNew(
+        () => RetireAndLogAsync(group, replica), CancellationToken.None, TaskCreationOptions.DenyChildAttach,
+        _options.Scheduler);
+
+    /// <summary>The replica of a group that belongs here, or null.</summary>
+    internal OwnReplica? FindOwn(GroupId group)
+    {
+        lock (_lock) return _own.GetValueOrDefault(group);
+    }
+
+    /// <summary>A leader counts on a new replica here: it begins with nothing and waits for a snapshot. Nothing happens
+    /// if the group has a replica here, or that one was removed.</summary>
+    internal void Create(GroupId group, ReplicaId replica)
+    {
+        lock (_lock)
+        {
+            if (_own.ContainsKey(group) || !Storage.FindReplica(group).MayOpen(replica)) return;
+            _own[group] = new OwnReplica(group, replica, Start: null);
+        }
+        ReplicasLog.Created(Logger, Name, group, replica);
+        _options.ReplicaWanted?.Invoke(group);
+    }
+
+    /// <summary>From now on frames and callers find this instance instead of the one before.</summary>
+    internal void Adopt(Replica replica)
+    {
+        Replica? fenced;
+        lock (_lock)
+        {
+            // Two openings may end in any order; the younger incarnation is the one that lives. One that was removed
+            // while it was being opened does not.
+            bool isWanted = _own.TryGetValue(replica.Group, out OwnReplica? own) && own.Id == replica.Id;
+            if (isWanted && (!_replicas.TryGetValue(replica.Group, out fenced)
+                || fenced.Incarnation < replica.Incarnation))
+                _replicas[replica.Group] = replica;
+            else fenced = replica;
+            _awake = null;
+        }
+        // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
+        fenced?.Stop("another instance of this replica was opened");
+    }
+
+    /// <summary>A replica fell asleep or woke.</summary>
+    internal void NoteAsleep()
+    {
+        lock (_lock) _awake = null;
+    }
+
+    private Replica[] TakeAwake(bool all)
+    {
+        lock (_lock)
+        {
+            if (all) return [.. _replicas.Values.Where(replica => replica.StopReason is null)];
+            return _awake ??= [.. _replicas.Values.Where(replica => !replica.IsAsleep)];
+        }
+    }
+
+    private async Task RetireAndLogAsync(GroupId group, ReplicaId replica)
+    {
+        try
+        {
+            await RetireReplicaAsync(group, replica);
+        }
+        // The storage failed, and everybody here hears of that; or the node stops, and its next life is told again.
+        catch (Exception failure) when (failure is IOException or FencedException)
+        {
+            ReplicasLog.NotRetired(Logger, failure, Name, group, replica, failure.Message);
+        }
+    }
+
+    /// <summary>What the formation placed here and was not removed since, and what came later.</summary>
+    private void FindOwnReplicas(FormationRecord record)
+    {
+        foreach (GroupDescriptor group in record.Groups)
+        {
+            foreach (ReplicaPlacement placement in group.Replicas)
+            {
+                if (placement.Node == Name && Storage.FindReplica(group.Group).MayOpen(placement.Id))
+                    _own[group.Group] = new OwnReplica(group.Group, placement.Id, group);
+            }
+        }
+        foreach (StoredReplica stored in Storage.Replicas)
+        {
+            if (!stored.Replica.IsNone)
+                _own.TryAdd(stored.Group, new OwnReplica(stored.Group, stored.Replica, Start: null));
+        }
+    }
+
+    private void StopReplicas(string reason)
+    {
+        foreach (Replica replica in Replicas) replica.Stop(reason);
+    }
+}
+
+internal static partial class ReplicasLog
+{
+    [LoggerMessage(46, LogLevel.Information, "{Node}: {Group} has a new replica here, {Replica}")]
+    public static partial void Created(ILogger logger, NodeName node, GroupId group, ReplicaId replica);
+
+    [LoggerMessage(47, LogLevel.Warning, "{Node}: {Group} {Replica} is not removed yet: {Reason}")]
+    public static partial void NotRetired(ILogger logger, Exception failure, NodeName node, GroupId group,
+        ReplicaId replica, string reason);
+}

@@ -1,0 +1,112 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>Who belongs to the group: changing it, telling those who do not any more, and leaving. Raft §6; Thesis
+/// §4.</content>
+public sealed partial class Replica
+{
+    // Where those write from whom no configuration known here names.
+    private readonly Dictionary<ReplicaId, NodeName> _strangers = [];
+    private long _misplaced;
+    private TimeSpan _askAt;
+
+    /// <summary>Means nothing to any core. A member answers a replica that was removed, whatever it says: so this asks
+    /// whether one still belongs.</summary>
+    internal static RaftMessage MembershipQuestion { get; } = new HeartbeatReply(new Term(1), 0, LogIndex.Zero);
+
+    /// <summary>Whether a learner has caught up, so that it can be promoted; null if this replica does not lead or does
+    /// not know it. See <see cref="ProgressInfo.IsCaughtUp"/>.</summary>
+    public Task<ProgressInfo?> GetProgressAsync(ReplicaId follower)
+    {
+        var result = new TaskCompletionSource<ProgressInfo?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
+            ? null
+            : replica._node.GetProgress(follower)), evenIfStopped: true));
+        return result.Task;
+    }
+
+    /// <summary>
+    /// Begins a change of the group's members; see <see cref="RaftNode.ChangeMembership"/>. Ids of new replicas must be
+    /// above <see cref="GroupDescriptor.HighestReplica"/>. <see cref="Descriptor"/> tells what became of it. Never
+    /// throws; a replica that has stopped answers <see cref="MembershipOutcome.NotLeader"/>.
+    /// </summary>
+    public Task<MembershipAnswer> ChangeMembershipAsync(MembershipChange change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        var input = new MembershipInput(change);
+        Post(input);
+        return input.Result;
+    }
+
+    internal MembershipAnswer OnChangeMembership(MembershipChange change) =>
+        _node.ChangeMembership(change, _host.Now);
+
+    /// <summary>False if the message is not for the core: its sender is not who it says, or it was the word of a
+    /// removal.</summary>
+    private bool TakesFrom(ReplicaId from, NodeName sender, RaftMessage message)
+    {
+        if (NodeOf(from) is not { } known)
+        {
+            _strangers[from] = sender;
+        }
+        // A node speaks only for its own replicas.
+        else if (known != sender)
+        {
+            _misplaced++;
+            return false;
+        }
+        if (message is ReplicaRemoved removed)
+        {
+            OnReplicaRemoved(from, removed);
+            return false;
+        }
+        TellIfRemoved(from);
+        return true;
+    }
+
+    /// <summary>Whatever a removed replica says, it is told that it was; one that was down then hears it so.</summary>
+    private void TellIfRemoved(ReplicaId from)
+    {
+        Configuration configuration = _node.Configuration;
+        if (!_node.IsConfigurationCommitted || configuration.IsJoint || !configuration.HasLeft(from)) return;
+        Send(from, new ReplicaRemoved(_node.Term, configuration.Version));
+    }
+
+    private void OnReplicaRemoved(ReplicaId from, ReplicaRemoved removed)
+    {
+        if (removed.ConfigurationVersion <= _state.Descriptor.ConfigVersion) return;
+        Leave($"{from} says so, by configuration {removed.ConfigurationVersion}");
+    }
+
+    /// <summary>An applied configuration that leaves this replica out is committed, so nobody needs it any
+    /// more.</summary>
+    private void LeaveIfRemoved()
+    {
+        if (_stopReason is not null || !_state.Descriptor.HasLeft(Id)) return;
+        Leave($"configuration {_state.Descriptor.ConfigVersion} is without it");
+    }
+
+    private void Leave(string why)
+    {
+        ReplicaLog.Leaving(_logger, _host.Name, Group, Id, why);
+        Halt("it was removed from its group", failed: false);
+        _host.Retire(Group, Id);
+    }
+
+    /// <summary>One that does not campaign hears nothing if it was removed while it was down, so it asks whether it
+    /// still belongs.</summary>
+    private void AskWhetherItBelongs()
+    {
+        if (!_node.Leader.IsNone || _node.Configuration.IsVoter(Id) || _node.Role != Role.Follower)
+        {
+            _askAt = _host.Now + 2 * _options.ElectionTimeout;
+            return;
+        }
+        if (_host.Now < _askAt) return;
+        _askAt = _host.Now + 2 * _options.ElectionTimeout;
+        foreach (Member member in _node.Configuration.Members)
+            if (member.Id != Id) Send(member.Id, MembershipQuestion);
+        foreach (ReplicaId stranger in _strangers.Keys) Send(stranger, MembershipQuestion);
+    }
+}
