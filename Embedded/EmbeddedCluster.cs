@@ -22,8 +22,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private readonly SemaphoreSlim _control = new(1, 1);
     private readonly ILogger _logger;
     private readonly Timer _ticker;
-    private LeaderRouter? _router;
-    private StoreRoutes? _routes;
+    private RouteTable? _routes;
     private FormationRecord? _formation;
     private KvClient? _client;
 
@@ -80,16 +79,21 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
     }
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
+    public ValueTask<StoreRoutes?> GetRoutesAsync()
+    {
+        foreach (StoreNode node in _nodes.Values)
+            if (node.Formed.IsCompletedSuccessfully) _routes?.Update(node.Ranges);
+        return ValueTask.FromResult(_routes?.Routes);
+    }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        if (_router!.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
+        if (_routes!.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         // An isolated leader may never answer; what it did is then unknown.
         GroupReply reply = _nodes.TryGetValue(node, out StoreNode? store) && store.Find(group) is { } replica
             ? await Attempt.WithinAsync(replica.ExecuteAsync(request), AttemptTimeout, TimeProvider.System)
             : GroupReply.Of(GroupReplyStatus.Unavailable);
-        _router.Learn(group, node, reply);
+        _routes.Leaders.Learn(group, node, reply);
         return reply;
     }
 
@@ -154,8 +158,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
-        _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
-        _router = new LeaderRouter(formation.Groups);
+        _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
         _client = CreateClient();
     }
 

@@ -11,40 +11,45 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 {
     private readonly ConcurrentDictionary<PeerKey, IRaftPeerGrain> _peers = new();
     private readonly Lock _lock = new();
-    private volatile Map? _map;
+    private volatile RouteTable? _routes;
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(CurrentMap()?.Routes);
+    public ValueTask<StoreRoutes?> GetRoutesAsync()
+    {
+        RouteTable? routes = CurrentRoutes();
+        if (silo.FormedStore is { } store) routes?.Update(store.Ranges);
+        return ValueTask.FromResult(routes?.Routes);
+    }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        if (CurrentMap() is not { } map || Choose(map, group, request.Kind) is not { } asked)
+        if (CurrentRoutes() is not { } routes || Choose(routes, group, request.Kind) is not { } asked)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
-        GroupReply reply = await AskAsync(map, group, asked, request);
+        GroupReply reply = await AskAsync(routes, group, asked, request);
         // A name is worth one more try; nothing was proposed.
         return reply.IsRedirect && reply.LeaderHint is { } leader && leader != asked
-            ? await AskAsync(map, group, leader, request)
+            ? await AskAsync(routes, group, leader, request)
             : reply;
     }
 
     /// <summary>A replica of this silo hears from its leader ten times a second, so it knows best whom to
     /// ask.</summary>
-    private NodeName? Choose(Map map, GroupId group, RequestKind kind)
+    private NodeName? Choose(RouteTable routes, GroupId group, RequestKind kind)
     {
         if (silo.Store!.Find(group) is { StopReason: null } replica)
         {
             if (kind == RequestKind.StaleRead) return silo.Name;
             if (replica.Leader is { } leader) return leader;
         }
-        return map.Router.Pick(group);
+        return routes.Leaders.Pick(group);
     }
 
-    private async Task<GroupReply> AskAsync(Map map, GroupId group, NodeName node, GroupRequest request)
+    private async Task<GroupReply> AskAsync(RouteTable routes, GroupId group, NodeName node, GroupRequest request)
     {
         GroupReply reply = node != silo.Name ? await AskPeerAsync(group, node, request)
             : silo.Store!.Find(group) is { } replica
             ? await Attempt.WithinAsync(replica.ExecuteAsync(request), silo.Options.AttemptTimeout, TimeProvider.System)
             : GroupReply.Of(GroupReplyStatus.Unavailable);
-        map.Router.Learn(group, node, reply);
+        routes.Leaders.Learn(group, node, reply);
         return reply;
     }
 
@@ -61,13 +66,10 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
             : GroupReply.Of(GroupReplyStatus.Unknown);
     }
 
-    private Map? CurrentMap()
+    private RouteTable? CurrentRoutes()
     {
-        if (_map is { } map) return map;
+        if (_routes is { } routes) return routes;
         if (silo.FormedStore is not { } store) return null;
-        lock (_lock) return _map ??= new Map(new StoreRoutes(store.Ranges, store.Formation.Limits),
-            new LeaderRouter(store.Formation.Groups));
+        lock (_lock) return _routes ??= new RouteTable(store.Ranges, store.Formation.Limits);
     }
-
-    private sealed record Map(StoreRoutes Routes, LeaderRouter Router);
 }

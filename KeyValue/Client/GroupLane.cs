@@ -8,6 +8,8 @@ namespace Orleans.Raft.KeyValue;
 /// </summary>
 internal abstract class GroupLane(KvClient client, GroupId group)
 {
+    private const int FailuresBeforeLooking = 8;
+
     private readonly Lock _lock = new();
     private readonly Queue<PendingOperation> _queue = new();
     private readonly List<PendingOperation> _batch = [];
@@ -88,6 +90,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             // ask.
             if (retry == Retry.AtOnce && failures == 1) continue;
             await Client.BackOffAsync(failures);
+            // Perhaps the group has moved.
+            if (failures % FailuresBeforeLooking == 0) await Client.LookForRoutesAsync();
         }
     }
 

@@ -30,7 +30,8 @@ public sealed partial class KvClient
                 expected: null, canMove: false, cancellationToken);
             if (answer.Status == AnswerStatus.WrongRange)
             {
-                await RefreshRoutesAsync(deadline);
+                Learn(answer.Descriptor!);
+                if (position.NextGroup(_routes!.Ranges).Group == group.Group) await RefreshRoutesAsync(deadline);
                 if (Now >= deadline)
                     throw new UnavailableException($"Nobody could serve the scan before its deadline ({RangeMoved}). "
                         + "Try again.");

@@ -138,20 +138,21 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         StoreRoutes routes = _routes ?? await LoadRoutesAsync(deadline, cancellationToken);
         if (operations.Count == 0)
             throw new KeyValueArgumentException("BadArgument", "A batch needs at least one write.");
-        GroupDescriptor? group = null;
         foreach (WriteOperation operation in operations)
         {
             Arguments.CheckKey(operation.Key, operation.Family, routes.Limits);
             if (operation.Value is { } value) Arguments.CheckValue(value, routes.Limits);
-            GroupDescriptor owner = routes.Ranges.Find(operation.Key.Span);
-            group ??= owner;
-            if (owner.Group != group.Group)
-                throw new CrossGroupException($"The batch's keys lie in {group.Group} and {owner.Group}; a batch is "
-                    + "atomic within one group only. Nothing was changed.");
         }
         byte[] encoded = Operation.Batch(operations);
         if (encoded.Length > routes.Limits.MaxBatchBytes)
             throw new KeyValueArgumentException("BatchTooLarge", $"The batch has {encoded.Length} bytes; at most {routes.Limits.MaxBatchBytes} are allowed.");
+        if (routes.Ranges.OwnersOf(encoded, routes.Limits).Other is not null)
+        {
+            // Perhaps they lay in two groups and lie in one now.
+            await RefreshRoutesAsync(deadline);
+            routes = _routes!;
+        }
+        if (routes.Ranges.OwnersOf(encoded, routes.Limits) is (var first, { } other)) throw CrossGroup(first, other);
         await Write(routes, deadline, operations[0].Key, encoded, AnswerStatus.Ok, cancellationToken);
     }
 
@@ -184,6 +185,12 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     internal Task BackOffAsync(int failures) => BackOffAsync(failures, TimeSpan.MaxValue);
 
+    /// <summary>Asks where groups are, once: for whoever has been refused again and again.</summary>
+    internal async Task LookForRoutesAsync()
+    {
+        if (await GetRoutesAsync(NextDeadline()) is { } fresh) Adopt(fresh);
+    }
+
     private async Task BackOffAsync(int failures, TimeSpan deadline)
     {
         double limit = Math.Min(Options.MaxBackoff.TotalMilliseconds,
@@ -195,18 +202,30 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (left > TimeSpan.Zero) await Task.Delay(wait < left ? wait : left, _time);
     }
 
-    /// <summary>Sends a call again after its group said that the key is not its own: with fresh routes, to whoever owns
-    /// it now.</summary>
-    internal void Reroute(PendingOperation operation, RequestKind kind) => _ = RerouteAsync(operation, kind);
+    /// <summary>Takes note of what a group said of itself.</summary>
+    internal void Learn(GroupDescriptor descriptor)
+    {
+        lock (_lock) _routes = _routes! with { Ranges = _routes.Ranges.With(descriptor) };
+    }
 
-    private async Task RerouteAsync(PendingOperation operation, RequestKind kind)
+    /// <summary>Sends a call again after a group said that the key is not its own: to whoever owns it now.</summary>
+    internal void Reroute(PendingOperation operation, GroupId from, RequestKind kind) =>
+        _ = RerouteAsync(operation, from, kind);
+
+    private async Task RerouteAsync(PendingOperation operation, GroupId from, RequestKind kind)
     {
         try
         {
-            await RefreshRoutesAsync(operation.Deadline);
+            (GroupDescriptor owner, GroupDescriptor? other) = OwnersOf(operation, kind);
+            if (owner.Group == from || other is not null)
+            {
+                await RefreshRoutesAsync(operation.Deadline);
+                (owner, other) = OwnersOf(operation, kind);
+            }
+            if (other is not null) operation.Fail(CrossGroup(owner, other));
             // No lane holds it now, so no sweep would end it.
-            if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
-            else Enqueue(_routes!.Ranges.Find(KeyOf(operation, kind)).Group, kind, operation);
+            else if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
+            else Enqueue(owner.Group, kind, operation);
         }
 #pragma warning disable CA1031 // Whatever it is, the caller must hear of it; nobody else waits for this.
         catch (Exception failure)
@@ -215,6 +234,19 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
             operation.Fail(failure);
         }
     }
+
+    private (GroupDescriptor Owner, GroupDescriptor? Other) OwnersOf(PendingOperation operation, RequestKind kind)
+    {
+        RangeMap ranges = _routes!.Ranges;
+        if (kind == RequestKind.Write) return ranges.OwnersOf(operation.Encoded, Limits);
+        var read = new ReadBatchReader(operation.Encoded);
+        read.MoveNext();
+        return (ranges.Find(read.Key), null);
+    }
+
+    private static CrossGroupException CrossGroup(GroupDescriptor one, GroupDescriptor other) =>
+        new($"The batch's keys lie in {one.Group} and {other.Group}; a batch is atomic within one group only. Nothing was "
+            + "changed.");
 
     private void Enqueue(GroupId group, RequestKind kind, PendingOperation operation)
     {
@@ -227,7 +259,14 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     private async Task RefreshRoutesAsync(TimeSpan deadline)
     {
         await BackOffAsync(1, deadline);
-        if (await GetRoutesAsync(deadline) is { } fresh) _routes = fresh;
+        if (await GetRoutesAsync(deadline) is { } fresh) Adopt(fresh);
+    }
+
+    /// <summary>Whoever told may know less than some group has told since.</summary>
+    private StoreRoutes Adopt(StoreRoutes fresh)
+    {
+        lock (_lock)
+            return _routes = _routes is { } known ? fresh with { Ranges = known.Ranges.With(fresh.Ranges) } : fresh;
     }
 
     private Task<StoreRoutes?> GetRoutesAsync(TimeSpan deadline) =>
@@ -288,7 +327,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         for (int failures = 1; ; failures++)
         {
             token.ThrowIfCancellationRequested();
-            if (await GetRoutesAsync(deadline) is { } routes) return _routes = routes;
+            if (await GetRoutesAsync(deadline) is { } routes) return Adopt(routes);
             if (Now >= deadline)
                 throw new UnavailableException("Nobody told which groups there are before the deadline; nothing was "
                     + "sent. Check that a node can be reached, and try again.");
@@ -309,14 +348,6 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     internal static KeyValueArgumentException Refused(AnswerStatus status) =>
         new("BadArgument", $"The group refused the operation ({status}); nothing was changed.");
-
-    private ReadOnlySpan<byte> KeyOf(PendingOperation operation, RequestKind kind)
-    {
-        if (kind == RequestKind.Write) return ParsedOperation.Parse(operation.Encoded, Limits, out _).FirstKey(Limits);
-        var read = new ReadBatchReader(operation.Encoded);
-        read.MoveNext();
-        return read.Key;
-    }
 
     private static RequestKind KindOf(Consistency consistency) => consistency switch
     {

@@ -3,7 +3,7 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>One answer, copied out of a reply.</summary>
 internal readonly record struct OperationAnswer(
     AnswerStatus Status, byte[]? Content = null, SessionId Session = default, KeyValueEntry[]? Page = null,
-    bool HasMore = false)
+    bool HasMore = false, GroupDescriptor? Descriptor = null)
 {
     public ReadOnlyMemory<byte>? Value => Content is null
         ? default(ReadOnlyMemory<byte>?)
@@ -24,6 +24,7 @@ internal readonly record struct OperationAnswer(
                 AnswerStatus.SessionOpened => new OperationAnswer(reader.Status, Session: reader.Session),
                 AnswerStatus.Page =>
                     new OperationAnswer(reader.Status, Page: ReadPage(reader.Rows), HasMore: reader.More),
+                AnswerStatus.WrongRange => new OperationAnswer(reader.Status, Descriptor: reader.Descriptor),
                 _ => new OperationAnswer(reader.Status, reader.HasValue ? reader.Value.ToArray() : null),
             };
         }

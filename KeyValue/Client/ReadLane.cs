@@ -43,8 +43,9 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
                     refused++;
                     break;
                 case AnswerStatus.WrongRange when sent[i].CanMove:
+                    Client.Learn(answers[i].Descriptor!);
                     Release(sent[i]);
-                    Client.Reroute(sent[i], kind);
+                    Client.Reroute(sent[i], Group, kind);
                     break;
                 default:
                     sent[i].End(answers[i]);

@@ -117,8 +117,11 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                         + "or may not be applied. Read before writing again."));
                     break;
                 case AnswerStatus.WrongRange:
+                    Client.Learn(read[i].Descriptor!);
                     Release(operation);
-                    Client.Reroute(operation, RequestKind.Write);
+                    // Had an earlier attempt been applied, this one would have been answered the same.
+                    operation.MayBeApplied = false;
+                    Client.Reroute(operation, Group, RequestKind.Write);
                     break;
                 case AnswerStatus.Busy or AnswerStatus.WindowExceeded:
                     LastProblem = "there was no room for the answer beside those of other writes";

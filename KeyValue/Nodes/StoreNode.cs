@@ -19,7 +19,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     private readonly FrameIntake _intake;
     private volatile FormationRecord? _record;
     private volatile NodeDirectory? _directory;
-    private RangeMap? _ranges;
+    private volatile RangeMap? _ranges;
     private PeerLinks? _links;
     private LivenessSender? _liveness;
 
@@ -69,7 +69,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// let in by <see cref="SetNodesAsync"/>.</summary>
     public IReadOnlyList<FormationNode> Joining => _formation.Joining;
 
-    /// <summary>Which group owns which keys. Valid once <see cref="Formed"/> completed.</summary>
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
@@ -160,6 +160,12 @@ public sealed partial class StoreNode : IAsyncDisposable
             UseRecord(record, directory);
         }
         await writing;
+    }
+
+    /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
+    public void Learn(GroupDescriptor descriptor)
+    {
+        lock (_lock) _ranges = Ranges.With(descriptor);
     }
 
     public NodeStatus GetStatus()

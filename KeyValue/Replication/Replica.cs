@@ -59,6 +59,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         _lastTerm = node.Term;
         _configuration = node.Configuration;
         _summary = Summarize();
+        TellRange();
     }
 
     public GroupId Group => _storage.Group;
@@ -261,6 +262,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
+        TellRange();
         NoteSilence();
         lock (_inboxLock)
         {

@@ -46,6 +46,23 @@ public sealed class RangeMap
         return group.Start.AsSpan().SequenceEqual(end) ? _groups[Array.IndexOf(_groups, group) - 1] : group;
     }
 
+    /// <summary>The group that owns the keys of a write, or, if they lie in several, two of them.</summary>
+    /// <param name="operation">A well-formed <see cref="Operation"/> that has a key.</param>
+    internal (GroupDescriptor Owner, GroupDescriptor? Other) OwnersOf(ReadOnlySpan<byte> operation, StoreLimits limits)
+    {
+        ParsedOperation parsed = ParsedOperation.Parse(operation, limits, out _);
+        GroupDescriptor owner = Find(parsed.FirstKey(limits));
+        if (parsed.Kind != OperationKind.Batch) return (owner, null);
+        var writes = new ByteReader(parsed.Writes);
+        ParsedOperation write = default;
+        for (long i = 0; i < parsed.Number; i++)
+        {
+            ParsedOperation.TryReadWrite(ref writes, limits, ref write);
+            if (Find(write.Key) is var other && other.Group != owner.Group) return (owner, other);
+        }
+        return (owner, null);
+    }
+
     /// <summary>The newest that is known of a group; null if nothing is.</summary>
     public GroupDescriptor? Find(GroupId id)
     {
@@ -67,7 +84,7 @@ public sealed class RangeMap
     }
 
     /// <summary>This map with what another one knows better.</summary>
-    public RangeMap With(RangeMap other) => With(other._groups);
+    public RangeMap With(RangeMap other) => ReferenceEquals(this, other) ? this : With(other._groups);
 
     /// <param name="news">In order, without overlaps; gaps are allowed.</param>
     private RangeMap With(GroupDescriptor[] news)

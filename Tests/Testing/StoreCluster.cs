@@ -50,8 +50,7 @@ public sealed partial class StoreCluster : IStoreConnection
 
     // Of the nodes that are up or starting.
     private readonly Dictionary<NodeName, NodeLife> _lives = [];
-    private LeaderRouter? _router;
-    private StoreRoutes? _routes;
+    private RouteTable? _routes;
 
     public StoreCluster(StoreClusterOptions options)
     {
@@ -125,7 +124,7 @@ public sealed partial class StoreCluster : IStoreConnection
     public bool AllGroupsHaveLeaders()
     {
         if (Nodes.Count == 0 || Nodes.Values.Any(n => !n.Formed.IsCompletedSuccessfully)) return false;
-        return Nodes.Values.First().Formation.Groups.All(g => LeaderOf(g.Group) is not null);
+        return Nodes.Values.First().Ranges.Groups.All(g => LeaderOf(g.Group) is not null);
     }
 
     /// <summary>The node whose replica leads a group in the highest term; null if none does.</summary>
@@ -182,22 +181,31 @@ public sealed partial class StoreCluster : IStoreConnection
         return true;
     }
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(_routes);
+    public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(Refresh(_routes));
+
+    /// <summary>Tells a connection all that the nodes which are up know.</summary>
+    private StoreRoutes? Refresh(RouteTable? routes)
+    {
+        foreach (StoreNode node in Nodes.Values)
+            if (node.Formed.IsCompletedSuccessfully) routes?.Update(node.Ranges);
+        return routes?.Routes;
+    }
 
     /// <summary>As a real connection: one attempt, over a network that may lose the request or the reply. All callers
     /// share one guess at who leads; a client of <see cref="CreateClient"/> has its own.</summary>
-    public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request) => ExecuteAsync(_router!, group, request);
+    public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request) => ExecuteAsync(_routes!, group, request);
 
-    private async Task<GroupReply> ExecuteAsync(LeaderRouter router, GroupId group, GroupRequest request)
+    private async Task<GroupReply> ExecuteAsync(RouteTable routes, GroupId group, GroupRequest request)
     {
         if (request.Kind != RequestKind.Write && _random.NextDouble() < ReadsAnywhere)
         {
-            IReadOnlyList<ReplicaPlacement> replicas = _routes!.Ranges.Find(group)!.Replicas;
+            if (routes.Routes.Ranges.Find(group) is not { Replicas: var replicas })
+                return GroupReply.Of(GroupReplyStatus.Unavailable);
             return await AttemptAsync(replicas[_random.Next(replicas.Count)].Node, group, request);
         }
-        if (router.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
+        if (routes.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
-        router.Learn(group, node, reply);
+        routes.Leaders.Learn(group, node, reply);
         return reply;
     }
 
@@ -264,8 +272,7 @@ public sealed partial class StoreCluster : IStoreConnection
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
             await node.Formed;
-            _routes ??= new StoreRoutes(node.Ranges, node.Formation.Limits);
-            _router ??= new LeaderRouter(node.Formation.Groups);
+            _routes ??= new RouteTable(node.Ranges, node.Formation.Limits);
             foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.
@@ -294,12 +301,16 @@ public sealed partial class StoreCluster : IStoreConnection
 
     private sealed class ClientConnection(StoreCluster cluster) : IStoreConnection
     {
-        private LeaderRouter? _router;
+        private RouteTable? _routes;
 
-        public ValueTask<StoreRoutes?> GetRoutesAsync() => cluster.GetRoutesAsync();
+        public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(cluster.Refresh(Routes()));
 
         public Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request) =>
-            cluster.ExecuteAsync(_router ??= new LeaderRouter(cluster._routes!.Ranges.Groups), group, request);
+            cluster.ExecuteAsync(Routes()!, group, request);
+
+        private RouteTable? Routes() => cluster._routes is { Routes: var known }
+            ? _routes ??= new RouteTable(known.Ranges, known.Limits)
+            : null;
     }
 }
 

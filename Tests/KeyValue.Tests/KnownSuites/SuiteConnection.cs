@@ -22,7 +22,12 @@ internal sealed class SuiteConnection(StoreCluster cluster, Random random) : ISt
     /// <summary>Requests and replies lost.</summary>
     public int Lost { get; private set; }
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync() => cluster.GetRoutesAsync();
+    public async ValueTask<StoreRoutes?> GetRoutesAsync()
+    {
+        StoreRoutes? routes = await cluster.GetRoutesAsync();
+        foreach (GroupDescriptor group in routes?.Ranges.Groups ?? []) _router.Update(group);
+        return routes;
+    }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
