@@ -28,6 +28,8 @@ public sealed class NodeStorage : INodeStorage
 
     public IReadOnlyList<GroupId> Groups => _log.Groups;
 
+    public Exception? Failure => _log.Failure;
+
     public TimeSpan StalledFor => _log.StalledFor;
 
     public StorageStatus Status => new(
