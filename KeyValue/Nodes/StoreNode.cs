@@ -122,7 +122,7 @@ public sealed partial class StoreNode : IAsyncDisposable
             return;
         }
         TimeSpan now = Now;
-        bool hasFailed = Storage.Status.Failure is not null;
+        bool hasFailed = Storage.Failure is not null;
         // The others should look for other leaders: nothing here can work any more.
         if (!hasFailed) sender.Tick(now);
         Liveness.Tick(now);

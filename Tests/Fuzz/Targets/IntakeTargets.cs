@@ -158,6 +158,8 @@ internal sealed class FormationIntakeTarget : FuzzTarget
 
         public TimeSpan StalledFor => TimeSpan.Zero;
 
+        public Exception? Failure => null;
+
         public ValueTask WriteFormationAsync(ReadOnlyMemory<byte> formation) => ValueTask.CompletedTask;
 
         public ValueTask RewriteFormationAsync(ReadOnlyMemory<byte> formation) => ValueTask.CompletedTask;

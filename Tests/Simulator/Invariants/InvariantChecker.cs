@@ -8,7 +8,7 @@ namespace Orleans.Raft.Simulator;
 /// Holds every replica, after every step, against what was seen of its group before: one leader per term; terms and
 /// commits that never go back; logs that agree in an entry agree before it; committed entries that never change, are on
 /// a majority of disks and in every later leader's log; votes and acknowledgements that outlive every crash; equal states
-/// after equal entries; ranges without overlap or gap.
+/// after equal entries; ranges without overlap or gap; no lease in silence.
 /// </summary>
 internal sealed partial class InvariantChecker(
     StoreCluster cluster, SimulationTrace trace, Action<string> violated)
@@ -53,6 +53,8 @@ internal sealed partial class InvariantChecker(
         bool isSilent = core.IsSilent && core.Role == Role.Leader;
         if (isSilent && !record.IsSilent) Silences++;
         record.IsSilent = isSilent;
+        // As of its last input: later there is none all the less.
+        if (isSilent && core.HasLease(TimeSpan.Zero)) violated($"{node} {group.Group} is silent and has a lease");
         if (core.LastApplied != record.Applied) NoteState(group, record, node, replica);
         if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
             && core.LastEntry == record.Last) return;
