@@ -86,6 +86,11 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         return ValueTask.FromResult(_routes?.Routes);
     }
 
+    public Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken = default) =>
+        new AdministrationClient(this, TimeProvider.System, _options.Client.Timeout)
+            .AskAsync(request, cancellationToken);
+
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
         if (_routes!.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
@@ -159,6 +164,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
+        _routes.Leaders.Update(MetaGroup.FormedBy(formation));
         _client = CreateClient();
     }
 

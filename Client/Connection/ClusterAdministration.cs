@@ -6,7 +6,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Client;
 
 /// <summary>The cluster's status, through any gateway that answers.</summary>
-internal sealed class ClusterAdministration(IClusterClient cluster, IOptions<OrleansRaftClientOptions> options)
+internal sealed class ClusterAdministration(
+    IClusterClient cluster, ClusterConnection connection, IOptions<OrleansRaftClientOptions> options)
     : IClusterAdministration
 {
     private const int Attempts = 3;
@@ -37,6 +38,11 @@ internal sealed class ClusterAdministration(IClusterClient cluster, IOptions<Orl
         throw new UnavailableException("No gateway told the cluster's status "
             + $"({last?.Message ?? "no answer in time"}). Check that a silo can be reached.");
     }
+
+    public Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken = default) =>
+        new AdministrationClient(connection, TimeProvider.System, options.Value.Client.Timeout)
+            .AskAsync(request, cancellationToken);
 
     private static NodeView ToView(SiloViewMessage silo)
     {

@@ -70,6 +70,15 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
     {
         if (_routes is { } routes) return routes;
         if (silo.FormedStore is not { } store) return null;
-        lock (_lock) return _routes ??= new RouteTable(store.Ranges, store.Formation.Limits);
+        lock (_lock)
+        {
+            if (_routes is null)
+            {
+                var made = new RouteTable(store.Ranges, store.Formation.Limits);
+                made.Leaders.Update(MetaGroup.FormedBy(store.Formation));
+                _routes = made;
+            }
+            return _routes;
+        }
     }
 }

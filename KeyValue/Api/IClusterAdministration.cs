@@ -7,6 +7,15 @@ public interface IClusterAdministration
 {
     /// <summary>Groups, replicas and nodes as they are now; nodes that do not answer are reported as down.</summary>
     Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Asks the cluster's controller once; <see cref="ClusterAdministrationExtensions.CompleteAsync"/> sees a request
+    /// through. Refusals and what is under way are answers.
+    /// </summary>
+    /// <exception cref="UnavailableException">The controller could not be reached in time; what was asked for may still
+    /// happen, and may be asked for again.</exception>
+    Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken = default);
 }
 
 /// <summary>Breaks and mends nodes; the embedded host can, real silos cannot.</summary>

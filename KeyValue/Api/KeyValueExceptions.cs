@@ -23,3 +23,6 @@ public sealed class OutcomeUnknownException(string message, Exception? inner = n
 
 /// <summary>The append would make the value larger than the limit; nothing was applied.</summary>
 public sealed class ValueLimitException(string message) : KeyValueException("ValueTooLarge", message);
+
+/// <summary>The cluster refuses what an administrator asks for; nothing was changed.</summary>
+public sealed class AdministrationRefusedException(string message) : KeyValueException("Refused", message);

@@ -16,11 +16,14 @@ public enum RequestKind : byte
 
     /// <summary>A read batch on whatever the replica asked has applied.</summary>
     StaleRead = 3,
+
+    /// <summary>An <see cref="AdministrationRequest"/>, to the meta group; its leader's controller answers.</summary>
+    Administer = 4,
 }
 
 /// <summary>A batch for one group.</summary>
-/// <param name="Batch">What <see cref="CommandBatchWriter"/> or <see cref="ReadBatchWriter"/> wrote. Never changed
-/// after it was sent.</param>
+/// <param name="Batch">What <see cref="CommandBatchWriter"/>, <see cref="ReadBatchWriter"/> or
+/// <see cref="AdministrationCodec"/> wrote. Never changed after it was sent.</param>
 public readonly record struct GroupRequest(RequestKind Kind, ReadOnlyMemory<byte> Batch);
 
 /// <summary>What became of a <see cref="GroupRequest"/> as a whole.</summary>
@@ -48,7 +51,8 @@ public enum GroupReplyStatus : byte
 }
 
 /// <summary>The reply to a <see cref="GroupRequest"/>.</summary>
-/// <param name="Answers">If answered: what <see cref="AnswerBatchReader"/> reads.</param>
+/// <param name="Answers">If answered: what <see cref="AnswerBatchReader"/> or <see cref="AdministrationCodec"/>
+/// reads.</param>
 /// <param name="LeaderHint">The node believed to lead; null if unknown.</param>
 /// <param name="Reason">Why this replica cannot serve, for people; null if the status says it all.</param>
 public readonly record struct GroupReply(

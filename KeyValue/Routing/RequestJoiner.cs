@@ -32,6 +32,7 @@ public sealed class RequestJoiner(IStoreConnection target, RequestJoinerOptions 
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
+        if (request.Kind == RequestKind.Administer) return await target.ExecuteAsync(group, request);
         if ((_limits ?? await LoadLimitsAsync()) is not { } limits) return GroupReply.Of(GroupReplyStatus.Unavailable);
         // One caller's broken batch must not spoil those it would be joined with.
         if (!TryCount(request, limits, out int count)) return GroupReply.Of(GroupReplyStatus.Malformed);

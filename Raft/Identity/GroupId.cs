@@ -5,6 +5,9 @@ namespace Orleans.Raft.Core;
 /// <summary>Names a Raft group; its text form is <c>g1</c>, <c>g2</c>, ...</summary>
 public readonly record struct GroupId(uint Value) : IComparable<GroupId>
 {
+    /// <summary>The group that holds what the cluster knows of itself; it owns no keys of the store.</summary>
+    public static readonly GroupId Meta;
+
     public int CompareTo(GroupId other) => Value.CompareTo(other.Value);
 
     public static bool operator <(GroupId left, GroupId right) => left.Value < right.Value;

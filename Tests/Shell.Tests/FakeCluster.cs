@@ -117,6 +117,13 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
         return Task.FromResult(new ClusterStatus([.. groups], [.. replicas], [.. nodes]));
     }
 
+    /// <summary>Answers administrators' requests.</summary>
+    public Func<AdministrationRequest, AdministrationAnswer>? Administration { get; set; }
+
+    public Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken = default) => Run(() =>
+        Administration?.Invoke(request) ?? throw new UnavailableException("no controller answers; start its nodes"));
+
     public Task KillAsync(NodeName node, CancellationToken cancellationToken = default) =>
         _down.Add(node) ? Task.CompletedTask
             : throw new InvalidOperationException("it is down already; start it first");

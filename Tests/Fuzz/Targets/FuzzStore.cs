@@ -46,6 +46,10 @@ internal sealed class FuzzStore : IKeyValueStore, IClusterAdministration, IFault
 
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken) => Task.FromResult(s_status);
 
+    public Task<AdministrationAnswer> AdministerAsync(
+        AdministrationRequest request, CancellationToken cancellationToken) =>
+        Task.FromResult(new AdministrationAnswer(AdministrationStatus.Done, "done"));
+
     public Task KillAsync(NodeName node, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartAsync(NodeName node, CancellationToken cancellationToken) => Task.CompletedTask;

@@ -1,0 +1,67 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>What nodes and the controller tell each other. Sent at most once: whatever is lost shows in the next
+/// report.</summary>
+internal abstract record ControlMessage;
+
+/// <summary>What a node knows of itself and of the groups it leads.</summary>
+/// <param name="Boot">Of this life of the node.</param>
+/// <param name="Number">Grows by one with each report of a life.</param>
+/// <param name="Map">How much of the map it has.</param>
+/// <param name="IsFull">It leads no other groups than these; else only what has changed is told.</param>
+/// <param name="Left">Groups that it told of and does not lead any more.</param>
+/// <param name="Leaderless">Its replicas that know no leader.</param>
+internal sealed record NodeReport(ulong Boot, ulong Number, MapRevision Map, string Zone, bool IsFull,
+    IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless)
+    : ControlMessage;
+
+/// <summary>What a leader knows of its group.</summary>
+/// <param name="Bytes">Of its keys and values.</param>
+internal sealed record GroupReport(GroupDescriptor Descriptor, Term Term, long Bytes, long Keys,
+    double OperationsPerSecond, byte[]? LoadSplitKey, IReadOnlyList<ModelMember> Members)
+{
+    public GroupId Group => Descriptor.Group;
+}
+
+/// <summary>A replica, and the configuration by which it believes to be one.</summary>
+internal readonly record struct ReplicaSighting(GroupId Group, ReplicaId Replica, ulong ConfigVersion);
+
+/// <summary>How far a node has followed the map of one controller; another controller's says nothing.</summary>
+internal readonly record struct MapRevision(Term Controller, ulong Number);
+
+/// <summary>The controller's answer to a report: what is new of the map, and what to do.</summary>
+/// <param name="Controller">The term of the meta group in which it leads; of an older one nothing is taken.</param>
+/// <param name="Boot">With <paramref name="Number"/>: the report up to which it has heard everything; 0 if it needs a
+/// full one.</param>
+/// <param name="Since">What is told of the map is what changed after this revision; none: everything.</param>
+/// <param name="Revision">What the map is then.</param>
+/// <param name="Groups">The meta group among them.</param>
+internal sealed record Orders(Term Controller, ulong Boot, ulong Number, ulong Since, ulong Revision,
+    IReadOnlyList<NodeRow> Nodes, IReadOnlyList<GroupDescriptor> Groups, IReadOnlyList<Order> ToDo) : ControlMessage;
+
+/// <summary>Not the controller: asks elsewhere.</summary>
+/// <param name="Leader">Where the meta group's leader is believed to be; null if unknown.</param>
+/// <param name="Meta">The meta group as it is known there.</param>
+internal sealed record Redirect(NodeName? Leader, GroupDescriptor Meta) : ControlMessage;
+
+/// <summary>What the leader of a group is to do. It does nothing if the group is not as the order says.</summary>
+internal abstract record Order(GroupId Group);
+
+internal sealed record AddLearnerOrder(GroupId Group, ulong ConfigVersion, NodeName Node) : Order(Group);
+
+/// <param name="Removed">None: no replica goes.</param>
+internal sealed record PromoteOrder(GroupId Group, ulong ConfigVersion, ReplicaId Learner, ReplicaId Removed)
+    : Order(Group);
+
+internal sealed record RemoveReplicaOrder(GroupId Group, ulong ConfigVersion, ReplicaId Replica) : Order(Group);
+
+internal sealed record TransferOrder(GroupId Group, NodeName To) : Order(Group);
+
+/// <param name="Key">Null: at the middle of its bytes.</param>
+internal sealed record SplitOrder(GroupId Group, ulong RangeVersion, byte[]? Key, GroupId Child) : Order(Group);
+
+/// <summary>To the node of a replica that its group left out: it goes.</summary>
+/// <param name="ConfigVersion">Of the configuration that left it out.</param>
+internal sealed record RetireOrder(GroupId Group, ReplicaId Replica, ulong ConfigVersion) : Order(Group);

@@ -1,0 +1,259 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>A node, and what it last said.</summary>
+internal sealed class NodeEntry(NodeRow row, TimeSpan now)
+{
+    public NodeRow Row { get; set; } = row;
+
+    /// <summary>When it reported last; at first when the controller began to listen.</summary>
+    public TimeSpan HeardAt { get; set; } = now;
+
+    public ulong Boot { get; set; }
+
+    public ulong Number { get; set; }
+
+    /// <summary>It has told all groups that it leads, and since then every change.</summary>
+    public bool IsComplete { get; set; }
+
+    public MapRevision Map { get; set; }
+
+    /// <summary>The revision of the map in which it changed last.</summary>
+    public ulong Revision { get; set; }
+}
+
+/// <summary>A group, and what its leader last said.</summary>
+internal sealed class GroupEntry(GroupDescriptor descriptor)
+{
+    public GroupDescriptor Descriptor { get; set; } = descriptor;
+
+    /// <summary>Null while none reports.</summary>
+    public NodeName? Leader { get; set; }
+
+    public GroupReport? Report { get; set; }
+
+    public TimeSpan ReportedAt { get; set; }
+
+    public PlannedMove? Move { get; set; }
+
+    public ulong Revision { get; set; }
+}
+
+/// <summary>
+/// What the controller knows: the meta group's rows, and beside them what nodes report and nobody keeps. Changes to rows
+/// gather until they are written. Not thread-safe.
+/// </summary>
+internal sealed class MetaRegistry
+{
+    private readonly SortedDictionary<NodeName, NodeEntry> _nodes = [];
+    private readonly SortedDictionary<GroupId, GroupEntry> _groups = [];
+    private readonly List<WriteOperation> _unwritten = [];
+    private readonly PlacementOptions _options;
+
+    /// <param name="revision">Above all that was told under this controller before.</param>
+    public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1)
+    {
+        Controller = controller;
+        _options = options;
+        NextGroup = state.NextGroup;
+        IsBalanceOn = state.IsBalanceOn;
+        Revision = revision;
+        foreach (NodeRow row in state.Nodes.Values) _nodes[row.Name] = new NodeEntry(row, now) { Revision = revision };
+        foreach (GroupDescriptor group in state.Groups.Values)
+            _groups[group.Group] = new GroupEntry(group) { Revision = revision };
+        foreach ((GroupId group, PlannedMove move) in state.Moves)
+            if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
+    }
+
+    public Term Controller { get; }
+
+    public ulong Revision { get; private set; }
+
+    public bool IsBalanceOn { get; private set; }
+
+    public uint NextGroup { get; private set; }
+
+    /// <summary>Reports of groups that were refused because a newer one is known.</summary>
+    public long StaleReports { get; private set; }
+
+    public bool HasUnwritten => _unwritten.Count > 0;
+
+    public IReadOnlyDictionary<NodeName, NodeEntry> Nodes => _nodes;
+
+    public IReadOnlyDictionary<GroupId, GroupEntry> Groups => _groups;
+
+    /// <summary>What a cluster begins with.</summary>
+    public void Found(FormationRecord formation, bool isBalanceOn, TimeSpan now)
+    {
+        foreach (FormationNode node in formation.Nodes)
+            SetNode(new NodeRow(node.Name, node.Store, "", NodeIntent.Member), now);
+        foreach (GroupDescriptor group in formation.Groups) SetGroup(new GroupEntry(group), group);
+        GroupDescriptor meta = MetaGroup.FormedBy(formation);
+        SetGroup(new GroupEntry(meta), meta);
+        SetBalance(isBalanceOn);
+    }
+
+    /// <summary>Adds a node, or changes what is wanted of one.</summary>
+    public void SetNode(NodeRow row, TimeSpan now)
+    {
+        if (!_nodes.TryGetValue(row.Name, out NodeEntry? entry)) _nodes[row.Name] = entry = new NodeEntry(row, now);
+        if (entry.Row.Store != row.Store) entry.HeardAt = now;
+        entry.Row = row;
+        entry.Revision = ++Revision;
+        _unwritten.Add(MetaRows.Put(row));
+    }
+
+    public void SetBalance(bool isOn)
+    {
+        IsBalanceOn = isOn;
+        _unwritten.Add(MetaRows.PutBalance(isOn));
+    }
+
+    public void SetMove(GroupId group, PlannedMove? move)
+    {
+        _groups[group].Move = move;
+        _unwritten.Add(move is null ? MetaRows.DeleteMove(group) : MetaRows.Put(group, move));
+    }
+
+    /// <summary>A number that no group ever had.</summary>
+    public GroupId TakeGroupId()
+    {
+        var taken = new GroupId(NextGroup);
+        NextGroup++;
+        _unwritten.Add(MetaRows.PutNextGroup(NextGroup));
+        return taken;
+    }
+
+    /// <summary>Hands over the changes of rows that are not written yet.</summary>
+    public IReadOnlyList<WriteOperation> TakeUnwritten()
+    {
+        WriteOperation[] taken = [.. _unwritten];
+        _unwritten.Clear();
+        return taken;
+    }
+
+    /// <summary>Takes in what a node reports; false if the node is not of this cluster.</summary>
+    public bool Take(NodeName from, NodeReport report, TimeSpan now)
+    {
+        if (!_nodes.TryGetValue(from, out NodeEntry? node)) return false;
+        // Frames overtake each other; what an older one says was true before.
+        if (report.Boot == node.Boot && report.Number <= node.Number) return true;
+        node.HeardAt = now;
+        // A change that was told in a report that got lost is missing.
+        node.IsComplete = report.IsFull
+            || (node.IsComplete && report.Boot == node.Boot && report.Number == node.Number + 1);
+        node.Boot = report.Boot;
+        node.Number = report.Number;
+        node.Map = report.Map;
+        if (node.Row.Zone != report.Zone) SetNode(node.Row with { Zone = report.Zone }, now);
+        if (report.IsFull)
+        {
+            var led = report.Groups.Select(group => group.Group).ToHashSet();
+            foreach (GroupEntry entry in _groups.Values)
+                if (entry.Leader == from && !led.Contains(entry.Descriptor.Group)) entry.Leader = null;
+        }
+        foreach (GroupId group in report.Left)
+            if (_groups.TryGetValue(group, out GroupEntry? entry) && entry.Leader == from) entry.Leader = null;
+        foreach (GroupReport group in report.Groups) Take(from, group, now);
+        return true;
+    }
+
+    /// <summary>Replicas that believe to be members of a group that has left them out.</summary>
+    public IEnumerable<RetireOrder> Retirements(IEnumerable<ReplicaSighting> leaderless) =>
+        from replica in leaderless
+        where _groups.ContainsKey(replica.Group)
+        let known = _groups[replica.Group].Descriptor
+        where known.ConfigVersion > replica.ConfigVersion
+            && known.Replicas.All(r => r.Id != replica.Replica && r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
+        select new RetireOrder(replica.Group, replica.Replica, known.ConfigVersion);
+
+    public ClusterModel Model(TimeSpan now) => new(
+        [.. _nodes.Values.Select(node => new ModelNode(
+            node.Row.Name, node.Row.Zone, node.Row.Intent, now - node.HeardAt))],
+        [.. _groups.Values.Select(entry => ModelOf(entry, now))], IsBalanceOn);
+
+    public NodeState StateOf(NodeName node, TimeSpan now) => _nodes.TryGetValue(node, out NodeEntry? entry)
+        ? new ModelNode(node, entry.Row.Zone, entry.Row.Intent, now - entry.HeardAt).StateBy(_options)
+        : NodeState.Removed;
+
+    /// <summary>Whether a node reports, whatever is wanted of it.</summary>
+    public bool Reports(NodeName node, TimeSpan now) =>
+        _nodes.TryGetValue(node, out NodeEntry? entry) && now - entry.HeardAt < _options.SuspectAfter;
+
+    /// <summary>The leader that a group has now, as far as its node still reports.</summary>
+    public NodeName? LeaderOf(GroupEntry entry, TimeSpan now) =>
+        entry.Leader is { } leader && Reports(leader, now) ? leader : null;
+
+    /// <summary>The group that owns a key.</summary>
+    public GroupEntry? Find(ReadOnlySpan<byte> key)
+    {
+        GroupEntry? found = null;
+        foreach (GroupEntry entry in _groups.Values)
+        {
+            if (entry.Descriptor.Group == GroupId.Meta || !entry.Descriptor.Contains(key)) continue;
+            if (found is null || entry.Descriptor.RangeVersion > found.Descriptor.RangeVersion) found = entry;
+        }
+        return found;
+    }
+
+    private ModelGroup ModelOf(GroupEntry entry, TimeSpan now)
+    {
+        TimeSpan age = now - entry.ReportedAt;
+        GroupReport? report = entry.Report;
+        return new ModelGroup(entry.Descriptor, LeaderOf(entry, now))
+        {
+            Bytes = report?.Bytes ?? 0,
+            OperationsPerSecond = report?.OperationsPerSecond ?? 0,
+            LoadSplitKey = report?.LoadSplitKey,
+            // What is silent stays so between two reports.
+            Members = report is null ? [] : [.. report.Members.Select(member => member.SilentFor >= _options.SuspectAfter
+                ? member with { SilentFor = member.SilentFor + age }
+                : member)],
+            Move = entry.Move,
+        };
+    }
+
+    private void Take(NodeName from, GroupReport report, TimeSpan now)
+    {
+        GroupDescriptor told = report.Descriptor;
+        bool isKnown = _groups.TryGetValue(told.Group, out GroupEntry? entry);
+        bool isOld = isKnown && (told.RangeVersion < entry!.Descriptor.RangeVersion
+            || told.ConfigVersion < entry.Descriptor.ConfigVersion
+            || (entry.Report is { } before && report.Term < before.Term && entry.Leader is not null));
+        if (isOld || IsOverruled(told))
+        {
+            StaleReports++;
+            return;
+        }
+        entry ??= new GroupEntry(told);
+        if (!isKnown || !entry.Descriptor.Equals(told)) SetGroup(entry, told);
+        entry.Leader = from;
+        entry.Report = report;
+        entry.ReportedAt = now;
+    }
+
+    /// <summary>Of ranges that overlap the newer counts.</summary>
+    private bool IsOverruled(GroupDescriptor told) => told.Group != GroupId.Meta && _groups.Values.Any(other =>
+        other.Descriptor.Group != told.Group && other.Descriptor.Group != GroupId.Meta
+        && other.Descriptor.RangeVersion > told.RangeVersion && Overlap(other.Descriptor, told));
+
+    private void SetGroup(GroupEntry entry, GroupDescriptor descriptor)
+    {
+        entry.Descriptor = descriptor;
+        entry.Revision = ++Revision;
+        _groups[descriptor.Group] = entry;
+        _unwritten.Add(MetaRows.Put(descriptor));
+        if (descriptor.Group.Value >= NextGroup)
+        {
+            NextGroup = descriptor.Group.Value + 1;
+            _unwritten.Add(MetaRows.PutNextGroup(NextGroup));
+        }
+    }
+
+    private static bool Overlap(GroupDescriptor left, GroupDescriptor right) =>
+        IsBelow(left.Start, right.End) && IsBelow(right.Start, left.End);
+
+    private static bool IsBelow(byte[] start, byte[] end) =>
+        end.Length == 0 || start.AsSpan().SequenceCompareTo(end) < 0;
+}

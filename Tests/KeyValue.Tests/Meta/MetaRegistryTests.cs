@@ -1,0 +1,178 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue.Tests.Meta;
+
+/// <summary>What the controller believes of what it is told; TinyKV 3C's heartbeat cases.</summary>
+public sealed class MetaRegistryTests
+{
+    private static readonly PlacementOptions Options = new();
+    private static readonly NodeName[] Nodes = [new("node-1"), new("node-2"), new("node-3"), new("node-4")];
+    private static readonly GroupId First = new(1);
+
+    private readonly MetaRegistry _registry = new(new Term(1), new MetaState(), Options, default);
+    private readonly Dictionary<NodeName, ulong> _numbers = [];
+
+    public MetaRegistryTests()
+    {
+        FormationPlan plan = FormationPlan.Create(Nodes, [], new StoreLimits());
+        _registry.Found(new FormationRecord(default, [.. Nodes.Select((n, i) => new FormationNode(n, Store(i)))],
+            plan.Groups, plan.Limits), isBalanceOn: true, default);
+    }
+
+    [Fact]
+    public void A_cluster_is_founded_with_its_nodes_its_groups_and_the_meta_group()
+    {
+        Assert.Equal(Nodes, _registry.Nodes.Keys);
+        Assert.Equal([GroupId.Meta, First], _registry.Groups.Keys);
+        Assert.Equal(new GroupId(2), _registry.TakeGroupId());
+        Assert.Equal(new GroupId(3), _registry.TakeGroupId());
+        MetaRegistry read = Reread(_registry);
+        Assert.Equal(4u, read.NextGroup);
+        Assert.Equal(Nodes, read.Nodes.Keys);
+        Assert.Equal(_registry.Groups[First].Descriptor, read.Groups[First].Descriptor);
+    }
+
+    /// <summary>TinyKV TestRegionUpdateVersion, TestRegionUpdateConfver, TestRegionWithStaleVersion,
+    /// TestRegionWithStaleConfver.</summary>
+    [Theory]
+    [InlineData(5, 5, true)]
+    [InlineData(6, 5, true)]
+    [InlineData(5, 6, true)]
+    [InlineData(6, 6, true)]
+    [InlineData(4, 5, false)]
+    [InlineData(5, 4, false)]
+    [InlineData(6, 4, false)]
+    [InlineData(4, 6, false)]
+    public void A_report_with_an_older_version_is_refused(ulong range, ulong config, bool isTaken)
+    {
+        Tell(0, Group(1, "", "", 5, 5));
+        Tell(1, Group(1, "", "", range, config));
+        Assert.Equal(isTaken ? Nodes[1] : Nodes[0], _registry.Groups[First].Leader);
+        Assert.Equal(isTaken ? (range, config) : (5UL, 5UL), (_registry.Groups[First].Descriptor.RangeVersion,
+            _registry.Groups[First].Descriptor.ConfigVersion));
+        Assert.Equal(isTaken ? 0 : 1, _registry.StaleReports);
+    }
+
+    [Fact]
+    public void A_leader_of_an_earlier_term_is_not_believed_as_long_as_the_later_reports()
+    {
+        Tell(0, Group(1, "", "", 1, 1), term: 7);
+        Tell(1, Group(1, "", "", 1, 1), term: 6);
+        Assert.Equal(Nodes[0], _registry.Groups[First].Leader);
+        Tell(1, Group(1, "", "", 1, 1), term: 8);
+        Assert.Equal(Nodes[1], _registry.Groups[First].Leader);
+        // The older notices that it leads no more.
+        Assert.True(_registry.Take(Nodes[0], Report(0, [], left: [First]), default));
+        Assert.Equal(Nodes[1], _registry.Groups[First].Leader);
+    }
+
+    /// <summary>TinyKV TestRegionHeartbeatOverlapping, TestRegionUpdateStaleRegion: of overlapping ranges the newer
+    /// counts.</summary>
+    [Fact]
+    public void Of_overlapping_reports_the_newer_range_counts()
+    {
+        Tell(0, Group(1, "", "", 1, 1));
+        Tell(1, Group(2, "m", "", 2, 1));
+        // The parent as it was before the split, from one that has not applied it.
+        Tell(0, Group(1, "", "", 1, 1));
+        Assert.Equal(1, _registry.StaleReports);
+        Assert.Equal(new GroupId(2), _registry.Find("x"u8)!.Descriptor.Group);
+        Tell(0, Group(1, "", "m", 2, 1));
+        Assert.Equal(1, _registry.StaleReports);
+        Assert.Equal(First, _registry.Find("a"u8)!.Descriptor.Group);
+        Assert.Equal(new GroupId(2), _registry.Find("m"u8)!.Descriptor.Group);
+        Assert.Equal(new GroupId(3), _registry.TakeGroupId());
+    }
+
+    [Fact]
+    public void A_full_report_tells_what_a_node_leads_no_more_and_a_partial_one_what_has_changed()
+    {
+        Tell(0, Group(1, "", "m", 2, 1));
+        _registry.Take(Nodes[0], Report(0, [Of(Group(2, "m", "", 2, 1), 1)], isFull: false), default);
+        Assert.Equal([Nodes[0], Nodes[0]], new[] { 1u, 2u }.Select(g => _registry.Groups[new GroupId(g)].Leader!.Value));
+        _registry.Take(Nodes[0], Report(0, [], isFull: false, left: [First]), default);
+        Assert.Null(_registry.Groups[First].Leader);
+        _registry.Take(Nodes[0], Report(0, [], isFull: true), default);
+        Assert.Null(_registry.Groups[new GroupId(2)].Leader);
+    }
+
+    [Fact]
+    public void A_report_that_overtook_another_is_not_undone_by_it_and_one_that_got_lost_is_noticed()
+    {
+        NodeReport first = Report(0, [Of(Group(1, "", "", 1, 1), 1)], isFull: true);
+        NodeReport second = Report(0, [], isFull: false, left: [First]);
+        NodeReport third = Report(0, [], isFull: false);
+        _registry.Take(Nodes[0], second, default);
+        Assert.False(_registry.Nodes[Nodes[0]].IsComplete);
+        _registry.Take(Nodes[0], first, default);
+        Assert.Null(_registry.Groups[First].Leader);
+        NodeReport again = Report(0, [], isFull: true);
+        _registry.Take(Nodes[0], again, default);
+        Assert.True(_registry.Nodes[Nodes[0]].IsComplete);
+        Report(0, [], isFull: false);
+        _registry.Take(Nodes[0], Report(0, [], isFull: false), default);
+        Assert.False(_registry.Nodes[Nodes[0]].IsComplete);
+        Assert.Equal(3ul, third.Number);
+    }
+
+    [Fact]
+    public void A_node_that_falls_silent_leads_nothing_is_suspected_and_then_gone()
+    {
+        Tell(0, Group(1, "", "", 1, 1));
+        _registry.Take(Nodes[1], Report(1, [], isFull: true), Options.SuspectAfter);
+        ClusterModel model = _registry.Model(Options.SuspectAfter);
+        Assert.Null(model.Groups.Single(g => g.Group == First).Leader);
+        Assert.Equal([NodeState.Suspect, NodeState.Up], model.Nodes.Take(2).Select(n => n.StateBy(Options)));
+        model = _registry.Model(Options.GoneAfter);
+        Assert.Equal([NodeState.Gone, NodeState.Suspect], model.Nodes.Take(2).Select(n => n.StateBy(Options)));
+    }
+
+    [Fact]
+    public void A_replica_that_its_group_left_out_is_told_to_go_and_none_else()
+    {
+        Tell(0, Group(1, "", "", 1, 9));
+        var lost = new ReplicaSighting(First, new ReplicaId(7), 5);
+        ReplicaSighting[] others =
+        [
+            lost with { Replica = new ReplicaId(1) }, // A member.
+            lost with { ConfigVersion = 9 },          // It knows as much.
+            lost with { Group = new GroupId(55) },    // Nobody knows.
+        ];
+        Assert.Empty(_registry.Retirements(others));
+        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements([lost, .. others]));
+    }
+
+    [Fact]
+    public void A_report_of_a_stranger_changes_nothing()
+    {
+        ulong before = _registry.Revision;
+        Assert.False(_registry.Take(new NodeName("stranger"), Report(0, [Of(Group(1, "", "", 9, 9), 1)]), default));
+        Assert.Equal(before, _registry.Revision);
+    }
+
+    private void Tell(int node, GroupDescriptor group, ulong term = 1) =>
+        Assert.True(_registry.Take(Nodes[node], Report(node, [Of(group, term)], isFull: false), default));
+
+    private NodeReport Report(
+        int node, IReadOnlyList<GroupReport> groups, bool isFull = false, IReadOnlyList<GroupId>? left = null)
+    {
+        ulong number = _numbers[Nodes[node]] = _numbers.GetValueOrDefault(Nodes[node]) + 1;
+        return new NodeReport((ulong)node + 1, number, default, "", isFull, groups, left ?? [], []);
+    }
+
+    private static GroupReport Of(GroupDescriptor group, ulong term) => new(group, new Term(term), 1, 1, 0, null, []);
+
+    private static GroupDescriptor Group(uint id, string start, string end, ulong range, ulong config) => new(
+        new GroupId(id), Bytes.Of(start), Bytes.Of(end), range, config,
+        [.. Nodes.Take(3).Select((node, i) => new ReplicaPlacement(new ReplicaId((ulong)i + 1), node))]);
+
+    private static StoreId Store(int number) => new(new Guid(number, 1, 1, new byte[8]));
+
+    private static MetaRegistry Reread(MetaRegistry registry)
+    {
+        var state = new MetaState();
+        foreach (WriteOperation row in registry.TakeUnwritten())
+            MetaRows.Load(state, row.Key.Span, row.Value!.Value.Span);
+        return new MetaRegistry(new Term(2), state, Options, default);
+    }
+}
