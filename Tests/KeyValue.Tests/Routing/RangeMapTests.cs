@@ -49,6 +49,121 @@ public class RangeMapTests
     }
 
     [Theory]
+    [MemberData(nameof(Seeds))]
+    public void Each_key_belongs_to_the_newest_descriptor_told_that_holds_it_in_whatever_order_they_are_told(int seed)
+    {
+        var random = new Random(seed);
+        List<GroupDescriptor> told = [.. FormationPlan.Create(Nodes, [[100], [200]], new StoreLimits()).Groups];
+        var map = new RangeMap(told);
+        List<GroupDescriptor> history = History(random, told, out List<GroupDescriptor> present);
+        GroupDescriptor[] news = [.. history];
+        random.Shuffle(news);
+        byte[][] keys = [.. history.SelectMany(d => new[] { d.Start, [.. d.Start, 0] }).Where(key => key.Length > 0)];
+        int kept = 0;
+        foreach (GroupDescriptor descriptor in news)
+        {
+            RangeMap before = map;
+            map = map.With(descriptor);
+            if (map == before) kept++;
+            told.Add(descriptor);
+            foreach (byte[] key in keys)
+            {
+                GroupDescriptor newest = told.Where(d => d.Contains(key))
+                    .MaxBy(d => (d.RangeVersion, d.ConfigVersion))!;
+                GroupDescriptor found = map.Find(key);
+                Assert.True(newest.Group == found.Group && newest.RangeVersion == found.RangeVersion
+                    && newest.ConfigVersion == found.ConfigVersion && found.Contains(key),
+                    $"Seed {seed}: {found} stands for {newest}.");
+            }
+        }
+        Assert.Equal(present.OrderBy(d => d.Start, NaiveByteOrder.Instance), map.Groups);
+        Assert.Same(map, map.With(map));
+        RangeMap old = new([.. told.Take(3)]);
+        Assert.Equal(map.Groups, old.With(map).Groups);
+        Assert.True(kept > 3, $"Seed {seed}: only {kept} descriptors were no news.");
+    }
+
+    [Fact]
+    public void What_is_left_of_an_older_descriptor_stays_as_a_guess()
+    {
+        GroupDescriptor whole = FormationPlan.Create(Nodes[..3], [], new StoreLimits()).Groups[0];
+        GroupDescriptor left = whole with { End = [7], RangeVersion = whole.RangeVersion + 1 };
+        RangeMap map = new RangeMap([whole]).With(left);
+        Assert.Equal([left, whole with { Start = [7] }], map.Groups);
+        Assert.Equal(left, map.Find(whole.Group));
+        Assert.Same(map, map.With(whole));
+        Assert.Same(map, map.With(left with { Start = [9], End = [8], RangeVersion = 99 }));
+    }
+
+    [Fact]
+    public void A_router_learns_groups_and_where_they_moved()
+    {
+        GroupDescriptor group = FormationPlan.Create(Nodes[..3], [], new StoreLimits()).Groups[0];
+        var router = new LeaderRouter([]);
+        Assert.Null(router.Pick(group.Group));
+        router.Learn(group.Group, Nodes[0], GroupReply.Of(GroupReplyStatus.NotLeader, Nodes[1]));
+        router.Update(group);
+        router.Learn(group.Group, Nodes[0], GroupReply.Of(GroupReplyStatus.NotLeader, Nodes[1]));
+        Assert.Equal(Nodes[1], router.Pick(group.Group));
+        GroupDescriptor moved = group with
+        {
+            ConfigVersion = group.ConfigVersion + 1,
+            Replicas = [new ReplicaPlacement(new ReplicaId(4), Nodes[4]), .. group.Replicas],
+        };
+        router.Update(moved);
+        router.Update(group);
+        Assert.Equal(Nodes[1], router.Pick(group.Group));
+        router.Learn(group.Group, Nodes[1], GroupReply.Of(GroupReplyStatus.NotLeader, Nodes[4]));
+        Assert.Equal(Nodes[4], router.Pick(group.Group));
+        router.Update(moved with { ConfigVersion = moved.ConfigVersion + 1, Replicas = group.Replicas });
+        Assert.Equal(Nodes[0], router.Pick(group.Group));
+        router.Update(group with { ConfigVersion = moved.ConfigVersion + 9, Replicas = [] });
+        Assert.Equal(Nodes[0], router.Pick(group.Group));
+    }
+
+    /// <summary>Descriptors as splits, merges and moves leave them, and those that are there in the end.</summary>
+    private static List<GroupDescriptor> History(Random random, List<GroupDescriptor> first,
+        out List<GroupDescriptor> present)
+    {
+        present = [.. first];
+        var history = new List<GroupDescriptor>();
+        uint lastGroup = (uint)first.Count;
+        for (int step = 0; step < 25; step++)
+        {
+            int at = random.Next(present.Count);
+            GroupDescriptor group = present[at];
+            byte[] key = Bytes.RandomKey(random);
+            bool isInside = group.Contains(key) && !key.AsSpan().SequenceEqual(group.Start);
+            if (random.Next(4) == 0)
+            {
+                present[at] = group with { ConfigVersion = group.ConfigVersion + 1 };
+            }
+            else if (isInside)
+            {
+                ulong version = group.RangeVersion + 1;
+                present[at] = group with { End = key, RangeVersion = version };
+                present.Insert(at + 1, group with
+                {
+                    Group = new GroupId(++lastGroup),
+                    Start = key,
+                    RangeVersion = version,
+                    ConfigVersion = 1,
+                });
+                history.Add(present[at + 1]);
+            }
+            else if (at + 1 < present.Count && random.Next(3) == 0)
+            {
+                GroupDescriptor source = present[at + 1];
+                ulong version = Math.Max(group.RangeVersion, source.RangeVersion) + 1;
+                present[at] = group with { End = source.End, RangeVersion = version };
+                present.RemoveAt(at + 1);
+            }
+            history.Add(present[at]);
+        }
+        return history;
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
@@ -112,7 +227,7 @@ public class RangeMapTests
 
         void Learn(GroupReplyStatus status, NodeName? hint, NodeName next)
         {
-            router.Learn(group.Group, router.Pick(group.Group), GroupReply.Of(status, hint));
+            router.Learn(group.Group, router.Pick(group.Group)!.Value, GroupReply.Of(status, hint));
             Assert.Equal(next, router.Pick(group.Group));
         }
     }
