@@ -57,6 +57,7 @@ public sealed partial class Replica : IPersistenceObserver
         _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
         _lastTerm = node.Term;
         _configuration = node.Configuration;
+        _askAt = host.Now + 2 * host.ReplicaOptions.ElectionTimeout;
         _summary = Summarize();
     }
 

@@ -198,6 +198,9 @@ public sealed partial class StoreCluster : IStoreConnection
         if (router.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         router.Learn(group, node, reply);
+        // As a client learns of it by asking for routes again.
+        if (reply.Status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unavailable
+            && DescriptorOf(group) is { } descriptor) router.Update(descriptor);
         return reply;
     }
 
@@ -247,6 +250,7 @@ public sealed partial class StoreCluster : IStoreConnection
             {
                 Name = name,
                 Nodes = Names,
+                Joins = !Names.Contains(name),
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,
