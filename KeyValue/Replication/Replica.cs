@@ -58,6 +58,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
         _lastTerm = node.Term;
         _configuration = node.Configuration;
+        _askAt = host.Now + 2 * host.ReplicaOptions.ElectionTimeout;
         _summary = Summarize();
         TellRange();
     }

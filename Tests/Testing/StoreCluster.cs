@@ -206,6 +206,9 @@ public sealed partial class StoreCluster : IStoreConnection
         if (routes.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         routes.Leaders.Learn(group, node, reply);
+        // As a client learns of it by asking for routes again.
+        if (reply.Status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unavailable
+            && DescriptorOf(group) is { } descriptor) routes.Leaders.Update(descriptor);
         return reply;
     }
 
@@ -255,6 +258,7 @@ public sealed partial class StoreCluster : IStoreConnection
             {
                 Name = name,
                 Nodes = Names,
+                Joins = !Names.Contains(name),
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,
