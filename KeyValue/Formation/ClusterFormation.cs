@@ -178,23 +178,24 @@ internal sealed class ClusterFormation(
 
     private void AnswerLateNode(FormationRecord record, FormationHello hello)
     {
-        if (!record.TryGetStore(hello.From, out StoreId expected) && IsJoining(hello)) NoteJoining(hello);
+        if (!record.TryGetStore(hello.From, out StoreId expected) && IsJoining(record, hello)) NoteJoining(hello);
         else if (!record.TryGetStore(hello.From, out expected))
             Refuse(hello.From, $"{hello.From} is not one of cluster {record.Cluster}, which has "
                 + $"{string.Join(", ", record.Members.Select(n => n.Name))}.");
         else if (expected != hello.Store)
             Refuse(hello.From, $"{hello.From} has an empty or foreign data directory (store {hello.Store}); cluster "
                 + $"{record.Cluster} knows it with store {expected}. "
-                + "It must not vote as if it had not lost its disk. Put its data directory back; a node that lost it "
-                + "cannot rejoin under its old name.");
+                + "It must not vote as if it had not lost its disk. Put its data directory back; if that is lost, say "
+                + $"'node replace {hello.From}' to the cluster and start it again when that is done.");
         else
             Send(hello.From, new FormationDecided(self, storage.StoreId, record.Encode()).Encode());
     }
 
-    /// <summary>Of all who are unknown only one that joins does not count itself among those who form a
-    /// cluster.</summary>
-    private static bool IsJoining(FormationHello hello) =>
-        !FormationPlan.Decode(hello.Plan).Nodes.Contains(hello.From);
+    /// <summary>Of all who are unknown only one that joins does not count itself among those who form a cluster, but for
+    /// one of those itself, if it was removed and is back with a new disk.</summary>
+    private static bool IsJoining(FormationRecord record, FormationHello hello) =>
+        record.Nodes.Any(node => node.Name == hello.From)
+        || !FormationPlan.Decode(hello.Plan).Nodes.Contains(hello.From);
 
     private void NoteJoining(FormationHello hello)
     {

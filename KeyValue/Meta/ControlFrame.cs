@@ -111,6 +111,12 @@ internal static class ControlFrame
             buffer.Varint(replica.Replica.Value);
             buffer.Varint(replica.ConfigVersion);
         }
+        buffer.Varint((ulong)report.Joining.Count);
+        foreach (FormationNode joining in report.Joining)
+        {
+            buffer.Name(joining.Name);
+            buffer.Guid(joining.Store.Value);
+        }
     }
 
     private static void Write(ByteBuffer buffer, GroupReport group)
@@ -224,8 +230,15 @@ internal static class ControlFrame
                 return null;
             leaderless.Add(new ReplicaSighting(group, new ReplicaId(replica), version));
         }
+        if (!reader.TryCount(out int joiningCount)) return null;
+        var joining = new List<FormationNode>();
+        for (int i = 0; i < joiningCount; i++)
+        {
+            if (!reader.TryName(out NodeName name) || !reader.TryGuid(out Guid store)) return null;
+            joining.Add(new FormationNode(name, new StoreId(store)));
+        }
         var map = new MapRevision(new Term(controller), revision);
-        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless);
+        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless, joining);
     }
 
     private static bool TryReadGroup(ref ByteReader reader, [NotNullWhen(true)] out GroupReport? group)

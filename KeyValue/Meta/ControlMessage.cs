@@ -13,9 +13,10 @@ internal abstract record ControlMessage;
 /// <param name="IsFull">It leads no other groups than these; else only what has changed is told.</param>
 /// <param name="Left">Groups that it told of and does not lead any more.</param>
 /// <param name="Leaderless">Its replicas that know no leader.</param>
+/// <param name="Joining">Nodes that would join and said so to it.</param>
 internal sealed record NodeReport(ulong Boot, ulong Number, MapRevision Map, string Zone, bool IsFull,
-    IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless)
-    : ControlMessage;
+    IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless,
+    IReadOnlyList<FormationNode> Joining) : ControlMessage;
 
 /// <summary>What a leader knows of its group.</summary>
 /// <param name="Bytes">Of its keys and values.</param>

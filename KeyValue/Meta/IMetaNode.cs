@@ -42,6 +42,9 @@ internal interface IMetaNode
 
     IReadOnlyList<ReplicaSighting> LeaderlessReplicas();
 
+    /// <summary>Nodes that would join the cluster and said so here.</summary>
+    IReadOnlyList<FormationNode> Joining();
+
     /// <summary>Carries out an order as far as it fits; says in words what became of it.</summary>
     Task<string> ObeyAsync(Order order);
 

@@ -21,6 +21,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
     private readonly Dictionary<GroupId, byte[]?> _askedSplits = [];
     private readonly Dictionary<GroupId, NodeName> _askedTransfers = [];
     private readonly LinkedList<string> _recent = [];
+    private readonly HashSet<(FormationNode, string)> _refusals = [];
     private HashSet<string> _lastRound = [];
     private Task<bool> _lastWrite = Task.FromResult(true);
     private ulong _lastRevision;
@@ -69,6 +70,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
             {
                 ulong before = registry.Revision;
                 if (!registry.Take(from, report, node.Now)) return;
+                foreach (FormationNode joining in report.Joining) Join(registry, joining);
                 _hasNews |= registry.Revision != before;
                 answer = OrdersFor(registry, from, [.. registry.Retirements(report.Leaderless)]);
             }
@@ -96,24 +98,18 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         return await WriteAsync(controller) ? answer : null;
     }
 
-    /// <summary>Takes a node into the cluster. What is answered is durable.</summary>
-    /// <returns>Why it is refused, or null if it is in; nothing if this is not the controller.</returns>
-    public async Task<(bool IsServed, string? Refusal)> JoinAsync(NodeName name, StoreId store)
+    /// <summary>Takes a node into the cluster, if that is possible; the others hear of it with the map, and tell the
+    /// node.</summary>
+    private void Join(MetaRegistry registry, FormationNode joining)
     {
-        Term controller;
-        lock (_lock)
+        if (RefusalOf(registry, joining.Name, joining.Store) is { } refusal)
         {
-            if (ActiveRegistry() is not { } registry) return (false, null);
-            controller = registry.Controller;
-            if (RefusalOf(registry, name, store) is { } refusal) return (true, refusal);
-            if (!registry.Nodes.TryGetValue(name, out NodeEntry? known) || known.Row.Store != store)
-            {
-                registry.SetNode(new NodeRow(name, store, "", NodeIntent.Member), node.Now);
-                MetaLog.Joined(logger, node.Name, name, store);
-            }
-            _hasNews = true;
+            if (_refusals.Add((joining, refusal))) MetaLog.JoinRefused(logger, node.Name, joining.Name, refusal);
+            return;
         }
-        return (await WriteAsync(controller), null);
+        if (registry.Nodes.TryGetValue(joining.Name, out NodeEntry? known) && known.Row.Store == joining.Store) return;
+        registry.SetNode(new NodeRow(joining.Name, joining.Store, "", NodeIntent.Member), node.Now);
+        MetaLog.Joined(logger, node.Name, joining.Name, joining.Store);
     }
 
     private static string? RefusalOf(MetaRegistry registry, NodeName name, StoreId store)
@@ -147,6 +143,14 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         {
             if (_registry is null) await TakeOverAsync();
             else await DecideAsync();
+        }
+        // The cluster goes on without a controller, but somebody must hear why it has none.
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            MetaLog.Failed(logger, failure, node.Name, failure.Message);
+            lock (_lock) Resign();
         }
         finally
         {
@@ -306,6 +310,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         _askedSplits.Clear();
         _askedTransfers.Clear();
         _lastRound = [];
+        _refusals.Clear();
     }
 }
 
@@ -322,6 +327,15 @@ internal static partial class MetaLog
 
     [LoggerMessage(93, LogLevel.Information, "{Node}: {Order}: {Result}")]
     public static partial void Obeyed(ILogger logger, NodeName node, string order, string result);
+
+    [LoggerMessage(97, LogLevel.Critical, "{Node}: cannot control the cluster: {Reason}")]
+    public static partial void Failed(ILogger logger, Exception failure, NodeName node, string reason);
+
+    [LoggerMessage(95, LogLevel.Warning, "{Node}: {Joining} may not join: {Reason}")]
+    public static partial void JoinRefused(ILogger logger, NodeName node, NodeName joining, string reason);
+
+    [LoggerMessage(96, LogLevel.Error, "{Node}: the cluster's nodes could not be recorded: {Reason}")]
+    public static partial void NotRecorded(ILogger logger, Exception failure, NodeName node, string reason);
 
     [LoggerMessage(94, LogLevel.Warning, "{Node}: refused a control frame: {What} ({Count} so far)")]
     public static partial void Refused(ILogger logger, NodeName node, string what, long count);

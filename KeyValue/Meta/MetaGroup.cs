@@ -6,6 +6,9 @@ namespace Orleans.Raft.KeyValue;
 /// <see cref="FormationRecord.Groups"/>, for it owns no keys of the store.</summary>
 public static class MetaGroup
 {
+    /// <summary>Its own: what it holds does not depend on what a store's users may write.</summary>
+    internal static readonly StoreLimits Limits = new();
+
     /// <summary>Where it was formed: on the first nodes by name, whatever has become of it since.</summary>
     public static GroupDescriptor FormedBy(FormationRecord formation)
     {

@@ -160,7 +160,8 @@ internal sealed class NodeAgent
         foreach (GroupId group in _told.Keys.Where(group => !ledNow.Contains(group)).ToArray()) _told.Remove(group);
         foreach (GroupReport group in news) _told[group.Group] = group;
         return new NodeReport(
-            _boot, ++_number, _map, _node.Zone, isFull, news, left, _node.LeaderlessReplicas());
+            _boot, ++_number, _map, _node.Zone, isFull, news, left, _node.LeaderlessReplicas(),
+            _node.Joining());
     }
 
     /// <summary>Sizes and loads are told when they have changed by a twentieth.</summary>

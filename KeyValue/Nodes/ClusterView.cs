@@ -25,6 +25,7 @@ public static class ClusterView
         var groups = new List<GroupStatus>();
         var replicas = new List<ReplicaStatus>();
         ILookup<GroupId, ReplicaView> byGroup = views.SelectMany(v => v.Replicas ?? [])
+            .Where(replica => replica.Status.Group != GroupId.Meta)
             .ToLookup(r => r.Status.Group);
         foreach (GroupDescriptor descriptor in NewestDescriptors(formation, byGroup))
         {

@@ -152,11 +152,16 @@ public sealed partial class StoreNode
     /// <summary>What the formation placed here and was not removed since, and what came later.</summary>
     private void FindOwnReplicas(FormationRecord record)
     {
-        foreach (GroupDescriptor group in record.Groups)
+        // One that came with another disk, under the name of one that was lost, has none of what that promised.
+        bool wasThere = record.Nodes.Contains(new FormationNode(Name, Storage.StoreId));
+        IEnumerable<GroupDescriptor> formed = _options.Controller is null
+            ? record.Groups
+            : record.Groups.Prepend(MetaGroup.FormedBy(record));
+        foreach (GroupDescriptor group in formed)
         {
             foreach (ReplicaPlacement placement in group.Replicas)
             {
-                if (placement.Node == Name && Storage.FindReplica(group.Group).MayOpen(placement.Id))
+                if (wasThere && placement.Node == Name && Storage.FindReplica(group.Group).MayOpen(placement.Id))
                     _own[group.Group] = new OwnReplica(group.Group, placement.Id, group);
             }
         }

@@ -20,6 +20,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     private volatile FormationRecord? _record;
     private volatile NodeDirectory? _directory;
     private volatile RangeMap? _ranges;
+    private volatile NodeMeta? _meta;
     private PeerLinks? _links;
     private LivenessSender? _liveness;
 
@@ -127,6 +128,7 @@ public sealed partial class StoreNode : IAsyncDisposable
         if (!hasFailed) sender.Tick(now);
         Liveness.Tick(now);
         bool isTroubled = hasFailed || Storage.StalledFor >= _options.Replica.StallLimit;
+        _meta?.Tick(now);
         foreach (Replica replica in TakeAwake(all: isTroubled || _wasTroubled)) replica.Tick();
         _wasTroubled = isTroubled;
     }
@@ -138,6 +140,7 @@ public sealed partial class StoreNode : IAsyncDisposable
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
         else if (_record is not { } record) return;
         else if (LivenessFrame.IsLivenessFrame(frame)) _intake.ReceiveLiveness(frame, record);
+        else if (ControlFrame.IsControlFrame(frame)) _meta?.Receive(frame);
         else _intake.Receive(frame, record);
     }
 
@@ -203,6 +206,32 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     internal void FlushLinks() => _links!.Flush();
 
+    /// <summary>The controller's and the agent's side of this node; null without, or before the cluster
+    /// formed.</summary>
+    internal NodeMeta? Meta => _meta;
+
+    /// <summary>The meta group's limits are its own.</summary>
+    internal StoreLimits LimitsOf(GroupId group) => group == GroupId.Meta ? MetaGroup.Limits : Formation.Limits;
+
+    /// <summary>Serves an administrator, if this replica's node controls the cluster; else tells whom to ask.</summary>
+    internal Task<GroupReply> AdministerAsync(Replica asked, GroupRequest request) => _meta is { } meta
+        ? meta.AdministerAsync(asked, request)
+        : Task.FromResult(GroupReply.Of(GroupReplyStatus.Unavailable));
+
+    /// <summary>A replica here leads, leads no more, or has other members or another range.</summary>
+    internal void NoteGroupChanged() => _meta?.NoteGroupChanged();
+
+    /// <summary>What others tell of groups counts where it is newer.</summary>
+    internal void LearnRanges(IEnumerable<GroupDescriptor> groups)
+    {
+        lock (_lock)
+        {
+            RangeMap ranges = Ranges;
+            foreach (GroupDescriptor group in groups) ranges = ranges.With(group);
+            _ranges = ranges;
+        }
+    }
+
     internal ulong NextRandom()
     {
         lock (_randomLock) return _random.Next();
@@ -251,6 +280,8 @@ public sealed partial class StoreNode : IAsyncDisposable
             _ranges = new RangeMap(record.Groups);
             FindOwnReplicas(record);
             UseRecord(record, directory);
+            if (_options.Controller is { } controller)
+                _meta = new NodeMeta(this, _options, controller, NextRandom());
         }
     }
 

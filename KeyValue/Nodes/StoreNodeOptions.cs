@@ -34,6 +34,14 @@ public sealed record StoreNodeOptions
     /// 2n + 1 replicas any n may fail. Default 3.</summary>
     public int ReplicationFactor { get; init; } = FormationPlan.ReplicationFactor;
 
+    /// <summary>A label of where the node stands, such as a rack or a data centre: groups spread over zones. Default:
+    /// none.</summary>
+    public string Zone { get; init; } = "";
+
+    /// <summary>How the cluster looks after itself; null: not at all, and it is formed without a meta group. The same on
+    /// every node.</summary>
+    public ControllerOptions? Controller { get; init; } = new();
+
     public StoreLimits Limits { get; init; } = new();
 
     public ReplicaOptions Replica { get; init; } = new();
@@ -78,6 +86,7 @@ public sealed record StoreNodeOptions
             problems.Add($"ReplicationFactor is {ReplicationFactor}; it must be 1 to "
                 + $"{FormationPlan.MaxReplicationFactor}.");
         problems.AddRange(Replica.Validate());
+        if (Controller is { } controller) problems.AddRange(controller.Validate());
         problems.AddRange(Limits.Validate());
         return problems;
     }

@@ -41,7 +41,7 @@ public sealed partial class Replica
             SendElsewhere(request);
             return;
         }
-        if (!CommandBatchReader.IsWellFormed(batch.Span, _host.Formation.Limits, out _, out _) || IsLeadersOwn(batch.Span))
+        if (!request.IsOwn && !MayPropose(batch.Span))
         {
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
@@ -67,6 +67,10 @@ public sealed partial class Replica
                 break;
         }
     }
+
+    /// <summary>What comes from outside: nothing of the meta group, whose rows only its own leader writes.</summary>
+    private bool MayPropose(ReadOnlySpan<byte> batch) => Group != GroupId.Meta
+        && CommandBatchReader.IsWellFormed(batch, _state.Limits, out _, out _) && !IsLeadersOwn(batch);
 
     /// <summary>Nothing was proposed, and this replica cannot: it names the leader it knows and, while its disk hangs,
     /// says so.</summary>
@@ -104,6 +108,7 @@ public sealed partial class Replica
     private void ApplyEntry(in LogEntry entry)
     {
         _logBytesApplied += entry.Payload.Length;
+        if (entry.Kind == EntryKind.Command) _operations += new CommandBatchReader(entry.Payload.Span).Count;
         if (!TryFindPending(entry.Id, out RequestInput? request))
         {
             _state.Apply(entry, null);
@@ -157,7 +162,7 @@ public sealed partial class Replica
             return;
         }
         if (now - _lastTimeAdvance < TimeSpan.FromMilliseconds(
-            _host.Formation.Limits.SessionTimeoutMilliseconds / 20.0)) return;
+            _state.Limits.SessionTimeoutMilliseconds / 20.0)) return;
         _lastTimeAdvance = now;
         var command = new CommandBatchWriter();
         long groupTime = _faults.Has(FaultPoint.GroupTimeFromLocalClock)
@@ -211,11 +216,12 @@ public sealed partial class Replica
 
     private void ServeRead(RequestInput request)
     {
-        if (!ReadBatchReader.IsWellFormed(request.Request.Batch.Span, _host.Formation.Limits, out _, out _))
+        if (!ReadBatchReader.IsWellFormed(request.Request.Batch.Span, _state.Limits, out _, out _))
         {
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
         }
+        _operations += new ReadBatchReader(request.Request.Batch.Span).Count;
         _answers.Reset();
         _state.Read(request.Request.Batch.Span, _answers);
         Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), NodeOf(_node.Leader)));

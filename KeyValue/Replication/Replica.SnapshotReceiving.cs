@@ -38,7 +38,7 @@ public sealed partial class Replica
                 return;
             }
             _receiving = new SnapshotReceiving(from, chunk,
-                new GroupStateDecoder(_host.Formation.Limits) { Faults = _faults });
+                new GroupStateDecoder(_state.Limits) { Faults = _faults });
         }
         if (_receiving.IsWorking) return;
         if (chunk.OffsetBytes != _receiving.NextOffsetBytes)

@@ -128,8 +128,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     {
         IReplicaStorage storage = await host.Storage.OpenReplicaAsync(own.Group, own.Id);
         GroupState state = storage.Recovered.Snapshot is { } file
-            ? await SnapshotFiles.LoadAsync(storage, file, host.Formation.Limits, host.Faults)
-            : new GroupState(own.Start ?? GroupDescriptor.Unknown(own.Group), host.Formation.Limits)
+            ? await SnapshotFiles.LoadAsync(storage, file, host.LimitsOf(own.Group), host.Faults)
+            : new GroupState(own.Start ?? GroupDescriptor.Unknown(own.Group), host.LimitsOf(own.Group))
             {
                 Faults = host.Faults,
             };
@@ -166,6 +166,17 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Runs a batch; see <see cref="GroupReplyStatus"/> for what the reply promises. Never throws.</summary>
     public Task<GroupReply> ExecuteAsync(GroupRequest request)
     {
+        if (request.Kind == RequestKind.Administer) return _host.AdministerAsync(this, request);
+        return EnqueueAsync(request, isOwn: false);
+    }
+
+    /// <summary>A write of the node itself, which knows what it does: only its own leader writes the meta
+    /// group.</summary>
+    internal Task<GroupReply> WriteOwnAsync(ReadOnlyMemory<byte> batch) =>
+        EnqueueAsync(new GroupRequest(RequestKind.Write, batch), isOwn: true);
+
+    private Task<GroupReply> EnqueueAsync(GroupRequest request, bool isOwn)
+    {
         int requests = Interlocked.Increment(ref _pendingRequests);
         long bytes = Interlocked.Add(ref _pendingBytes, request.Batch.Length);
         if (requests > _options.MaxPendingRequests || (requests > 1 && bytes > _options.MaxPendingBytes))
@@ -173,7 +184,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
             ReleasePending(request);
             return Task.FromResult(GroupReply.Of(GroupReplyStatus.Busy));
         }
-        var input = new RequestInput(request);
+        var input = new RequestInput(request, isOwn);
         Post(input);
         return input.Reply;
     }
@@ -264,6 +275,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         _turnInputs.Clear();
         _summary = Summarize();
         TellRange();
+        UpdateReport();
         NoteSilence();
         lock (_inboxLock)
         {

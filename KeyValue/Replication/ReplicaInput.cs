@@ -88,11 +88,14 @@ internal sealed class MembershipInput(MembershipChange change) : ReplicaInput
 }
 
 /// <summary>A caller's batch; also the promise of its reply.</summary>
-internal sealed class RequestInput(GroupRequest request) : ReplicaInput
+internal sealed class RequestInput(GroupRequest request, bool isOwn) : ReplicaInput
 {
     private readonly TaskCompletionSource<GroupReply> _reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public GroupRequest Request { get; } = request;
+
+    /// <summary>It comes from the node itself, not from a client.</summary>
+    public bool IsOwn { get; } = isOwn;
 
     /// <summary>Where a write was appended.</summary>
     public EntryId Entry { get; set; }

@@ -40,6 +40,10 @@ public sealed partial class GroupState
             return;
         }
         if (status == AnswerStatus.Ok && operation.Kind == OperationKind.AdvanceTime) AdvanceTime(operation.Number);
+        // The rows of the meta group have one writer, whom a session would not help: what it is not sure of it reads
+        // again.
+        else if (status == AnswerStatus.Ok && operation.Kind == OperationKind.Batch && Descriptor.Group == GroupId.Meta)
+            status = WriteBatch(in operation);
         else status = status == AnswerStatus.Ok ? AnswerStatus.Malformed : status;
         answers?.Add(status);
     }

@@ -155,7 +155,8 @@ public sealed partial class RaftNode
     }
 
     private ProgressInfo InfoOf(Progress progress) => new(progress.Match, progress.Next, progress.State,
-        progress.InFlightAppends, progress.InFlightBytes, progress.VoterPosition >= 0, IsCaughtUp(progress), progress.IsAbsent);
+        progress.InFlightAppends, progress.InFlightBytes, progress.VoterPosition >= 0, IsCaughtUp(progress),
+        progress.IsAbsent, progress.LastHeard);
 
     // Thesis §4.2.1: it has by now what the leader had committed within the last election timeout, and answers.
     private bool IsCaughtUp(Progress progress)

@@ -12,7 +12,7 @@ public sealed partial class StoreCluster
     public IEnumerable<NodeName> AllNames => Names.Concat(_joined);
 
     /// <summary>A group as the replica describes it that knows most; null if none is up.</summary>
-    public GroupDescriptor? DescriptorOf(GroupId group) => Nodes.Values
+    public GroupDescriptor? FindDescriptor(GroupId group) => Nodes.Values
         .Select(node => node.Find(group)?.Descriptor).OfType<GroupDescriptor>()
         .Where(descriptor => descriptor.Replicas.Count > 0)
         .MaxBy(descriptor => (descriptor.RangeVersion, descriptor.ConfigVersion));
@@ -53,7 +53,7 @@ public sealed partial class StoreCluster
     /// <summary>Adds a replica on a node that learns; returns its id.</summary>
     public ReplicaId AddLearner(GroupId group, NodeName node)
     {
-        var added = new Member(new ReplicaId(DescriptorOf(group)!.HighestReplica.Value + 1), node);
+        var added = new Member(new ReplicaId(FindDescriptor(group)!.HighestReplica.Value + 1), node);
         ChangeMembers(group, new MembershipChange { Add = [added] });
         return added.Id;
     }
@@ -62,7 +62,7 @@ public sealed partial class StoreCluster
     /// other.</summary>
     public ReplicaId MoveReplica(GroupId group, NodeName from, NodeName to)
     {
-        ReplicaId removed = DescriptorOf(group)!.Replicas.First(replica => replica.Node == from).Id;
+        ReplicaId removed = FindDescriptor(group)!.Replicas.First(replica => replica.Node == from).Id;
         ReplicaId added = AddLearner(group, to);
         ChangeMembers(group, new MembershipChange { Promote = [added], Remove = [removed] });
         return added;
@@ -70,7 +70,7 @@ public sealed partial class StoreCluster
 
     private bool IsDone(GroupId group, MembershipChange change)
     {
-        GroupDescriptor descriptor = DescriptorOf(group)!;
+        GroupDescriptor descriptor = FindDescriptor(group)!;
         ReplicaRole? RoleOf(ReplicaId id) => descriptor.Replicas.Where(replica => replica.Id == id)
             .Select(replica => (ReplicaRole?)replica.Role).FirstOrDefault();
         return change.Add.All(member => RoleOf(member.Id) is not null)

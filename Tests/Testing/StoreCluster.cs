@@ -17,6 +17,10 @@ public sealed record StoreClusterOptions
 
     public ReplicaOptions Replica { get; init; } = new();
 
+    /// <summary>How the cluster looks after itself. Null: not at all, so that nothing moves but what a test
+    /// moves.</summary>
+    public ControllerOptions? Controller { get; init; }
+
     public StoreLimits Limits { get; init; } = new();
 
     public KvClientOptions Client { get; init; } = new();
@@ -208,7 +212,7 @@ public sealed partial class StoreCluster : IStoreConnection
         routes.Leaders.Learn(group, node, reply);
         // As a client learns of it by asking for routes again.
         if (reply.Status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unavailable
-            && DescriptorOf(group) is { } descriptor) routes.Leaders.Update(descriptor);
+            && FindDescriptor(group) is { } descriptor) routes.Leaders.Update(descriptor);
         return reply;
     }
 
@@ -262,6 +266,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,
+                Controller = _options.Controller,
                 LogSegmentBytes = _options.LogSegmentBytes,
                 Time = life.Clock,
                 Scheduler = life.Lane,
@@ -276,7 +281,11 @@ public sealed partial class StoreCluster : IStoreConnection
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
             await node.Formed;
-            _routes ??= new RouteTable(node.Ranges, node.Formation.Limits);
+            if (_routes is null)
+            {
+                _routes = new RouteTable(node.Ranges, node.Formation.Limits);
+                _routes.Leaders.Update(MetaGroup.FormedBy(node.Formation));
+            }
             foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.

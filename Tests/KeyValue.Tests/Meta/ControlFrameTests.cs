@@ -43,6 +43,7 @@ public sealed class ControlFrameTests
         Assert.Equal([new ModelMember(new ReplicaId(2), true, TimeSpan.FromMilliseconds(30))], group.Members);
         Assert.Equal([new GroupId(9)], report.Left);
         Assert.Equal([new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)], report.Leaderless);
+        Assert.Equal(((NodeReport)Messages["report"]).Joining, report.Joining);
     }
 
     [Theory]
@@ -83,9 +84,9 @@ public sealed class ControlFrameTests
     [Fact]
     public void A_count_that_the_rest_cannot_hold_reserves_no_memory()
     {
-        byte[] frame = ControlFrame.Encode(Address, new NodeReport(0, 0, default, "", false, [], [], []));
-        // The number of groups is followed by two empty lists.
-        frame = Repaired([.. frame[..^3], 0xff, 0xff, 0xff, 0x07, 0, 0]);
+        byte[] frame = ControlFrame.Encode(Address, new NodeReport(0, 0, default, "", false, [], [], [], []));
+        // The number of groups is followed by three empty lists.
+        frame = Repaired([.. frame[..^4], 0xff, 0xff, 0xff, 0x07, 0, 0, 0]);
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.NotEqual(FrameStatus.Ok, ControlFrame.TryDecode(frame, out _, out _));
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000);
@@ -164,7 +165,8 @@ public sealed class ControlFrameTests
             new GroupReport(Group(2), new Term(5), 1000, 10, 12.5, [1, 2],
                 [new ModelMember(new ReplicaId(2), true, TimeSpan.FromMilliseconds(30))]),
             new GroupReport(Group(3), new Term(6), 0, 0, 0, null, []),
-        ], [new GroupId(9)], [new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)]),
+        ], [new GroupId(9)], [new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)],
+            [new FormationNode(new("node-9"), new StoreId(new Guid(9, 9, 9, new byte[8])))]),
         ["orders"] = new Orders(new Term(4), 7, 8, 9, 10,
             [new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "", NodeIntent.Member)],
             [Group(0), Group(2)],

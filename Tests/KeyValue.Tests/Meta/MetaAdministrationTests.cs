@@ -215,7 +215,7 @@ public sealed class MetaAdministrationTests
     private void Heard(params int[] nodes)
     {
         foreach (int node in nodes)
-            _registry.Take(Node(node), new NodeReport(1, ++_number, default, "", false, [], [], []), _now);
+            _registry.Take(Node(node), new NodeReport(1, ++_number, default, "", false, [], [], [], []), _now);
     }
 
     /// <summary>node-1 reports that it leads a group.</summary>
@@ -226,7 +226,7 @@ public sealed class MetaAdministrationTests
         var group = new GroupDescriptor(new GroupId(id), Bytes.Of(start), Bytes.Of(end), 1, config,
             [.. places.Select(n => new ReplicaPlacement(new ReplicaId((ulong)n), Node(n)))]);
         _registry.Take(Node(1), new NodeReport(1, ++_number, default, "", false,
-            [new GroupReport(group, new Term(1), bytes, keys, 0, null, [])], [], []), _now);
+            [new GroupReport(group, new Term(1), bytes, keys, 0, null, [])], [], [], []), _now);
     }
 
     private static NodeName Node(int number) => new($"node-{number}");

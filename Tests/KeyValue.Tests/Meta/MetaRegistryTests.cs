@@ -157,7 +157,7 @@ public sealed class MetaRegistryTests
         int node, IReadOnlyList<GroupReport> groups, bool isFull = false, IReadOnlyList<GroupId>? left = null)
     {
         ulong number = _numbers[Nodes[node]] = _numbers.GetValueOrDefault(Nodes[node]) + 1;
-        return new NodeReport((ulong)node + 1, number, default, "", isFull, groups, left ?? [], []);
+        return new NodeReport((ulong)node + 1, number, default, "", isFull, groups, left ?? [], [], []);
     }
 
     private static GroupReport Of(GroupDescriptor group, ulong term) => new(group, new Term(term), 1, 1, 0, null, []);

@@ -33,7 +33,7 @@ public class ReplicaLifeTests
         cluster.RunFor(Seconds(0.2));
     }
 
-    private static string Shape(StoreCluster cluster) => string.Join(' ', cluster.DescriptorOf(First)!.Replicas
+    private static string Shape(StoreCluster cluster) => string.Join(' ', cluster.FindDescriptor(First)!.Replicas
         .Select(replica => $"{replica.Id}@{replica.Node}{(replica.Role == ReplicaRole.Voter ? "" : $":{replica.Role}")}"));
 
     /// <summary>Nothing of the replica is left on the node but the word that it is gone.</summary>
@@ -52,13 +52,13 @@ public class ReplicaLifeTests
         WaitUntilSettled(cluster);
         cluster.RunUntil(() =>
         {
-            GroupDescriptor group = cluster.DescriptorOf(First)!;
+            GroupDescriptor group = cluster.FindDescriptor(First)!;
             Replica?[] replicas = [.. group.Replicas.Select(replica => cluster.Nodes[replica.Node].Find(First))];
             return replicas.All(replica => replica is { StopReason: null } && replica.Descriptor.Equals(group))
                 && replicas.Select(replica => replica!.Status.Applied).Distinct().Count() == 1
                 && replicas.All(replica => replica!.Status.Applied == replica.Status.Commit);
         }, Seconds(60), "all members applied the same");
-        uint[] digests = [.. cluster.DescriptorOf(First)!.Replicas.Select(replica =>
+        uint[] digests = [.. cluster.FindDescriptor(First)!.Replicas.Select(replica =>
             cluster.Run(() => cluster.Nodes[replica.Node].Find(First)!.DigestAsync())!.Value.Checksum)];
         Assert.Single(digests.Distinct());
     }
@@ -66,7 +66,7 @@ public class ReplicaLifeTests
     /// <summary>Until all members know that no change is under way.</summary>
     private static void WaitUntilSettled(StoreCluster cluster) => cluster.RunUntil(() =>
     {
-        if (cluster.DescriptorOf(First) is not { } group || cluster.LeaderOf(First) is null) return false;
+        if (cluster.FindDescriptor(First) is not { } group || cluster.LeaderOf(First) is null) return false;
         return !group.ToConfiguration().IsJoint && group.Replicas.All(replica =>
             cluster.Nodes.TryGetValue(replica.Node, out StoreNode? node)
             && node.Find(First) is { StopReason: null } found && found.Descriptor.Equals(group));
@@ -328,7 +328,7 @@ public class ReplicaLifeTests
         for (int move = 0; move < 8; move++)
         {
             WaitUntilSettled(cluster);
-            NodeName[] members = [.. cluster.DescriptorOf(First)!.Replicas.Select(replica => replica.Node)];
+            NodeName[] members = [.. cluster.FindDescriptor(First)!.Replicas.Select(replica => replica.Node)];
             NodeName to = cluster.Names.Where(node => !members.Contains(node)).ElementAt(random.Next(2));
             cluster.MoveReplica(First, members[random.Next(3)], to);
             NodeName crashed = cluster.Names[random.Next(5)];
@@ -349,7 +349,7 @@ public class ReplicaLifeTests
             string expected = string.Concat(Enumerable.Range(0, written).Where(i => i % 10 == key).Select(i => $"{i},"));
             Assert.Equal(expected, cluster.Get(client, $"k{key}"));
         }
-        Assert.True(cluster.DescriptorOf(First)!.HighestReplica >= new ReplicaId(11));
+        Assert.True(cluster.FindDescriptor(First)!.HighestReplica >= new ReplicaId(11));
     }
 
     [Fact]

@@ -1,0 +1,242 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <summary>
+/// What a node has to do with how the cluster looks after itself: its agent, the controller should it lead the meta
+/// group, and the way between them and the node's replicas. Any thread may call it.
+/// </summary>
+internal sealed class NodeMeta : IMetaNode
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly StoreNode _host;
+    private readonly StoreNodeOptions _options;
+    private readonly Lock _lock = new();
+
+    // What was heard of the map, the newest of each.
+    private readonly SortedDictionary<NodeName, NodeRow> _nodes = [];
+    private readonly SortedDictionary<GroupId, GroupDescriptor> _groups = [];
+    private long _refused;
+
+    public NodeMeta(StoreNode host, StoreNodeOptions options, ControllerOptions controller, ulong boot)
+    {
+        _host = host;
+        _options = options;
+        Controller = new MetaController(this, controller, options.Logger);
+        Agent = new NodeAgent(this, controller, options.Logger, boot);
+    }
+
+    public MetaController Controller { get; }
+
+    public NodeAgent Agent { get; }
+
+    /// <summary>Control frames refused because they were damaged or foreign.</summary>
+    public long Refused => Interlocked.Read(ref _refused);
+
+    public NodeName Name => _host.Name;
+
+    public string Zone => _options.Zone;
+
+    public FormationRecord Formation => _host.Formation;
+
+    public TimeSpan Now => _host.Now;
+
+    public Term? MetaTerm => Own is { Report: { } report } ? report.Term : null;
+
+    public GroupDescriptor? Meta => Own is { Descriptor: { IsUnknown: false } descriptor } ? descriptor : null;
+
+    public NodeName? MetaLeader => Own?.Leader;
+
+    private Replica? Own => _host.Find(GroupId.Meta) is { StopReason: null } replica ? replica : null;
+
+    public void Tick(TimeSpan now)
+    {
+        Controller.Tick(now);
+        Agent.Tick(now);
+    }
+
+    public void NoteGroupChanged() => Agent.NoteChange();
+
+    public void Receive(ReadOnlySpan<byte> frame)
+    {
+        FrameStatus status = ControlFrame.TryDecode(frame, out ControlAddress address, out ControlMessage? message);
+        if (status != FrameStatus.Ok || message is null) Refuse(status.ToString());
+        else if (address.Cluster != Formation.Cluster || address.To != _host.Storage.StoreId
+            || _host.Directory.NodeOf(address.From) is not { } sender)
+            Refuse($"of cluster {address.Cluster} from store {address.From} to store {address.To}");
+        else Take(sender, message);
+    }
+
+    /// <summary>Never throws.</summary>
+    public async Task<GroupReply> AdministerAsync(Replica asked, GroupRequest request)
+    {
+        if (asked.Group != GroupId.Meta
+            || !AdministrationCodec.TryDecodeRequest(request.Batch.Span, out AdministrationRequest decoded))
+            return GroupReply.Of(GroupReplyStatus.Malformed);
+        if (await Controller.AdministerAsync(decoded) is { } answer)
+            return new GroupReply(GroupReplyStatus.Answered, AdministrationCodec.Encode(answer), Name);
+        // It was, or will be soon.
+        return asked.Leader is { } leader && leader != Name
+            ? GroupReply.Of(GroupReplyStatus.NotLeader, leader)
+            : GroupReply.Of(GroupReplyStatus.Unknown);
+    }
+
+    public async Task<IReadOnlyList<KeyValueEntry>?> ReadRowsAsync()
+    {
+        var rows = new List<KeyValueEntry>();
+        byte[] start = [];
+        while (Own is { } replica)
+        {
+            var read = new ReadBatchWriter();
+            read.AddScan(ColumnFamily.Default, start, [], limit: 0, reverse: false);
+            GroupReply reply = await Attempt.WithinAsync(
+                replica.ExecuteAsync(new GroupRequest(RequestKind.LinearizableRead, read.ToArray())), Patience,
+                _options.Time);
+            if (reply.Status != GroupReplyStatus.Answered) return null;
+            OperationAnswer page = OperationAnswer.ReadAll(reply.Answers.Span)[0];
+            if (page.Status != AnswerStatus.Page) return null;
+            rows.AddRange(page.Rows);
+            if (!page.HasMore) return rows;
+            start = [.. rows[^1].Key.Span, 0];
+        }
+        return null;
+    }
+
+    public async Task<bool> WriteRowsAsync(IReadOnlyList<WriteOperation> rows)
+    {
+        if (Own is not { } replica) return false;
+        var commands = new CommandBatchWriter();
+        commands.AddUnsessioned(Operation.Batch(rows));
+        GroupReply reply =
+            await Attempt.WithinAsync(replica.WriteOwnAsync(commands.ToArray()), Patience, _options.Time);
+        return reply.Status == GroupReplyStatus.Answered
+            && OperationAnswer.ReadAll(reply.Answers.Span)[0].Status == AnswerStatus.Ok;
+    }
+
+    public void Send(NodeName to, ControlMessage message)
+    {
+        if (to == Name)
+        {
+            Start(() =>
+            {
+                Take(Name, message);
+                return Task.CompletedTask;
+            });
+            return;
+        }
+        if (_host.Directory.StoreOf(to) is not { } store) return;
+        byte[] frame =
+            ControlFrame.Encode(new ControlAddress(Formation.Cluster, _host.Storage.StoreId, store), message);
+        _ = _host.Network.SendAsync(to, frame).AsTask();
+    }
+
+    public void Start(Func<Task> work) => _ = Task.Factory.StartNew(
+        work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, _options.Scheduler);
+
+    public IReadOnlyList<GroupReport> LedGroups()
+    {
+        var led = new List<GroupReport>();
+        foreach (Replica replica in _host.Replicas)
+            if (replica.Report is { } report) led.Add(report);
+        return led;
+    }
+
+    public IReadOnlyList<ReplicaSighting> LeaderlessReplicas()
+    {
+        var found = new List<ReplicaSighting>();
+        foreach (Replica replica in _host.Replicas)
+        {
+            if (replica is { StopReason: null, Leader: null, Descriptor.IsUnknown: false })
+                found.Add(new ReplicaSighting(replica.Group, replica.Id, replica.Descriptor.ConfigVersion));
+        }
+        return found;
+    }
+
+    public IReadOnlyList<FormationNode> Joining() => _host.Joining;
+
+    public async Task<string> ObeyAsync(Order order)
+    {
+        if (order is RetireOrder retire)
+        {
+            if (_host.FindOwn(retire.Group)?.Id != retire.Replica) return "it is not here";
+            _host.Retire(retire.Group, retire.Replica);
+            return "it goes";
+        }
+        if (_host.Find(order.Group) is not { StopReason: null, Report: { } report } leader)
+            return "this node does not lead the group";
+        GroupDescriptor group = report.Descriptor;
+        switch (order)
+        {
+            case AddLearnerOrder add when add.ConfigVersion == group.ConfigVersion:
+                var id = new ReplicaId(group.HighestReplica.Value + 1);
+                return await ChangeAsync(leader, new MembershipChange { Add = [new Member(id, add.Node)] });
+            case PromoteOrder promote when promote.ConfigVersion == group.ConfigVersion:
+                return await ChangeAsync(leader, new MembershipChange
+                {
+                    Promote = [promote.Learner],
+                    Remove = promote.Removed.IsNone ? [] : [promote.Removed],
+                });
+            case RemoveReplicaOrder remove when remove.ConfigVersion == group.ConfigVersion:
+                return await ChangeAsync(leader, new MembershipChange { Remove = [remove.Replica] });
+            case TransferOrder transfer: return (await leader.TransferLeadershipAsync(transfer.To)).ToString();
+            default: return $"it is for another version than {group}";
+        }
+    }
+
+    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups)
+    {
+        FormationNode[] members;
+        lock (_lock)
+        {
+            foreach (NodeRow node in nodes) _nodes[node.Name] = node;
+            foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
+            // One that was removed is heard until it is empty: it hands over what it leads.
+            var used = _groups.Values.SelectMany(group => group.Replicas).Select(replica => replica.Node).ToHashSet();
+            members =
+            [
+                .. _nodes.Values.Where(node => node.Intent != NodeIntent.Removed || used.Contains(node.Name))
+                    .Select(node => new FormationNode(node.Name, node.Store)),
+            ];
+        }
+        _host.LearnRanges(groups.Where(group => group.Group != GroupId.Meta));
+        bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
+        if (isMember && !members.SequenceEqual(_host.Directory.Nodes)) Start(() => SetNodesAsync(members));
+    }
+
+    private async Task SetNodesAsync(IReadOnlyList<FormationNode> members)
+    {
+        try
+        {
+            await _host.SetNodesAsync(members);
+        }
+        // The storage failed or the node stops: everybody here hears of that elsewhere.
+        catch (Exception failure) when (failure is IOException or InvalidOperationException)
+        {
+            MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+        }
+    }
+
+    private static async Task<string> ChangeAsync(Replica leader, MembershipChange change)
+    {
+        MembershipAnswer answer = await leader.ChangeMembershipAsync(change);
+        return answer.Problem is { } problem ? $"{answer.Outcome}: {problem}" : answer.Outcome.ToString();
+    }
+
+    private void Take(NodeName from, ControlMessage message)
+    {
+        switch (message)
+        {
+            case NodeReport report: Controller.Receive(from, report); break;
+            case Orders orders: Agent.Receive(from, orders); break;
+            case Redirect redirect: Agent.Receive(from, redirect); break;
+        }
+    }
+
+    private void Refuse(string what)
+    {
+        long count = Interlocked.Increment(ref _refused);
+        // A stranger's flood must not become a flood of log lines: the first, then every thousandth.
+        if (count % 1000 == 1) MetaLog.Refused(_options.Logger, Name, what, count);
+    }
+}

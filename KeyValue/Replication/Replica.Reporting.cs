@@ -1,0 +1,52 @@
+using Orleans.Raft.Core;
+
+namespace Orleans.Raft.KeyValue;
+
+/// <content>What a leader tells the cluster's controller of its group.</content>
+public sealed partial class Replica
+{
+    // Between changes what is told need not be newer than this.
+    private static readonly TimeSpan ReportAge = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RateAge = TimeSpan.FromSeconds(1);
+
+    private volatile GroupReport? _report;
+    private TimeSpan _reportedAt;
+    private long _operations;
+    private double _operationsPerSecond;
+    private (TimeSpan At, long Operations) _rateBase;
+
+    /// <summary>How its group is, as of a moment ago; null while it does not lead, or does not know yet all that was
+    /// committed before it led.</summary>
+    internal GroupReport? Report => _report;
+
+    private void UpdateReport()
+    {
+        bool leads = _stopReason is null && _node.Role == Role.Leader && _state.LastApplied.Term == _node.Term;
+        GroupReport? before = _report;
+        if (!leads && before is null) return;
+        TimeSpan now = _host.Now;
+        bool isNews = !leads || before is null || before.Term != _node.Term
+            || !ReferenceEquals(before.Descriptor, _state.Descriptor);
+        if (!isNews && now - _reportedAt < ReportAge) return;
+        _reportedAt = now;
+        _report = leads ? MakeReport(now) : null;
+        if (isNews) _host.NoteGroupChanged();
+    }
+
+    private GroupReport MakeReport(TimeSpan now)
+    {
+        if (now - _rateBase.At >= RateAge)
+        {
+            _operationsPerSecond = (_operations - _rateBase.Operations) / (now - _rateBase.At).TotalSeconds;
+            _rateBase = (now, _operations);
+        }
+        var members = new List<ModelMember>();
+        foreach (Member member in _node.Configuration.Members)
+        {
+            if (_node.GetProgress(member.Id) is { } progress)
+                members.Add(new ModelMember(member.Id, progress.IsCaughtUp, now - progress.LastHeard));
+        }
+        return new GroupReport(_state.Descriptor, _node.Term, _state.MemoryBytes, _state.KeyCount,
+            _operationsPerSecond, LoadSplitKey: null, members);
+    }
+}
