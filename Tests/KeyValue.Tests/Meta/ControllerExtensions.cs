@@ -56,15 +56,17 @@ internal static class ControllerExtensions
 
     private static bool IsEven(StoreCluster cluster)
     {
-        NodeName[] up = [.. cluster.Administer(new ListNodesRequest()).Nodes.Where(n => n.State == NodeState.Up)
-            .Select(n => n.Name)];
+        NodeOverview[] nodes = [.. cluster.Administer(new ListNodesRequest()).Nodes];
+        // The controller has not heard yet who is there.
+        if (nodes.Any(n => (n.State is NodeState.Suspect or NodeState.Gone) == cluster.Nodes.ContainsKey(n.Name)))
+            return false;
+        NodeName[] up = [.. nodes.Where(n => n.State == NodeState.Up).Select(n => n.Name)];
         GroupDescriptor[] groups = [.. cluster.GroupIds().Select(cluster.DescriptorOf)];
         if (groups.Any(g => g.Replicas.Any(r => r.Role != ReplicaRole.Voter) || g.Replicas.Count != 3)) return false;
         NodeName?[] leaders = [.. groups.Select(g => cluster.LeaderOf(g.Group))];
         int[] replicas = [.. up.Select(node => groups.Count(g => g.Replicas.Any(r => r.Node == node)))];
         int[] led = [.. up.Select(node => leaders.Count(leader => leader == node))];
         return groups.All(g => g.Replicas.All(r => up.Contains(r.Node))) && leaders.All(leader => leader is not null)
-            && replicas.Max() - replicas.Min() <= 1 && led.Max() - led.Min() <= 1
-            && up.All(cluster.Nodes.ContainsKey);
+            && replicas.Max() - replicas.Min() <= 1 && led.Max() - led.Min() <= 1;
     }
 }

@@ -101,7 +101,8 @@ public sealed class ControllerTests
         NodeName to = cluster.Names.First(n => group.Replicas.All(r => r.Node != n));
         // The new replica hears nothing: it cannot catch up before the controller is gone.
         cluster.Isolate(to);
-        cluster.Administer(new MoveReplicaRequest(First, from, to));
+        cluster.RunUntil(() => cluster.Administer(new MoveReplicaRequest(First, from, to)).Text.Contains("moves from"),
+            Seconds(20), "the move is planned");
         cluster.RunUntil(() => cluster.DescriptorOf(First).Replicas.Any(r => r.Role == ReplicaRole.Learner), Seconds(20),
             "the new replica learns");
         cluster.CrashNode(controller);
