@@ -24,6 +24,9 @@ public sealed class StoreNode : IAsyncDisposable
     private LivenessSender? _liveness;
     private SplitMix64 _random;
 
+    private long _logBytes;
+    private volatile int _openReplicas;
+
     // Of _replicas; null: to be found out anew.
     private Replica[]? _awake;
 
@@ -197,6 +200,7 @@ public sealed class StoreNode : IAsyncDisposable
             if (!_replicas.TryGetValue(replica.Group, out fenced) || fenced.Incarnation < replica.Incarnation)
                 _replicas[replica.Group] = replica;
             else fenced = replica;
+            _openReplicas = _replicas.Count;
             _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
@@ -208,6 +212,15 @@ public sealed class StoreNode : IAsyncDisposable
     {
         lock (_lock) _awake = null;
     }
+
+    /// <summary>Whether all replicas here together keep more of their logs in memory than
+    /// <see cref="ReplicaOptions.NodeLogBytes"/>.</summary>
+    internal bool HasLongLogs => Interlocked.Read(ref _logBytes) > _options.Replica.NodeLogBytes;
+
+    /// <summary>What each replica here may then keep.</summary>
+    internal long LogBytesShare => _options.Replica.NodeLogBytes / Math.Max(1, _openReplicas);
+
+    internal void NoteLogBytes(long change) => Interlocked.Add(ref _logBytes, change);
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
         _links!.Append(to, address, message);

@@ -259,6 +259,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
+        NoteLogBytes();
         NoteSilence();
         lock (_inboxLock)
         {
