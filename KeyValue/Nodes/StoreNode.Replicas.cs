@@ -74,6 +74,7 @@ public sealed partial class StoreNode
         lock (_lock)
         {
             if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live) _replicas.Remove(group);
+            _openReplicas = _replicas.Count;
             _awake = null;
         }
     }
@@ -115,6 +116,7 @@ public sealed partial class StoreNode
                 || fenced.Incarnation < replica.Incarnation))
                 _replicas[replica.Group] = replica;
             else fenced = replica;
+            _openReplicas = _replicas.Count;
             _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.

@@ -27,6 +27,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     // A lock of its own: the formation draws while it holds its own.
     private readonly Lock _randomLock = new();
     private SplitMix64 _random;
+    private long _logBytes;
+    private volatile int _openReplicas;
 
     // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
     private bool _wasTroubled;
@@ -200,6 +202,15 @@ public sealed partial class StoreNode : IAsyncDisposable
         await Storage.DisposeAsync();
         await _disk.DisposeAsync();
     }
+
+    /// <summary>Whether all replicas here together keep more of their logs in memory than
+    /// <see cref="ReplicaOptions.NodeLogBytes"/>.</summary>
+    internal bool HasLongLogs => Interlocked.Read(ref _logBytes) > _options.Replica.NodeLogBytes;
+
+    /// <summary>What each replica here may then keep.</summary>
+    internal long LogBytesShare => _options.Replica.NodeLogBytes / Math.Max(1, _openReplicas);
+
+    internal void NoteLogBytes(long change) => Interlocked.Add(ref _logBytes, change);
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
         _links!.Append(to, address, message);

@@ -276,6 +276,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         _summary = Summarize();
         TellRange();
         UpdateReport();
+        NoteLogBytes();
         NoteSilence();
         lock (_inboxLock)
         {

@@ -20,6 +20,10 @@ public sealed record ReplicaOptions
     /// one was large. Default 32 MiB.</summary>
     public long SnapshotLogBytes { get; init; } = 32 << 20;
 
+    /// <summary>Payload bytes of log entries that all replicas of a node together keep in memory; beyond it those that
+    /// keep more than their share take snapshots earlier. Default 256 MiB.</summary>
+    public long NodeLogBytes { get; init; } = 256 << 20;
+
     /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
     public int SnapshotChunkBytes { get; init; } = 256 << 10;
 
@@ -54,6 +58,7 @@ public sealed record ReplicaOptions
             problems.Add($"SilenceAfter is {SilenceAfter}; it must be at least 0, or null for never.");
         if (StallLimit <= TimeSpan.Zero) problems.Add($"StallLimit is {StallLimit}; it must be positive.");
         if (SnapshotLogBytes < 1024) problems.Add($"SnapshotLogBytes is {SnapshotLogBytes}; it must be at least 1024.");
+        if (NodeLogBytes < 1024) problems.Add($"NodeLogBytes is {NodeLogBytes}; it must be at least 1024.");
         if (SnapshotChunkBytes is < 1024 or > 1 << 20)
             problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
         if (SnapshotBytesPerSecond < 64 << 10)
