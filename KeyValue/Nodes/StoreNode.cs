@@ -72,7 +72,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// let in by <see cref="SetNodesAsync"/>.</summary>
     public IReadOnlyList<FormationNode> Joining => _formation.Joining;
 
-    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/> completed.</summary>
+    /// <summary>Which group owns which keys, as far as this node has heard. Valid once <see cref="Formed"/>
+    /// completed.</summary>
     public RangeMap Ranges => _ranges
         ?? throw new InvalidOperationException($"{Name} is not part of a formed cluster yet.");
 
@@ -170,6 +171,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
     public void Learn(GroupDescriptor descriptor)
     {
+        // A new replica knows nothing of its group yet, and group 0 has no part in the range.
+        if (descriptor.IsUnknown || descriptor.Group.Value == 0) return;
         lock (_lock) _ranges = Ranges.With(descriptor);
     }
 

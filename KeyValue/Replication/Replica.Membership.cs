@@ -11,6 +11,9 @@ public sealed partial class Replica
     private long _misplaced;
     private TimeSpan _askAt;
 
+    // Why it goes as soon as it can; null while it belongs to the group.
+    private string? _leaving;
+
     /// <summary>Means nothing to any core. A member answers a replica that was removed, whatever it says: so this asks
     /// whether one still belongs.</summary>
     internal static RaftMessage MembershipQuestion { get; } = new HeartbeatReply(new Term(1), 0, LogIndex.Zero);
@@ -76,15 +79,17 @@ public sealed partial class Replica
     private void OnReplicaRemoved(ReplicaId from, ReplicaRemoved removed)
     {
         if (removed.ConfigurationVersion <= _state.Descriptor.ConfigVersion) return;
-        Leave($"{from} says so, by configuration {removed.ConfigurationVersion}");
+        _leaving = $"{from} says so, by configuration {removed.ConfigurationVersion}";
     }
 
     /// <summary>An applied configuration that leaves this replica out is committed, so nobody needs it any
     /// more.</summary>
     private void LeaveIfRemoved()
     {
-        if (_stopReason is not null || !_state.Descriptor.HasLeft(Id)) return;
-        Leave($"configuration {_state.Descriptor.ConfigVersion} is without it");
+        if (_stopReason is null && _state.Descriptor.HasLeft(Id))
+            _leaving ??= $"configuration {_state.Descriptor.ConfigVersion} is without it";
+        // What was split off here needs this log until it has a snapshot of its own.
+        if (_stopReason is null && _leaving is { } why && !IsBearing()) Leave(why);
     }
 
     private void Leave(string why)

@@ -17,6 +17,11 @@ public sealed partial class Replica
 
     internal void OnRequest(RequestInput request)
     {
+        if (_awaitsBase)
+        {
+            Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
+            return;
+        }
         if (request.Request.Kind != RequestKind.StaleRead) NoteAsked();
         switch (request.Request.Kind)
         {
@@ -46,6 +51,7 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
         }
+        if (_sample.Wants()) SampleWrite(batch.Span);
         if (ExceedsSession(batch.Span))
         {
             Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
@@ -53,7 +59,12 @@ public sealed partial class Replica
         }
         // What passed in silence counts first.
         if (_node.IsSilent) AdvanceGroupTime();
-        switch (_node.Propose(batch, _host.Now, out EntryId entry))
+        ProposeChecked(request);
+    }
+
+    private void ProposeChecked(RequestInput request)
+    {
+        switch (_node.Propose(request.Request.Batch, _host.Now, out EntryId entry))
         {
             case ProposeOutcome.Appended:
                 request.Entry = entry;
@@ -111,11 +122,11 @@ public sealed partial class Replica
         if (entry.Kind == EntryKind.Command) _operations += new CommandBatchReader(entry.Payload.Span).Count;
         if (!TryFindPending(entry.Id, out RequestInput? request))
         {
-            _state.Apply(entry, null);
+            NoteSplit(entry.Index, _state.Apply(entry, null));
             return;
         }
         _answers.Reset();
-        _state.Apply(entry, _answers);
+        NoteSplit(entry.Index, _state.Apply(entry, _answers));
         // Only now: if applying fails, it is answered with the others.
         _pendingWrites.Dequeue();
         Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), _host.Name));
@@ -222,6 +233,7 @@ public sealed partial class Replica
             return;
         }
         _operations += new ReadBatchReader(request.Request.Batch.Span).Count;
+        if (_sample.Wants()) SampleRead(request.Request.Batch.Span);
         _answers.Reset();
         _state.Read(request.Request.Batch.Span, _answers);
         Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), NodeOf(_node.Leader)));

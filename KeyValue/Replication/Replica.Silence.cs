@@ -12,10 +12,11 @@ public sealed partial class Replica
     /// <summary>Whether it is silent or has stopped: then it needs no ticks.</summary>
     public bool IsAsleep => _isAsleep;
 
-    /// <summary>Nobody waits for it, and no snapshot is on its way or owed.</summary>
+    /// <summary>Nobody waits for it, and no snapshot is on its way or owed, its own or of a group that it split
+    /// off.</summary>
     private bool IsIdle => _pendingWrites.Count == 0 && _readsThisTurn.Count == 0 && _readsAwaitingIndex.Count == 0
         && _readsAwaitingApply.Count == 0 && _sending.Count == 0 && _receiving is null && !_takingSnapshot
-        && _stall is null && SnapshotProblem is null;
+        && _stall is null && SnapshotProblem is null && !_isNewborn && _bearing.Count == 0 && !_awaitsBase;
 
     internal void OnNodeChanged()
     {

@@ -99,7 +99,9 @@ public sealed partial class Replica
         receiving.NextOffsetBytes += chunk.Data.Length;
         Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
         if (file is null) return;
-        OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot, receiving.Configuration);
+        // It would replace what the children here have not got yet; the leader tries again.
+        if (IsBearing()) EndReceiving(receiving);
+        else OfferSnapshot(receiving.From, receiving.Term, receiving.Snapshot, receiving.Configuration);
     }
 
     private void OnPartRefused(SnapshotReceiving receiving, SnapshotChunk chunk, string reason)

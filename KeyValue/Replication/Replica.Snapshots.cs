@@ -24,7 +24,9 @@ public sealed partial class Replica
 
     private void MaybeTakeSnapshot()
     {
-        if (_takingSnapshot || !IsLogLong()) return;
+        if (_isNewborn && _storage.Snapshot is not null) GrowUp();
+        bool isDue = _isNewborn ? _state.LastApplied.Index > LogIndex.Zero : IsLogLong();
+        if (_takingSnapshot || !isDue || IsBearing()) return;
         if (_takingTrouble.MustWait(_host.Now)) return;
         if (_storage.Snapshot is { } recorded && recorded.Last.Index >= _state.LastApplied.Index) return;
         TakeSnapshot();
@@ -120,6 +122,7 @@ public sealed partial class Replica
         _logBytesAtSnapshot = Math.Max(_logBytesAtSnapshot, logBytes);
         _snapshotLengthBytes = file.LengthBytes;
         _takingTrouble.Forget();
+        GrowUp();
         ReplicaLog.SnapshotTaken(_logger, _host.Name, Group, Id, file.Last, file.LengthBytes);
         CompactLog(file.Last.Index);
         foreach (ReplicaId follower in _awaitingSnapshot.ToArray()) StartSending(follower);
@@ -163,7 +166,8 @@ public sealed partial class Replica
     /// <summary>A new replica needs a snapshot however short the log is.</summary>
     private void AwaitSnapshot(ReplicaId follower)
     {
-        bool mayTake = _state.LastApplied.Index > LogIndex.Zero && !_takingTrouble.MustWait(_host.Now);
+        bool mayTake = _state.LastApplied.Index > LogIndex.Zero && !_takingTrouble.MustWait(_host.Now)
+            && !IsBearing();
         if (!_takingSnapshot && mayTake) TakeSnapshot();
         if (_takingSnapshot) _awaitingSnapshot.Add(follower);
         else _node.ReportSnapshotEnded(follower, _host.Now);

@@ -1,9 +1,177 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
-/// <content>Splitting the group, and bringing up the group that begins with it.</content>
+/// <content>Splitting the group, and bringing up the replica here of the group that begins with it.</content>
 public sealed partial class Replica
 {
+    // Of children that were split off here: each until it needs this replica's log no more.
+    private readonly List<(GroupId Group, ReplicaId Id)> _bearing = [];
+    private readonly List<GroupStateSnapshot> _unborn = [];
+    private readonly KeySample _sample = new();
     private GroupDescriptor? _toldDescriptor;
+
+    // Its log follows a base that its parent, which is open here, too, has yet to hand over: until then it does nothing.
+    private bool _awaitsBase;
+
+    // It began with a base that only its parent's log holds: it takes a snapshot as soon as it can.
+    private bool _isNewborn;
+    private bool _isBesideLeader;
+    private TimeSpan _campaignAt;
+    private int _campaigns;
+
+    /// <summary>
+    /// Splits the group at a key: from there on its keys belong to a new one, which begins on the same nodes. Done on
+    /// return, if so answered, as far as this replica goes; the new group's has to be opened. Never throws.
+    /// </summary>
+    /// <param name="key">Null: where about half of the bytes lie on either side.</param>
+    /// <param name="child">An id that no group ever had.</param>
+    public Task<SplitAnswer> SplitAsync(ReadOnlyMemory<byte>? key, GroupId child)
+    {
+        var input = new SplitInput(key?.ToArray(), child);
+        Post(input);
+        return input.Result;
+    }
+
+    /// <summary>A key that about half of the recent requests were below; null if there is none, or this replica has
+    /// stopped.</summary>
+    public Task<ReadOnlyMemory<byte>?> FindLoadSplitKeyAsync()
+    {
+        var result = new TaskCompletionSource<ReadOnlyMemory<byte>?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
+            ? null
+            : replica._sample.Middle(key => replica._state.CanSplitAt(key))), evenIfStopped: true));
+        return result.Task;
+    }
+
+    internal void OnSplit(SplitInput input)
+    {
+        if (_node.Role != Role.Leader || _stall is not null || _awaitsBase)
+        {
+            input.End(new SplitAnswer(SplitStatus.NotLeader));
+            return;
+        }
+        byte[]? key = input.Key ?? _state.MiddleKey();
+        if (WhyNotSplit(key, input.Child) is { } reason)
+        {
+            input.End(new SplitAnswer(SplitStatus.Refused, key, reason));
+            return;
+        }
+        GroupDescriptor now = _state.Descriptor;
+        var batch = new CommandBatchWriter();
+        batch.AddUnsessioned(Operation.Split(now, key, input.Child,
+            [.. Enumerable.Range(1, now.Replicas.Count).Select(id => new ReplicaId((ulong)id))]));
+        var request = new RequestInput(new GroupRequest(RequestKind.Write, batch.ToArray()));
+        Interlocked.Increment(ref _pendingRequests);
+        Interlocked.Add(ref _pendingBytes, request.Request.Batch.Length);
+        ProposeChecked(request);
+        _ = FollowSplitAsync(input, key!, request.Reply);
+    }
+
+    private string? WhyNotSplit(byte[]? key, GroupId child)
+    {
+        GroupDescriptor now = _state.Descriptor;
+        if (Group.Value == 0 || child.Value == 0 || child == Group) return $"{Group} cannot be split into {child}.";
+        if (_node.Configuration.IsJoint || !_node.IsConfigurationCommitted)
+            return $"The members of {Group} are being changed; try again.";
+        if (key is null) return $"{Group} has no key with others below it.";
+        if (key.AsSpan().SequenceEqual(now.Start)) return $"The key is where {Group} begins already.";
+        if (!_state.CanSplitAt(key)) return $"The key is not one of {now}.";
+        if (key.Length > _host.Formation.Limits.MaxKeyBytes) return "The key is larger than keys may be.";
+        return null;
+    }
+
+    private async Task FollowSplitAsync(SplitInput input, byte[] key, Task<GroupReply> proposed)
+    {
+        GroupReply reply = await proposed;
+        AnswerStatus? status = reply.Status == GroupReplyStatus.Answered
+            ? OperationAnswer.ReadAll(reply.Answers.Span)[0].Status
+            : null;
+        input.End(reply.Status switch
+        {
+            GroupReplyStatus.Answered when status == AnswerStatus.Ok => new SplitAnswer(SplitStatus.Split, key),
+            GroupReplyStatus.Answered =>
+                new SplitAnswer(SplitStatus.Refused, key, $"{Group} changed meanwhile: {Descriptor}; try again."),
+            GroupReplyStatus.NotLeader or GroupReplyStatus.Unavailable => new SplitAnswer(SplitStatus.NotLeader, key),
+            GroupReplyStatus.Busy => new SplitAnswer(SplitStatus.Refused, key, $"{Group} is busy; try again."),
+            _ => new SplitAnswer(SplitStatus.Unknown, key),
+        });
+    }
+
+    /// <summary>An entry was applied; if it split off a group, that begins as soon as the next life of this replica is sure
+    /// to split it off again.</summary>
+    private void NoteSplit(LogIndex index, GroupStateSnapshot? child)
+    {
+        if (child is null) return;
+        ReplicaLog.Split(_logger, _host.Name, Group, Id, index, _state.Descriptor, child.Descriptor);
+        _sample.Clear();
+        // A replica that is not a member gets no child; it is here by mistake or on its way out.
+        _unborn.Add(child);
+        _node.PersistCommit();
+    }
+
+    /// <summary>The writes of this turn are in the node's log now, before any of the children.</summary>
+    private void BearChildren()
+    {
+        foreach (GroupStateSnapshot child in _unborn)
+        {
+            if (ReplicaBesideThis(child.Descriptor) is not { } id) continue;
+            GroupId group = child.Descriptor.Group;
+            if (!_host.IsSettled(group, id)) _bearing.Add((group, id));
+            _host.BearChild(id, child, _node.Role == Role.Leader);
+        }
+        _unborn.Clear();
+    }
+
+    private ReplicaId? ReplicaBesideThis(GroupDescriptor child)
+    {
+        foreach (ReplicaPlacement placement in child.Replicas)
+            if (placement.Node == _host.Name) return placement.Id;
+        return null;
+    }
+
+    /// <param name="batch">Well formed.</param>
+    private void SampleWrite(ReadOnlySpan<byte> batch)
+    {
+        var commands = new CommandBatchReader(batch);
+        if (!commands.MoveNext() || commands.Session.IsNone) return;
+        _sample.Add(ParsedOperation.Parse(commands.Operation, _host.Formation.Limits, out _)
+            .FirstKey(_host.Formation.Limits));
+    }
+
+    /// <param name="batch">Well formed.</param>
+    private void SampleRead(ReadOnlySpan<byte> batch)
+    {
+        var reads = new ReadBatchReader(batch);
+        if (reads.MoveNext()) _sample.Add(reads.IsScan ? reads.Start : reads.Key);
+    }
+
+    /// <summary>Whether a child here begins with what only this replica's log holds.</summary>
+    private bool IsBearing()
+    {
+        if (_bearing.Count > 0) _bearing.RemoveAll(child => _host.IsSettled(child.Group, child.Id));
+        return (_bearing.Count > 0 || _unborn.Count > 0 || _node.LastApplied < _node.CommitIndex)
+            && !_faults.Has(FaultPoint.ParentCompactedBeforeChildDurable);
+    }
+
+    /// <summary>A snapshot of its own is durable.</summary>
+    private void GrowUp()
+    {
+        if (!_isNewborn) return;
+        _isNewborn = false;
+        _host.ForgetBase(Group);
+    }
+
+    /// <summary>Beside the leader of the group that was split, which serves these keys until now, a newborn replica does not
+    /// wait for an election timeout to pass. The others may be born a little later, so it asks more than once.</summary>
+    private void CampaignIfNewborn()
+    {
+        const int MostCampaigns = 10;
+        if (!_isNewborn || !_isBesideLeader || _campaigns >= MostCampaigns || _host.Now < _campaignAt) return;
+        _campaigns++;
+        _campaignAt = _host.Now + _options.HeartbeatInterval / 2;
+        _node.CampaignNow(_host.Now);
+    }
 
     /// <summary>Tells the node, for whoever asks it for routes.</summary>
     private void TellRange()

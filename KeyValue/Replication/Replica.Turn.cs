@@ -11,7 +11,7 @@ public sealed partial class Replica
 
     internal void OnMessage(ReplicaId from, NodeName sender, RaftMessage message)
     {
-        if (!TakesFrom(from, sender, message)) return;
+        if (!TakesFrom(from, sender, message) || _awaitsBase) return;
         switch (message)
         {
             case SnapshotChunk chunk: OnSnapshotChunk(from, chunk); break;
@@ -28,10 +28,12 @@ public sealed partial class Replica
 
     internal void OnTick()
     {
+        if (_awaitsBase) return;
         WatchDisk();
         _node.Tick(_host.Now);
         TickSnapshots();
         AskWhetherItBelongs();
+        CampaignIfNewborn();
         if (_node.IsSilent) return;
         AdvanceGroupTime();
         OfferSilence();
@@ -59,7 +61,7 @@ public sealed partial class Replica
 
     private void DrainNode()
     {
-        bool worked = true;
+        bool worked = !_awaitsBase;
         while (worked)
         {
             worked = _node.HasReady;
@@ -68,6 +70,7 @@ public sealed partial class Replica
             NoteRole();
             worked |= ApplyCommitted();
         }
+        BearChildren();
         ServeReads();
         _host.FlushLinks();
         // Whole, offered and not adopted: the core had no use for it.

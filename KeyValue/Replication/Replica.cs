@@ -89,6 +89,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Estimated heap bytes of its keys and values.</summary>
     public long MemoryBytes => _summary.MemoryBytes;
 
+    /// <summary>Bytes of its keys and values, exactly.</summary>
+    public long KeyValueBytes => _summary.KeyValueBytes;
+
     /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
     internal long LogBytes => _summary.LogBytes;
 
@@ -127,12 +130,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     internal static async Task<Replica> OpenAsync(StoreNode host, OwnReplica own, TaskScheduler scheduler)
     {
         IReplicaStorage storage = await host.Storage.OpenReplicaAsync(own.Group, own.Id);
-        GroupState state = storage.Recovered.Snapshot is { } file
-            ? await SnapshotFiles.LoadAsync(storage, file, host.LimitsOf(own.Group), host.Faults)
-            : new GroupState(own.Start ?? GroupDescriptor.Unknown(own.Group), host.LimitsOf(own.Group))
-            {
-                Faults = host.Faults,
-            };
+        // It may have been born while its storage was being opened.
+        own = host.FindOwn(own.Group) is { } present && present.Id == own.Id ? present : own;
+        GroupState state = await MakeStateAsync(host, own, storage);
         var options = new RaftOptions
         {
             Id = own.Id,
@@ -144,8 +144,27 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
             Faults = host.Faults,
         };
         RaftState recovered = storage.Recovered.State with { Configuration = state.Descriptor.ToConfiguration() };
+        // What it logged follows a base that is not there; the core never gets to work.
+        bool awaitsBase = state.Descriptor.IsUnknown && !recovered.Entries.IsEmpty;
+        if (awaitsBase) recovered = RaftState.Empty;
         var node = new RaftNode(options, recovered, host.Now);
-        return new Replica(host, storage, node, state, scheduler);
+        return new Replica(host, storage, node, state, scheduler)
+        {
+            _awaitsBase = awaitsBase,
+            _isNewborn = own.Base is not null && storage.Recovered.Snapshot is null,
+            _isBesideLeader = own.IsBesideLeader,
+        };
+    }
+
+    private static async Task<GroupState> MakeStateAsync(StoreNode host, OwnReplica own, IReplicaStorage storage)
+    {
+        if (own.Base is { } start
+            && (storage.Recovered.Snapshot is null || host.Faults.Has(FaultPoint.SplitReplayResetsChild)))
+            return GroupState.From(start, host.Faults);
+        if (storage.Recovered.Snapshot is { } file)
+            return await SnapshotFiles.LoadAsync(storage, file, host.LimitsOf(own.Group), host.Faults);
+        GroupDescriptor descriptor = own.Start ?? GroupDescriptor.Unknown(own.Group);
+        return new GroupState(descriptor, host.LimitsOf(own.Group)) { Faults = host.Faults };
     }
 
     /// <summary>Lets time pass; called by its node, at least a few times per heartbeat interval, unless it is
@@ -323,7 +342,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
 
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
-        _state.Descriptor, _state.MemoryBytes, _node.LogBytes, _node.RefusedMessages + _misplaced);
+        _state.Descriptor, _state.MemoryBytes, _state.KeyValueBytes, _node.LogBytes, _node.RefusedMessages + _misplaced);
 
     /// <summary>The replica on a node that may lead: no learner, and none that is leaving.</summary>
     private ReplicaId? ReplicaOn(NodeName node)
@@ -351,7 +370,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     }
 
     private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
-        GroupDescriptor Descriptor, long MemoryBytes, long LogBytes, long RefusedMessages);
+        GroupDescriptor Descriptor, long MemoryBytes, long KeyValueBytes, long LogBytes, long RefusedMessages);
 }
 
 /// <summary>What <see cref="Replica.DigestAsync"/> found.</summary>
@@ -398,6 +417,10 @@ internal static partial class ReplicaLog
         "{Node} {Group} {Replica}: {Count} messages of peers dropped so far: more than {Bound} bytes of them waited")]
     public static partial void Dropped(ILogger logger, NodeName node, GroupId group, ReplicaId replica, long count,
         long bound);
+
+    [LoggerMessage(49, LogLevel.Information, "{Node} {Group} {Replica}: split at {Index} into {Left} and {Right}")]
+    public static partial void Split(ILogger logger, NodeName node, GroupId group, ReplicaId replica, LogIndex index,
+        GroupDescriptor left, GroupDescriptor right);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
     public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica,

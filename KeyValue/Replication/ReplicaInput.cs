@@ -73,6 +73,26 @@ internal sealed class TransferInput(NodeName target) : ReplicaInput
     public override void Abandon(Replica replica) => _result.TrySetResult(TransferStatus.Unavailable);
 }
 
+/// <summary>Somebody wants the group split; also the promise of the answer.</summary>
+internal sealed class SplitInput(byte[]? key, GroupId child) : ReplicaInput
+{
+    private readonly TaskCompletionSource<SplitAnswer> _result =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Null: the middle of its bytes.</summary>
+    public byte[]? Key => key;
+
+    public GroupId Child => child;
+
+    public Task<SplitAnswer> Result => _result.Task;
+
+    public override void Apply(Replica replica) => replica.OnSplit(this);
+
+    public override void Abandon(Replica replica) => End(new SplitAnswer(SplitStatus.NotLeader));
+
+    public void End(SplitAnswer answer) => _result.TrySetResult(answer);
+}
+
 /// <summary>Somebody wants other members; also the promise of the answer.</summary>
 internal sealed class MembershipInput(MembershipChange change) : ReplicaInput
 {

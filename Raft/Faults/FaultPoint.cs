@@ -186,6 +186,14 @@ internal enum FaultPoint
     /// <summary>A group that begins by a split has none of the sessions. Breaks: sessions travel with a split.</summary>
     SessionsLostInSplit,
 
+    /// <summary>A group that split is compacted past the split although the new group's replica beside it has nothing
+    /// durable yet. Breaks: a parent's log is kept until the child has its own durable base.</summary>
+    ParentCompactedBeforeChildDurable,
+
+    /// <summary>When a split is replayed, the new group begins again. Breaks: replaying a split never resets a child that
+    /// has moved on.</summary>
+    SplitReplayResetsChild,
+
     /// <summary>A write that was applied before is applied again. Breaks: a write applies at most once.</summary>
     RetryAppliedTwice,
 

@@ -6,6 +6,14 @@ public sealed partial class RaftNode
     private readonly HashSet<ReplicaId> _granted = [];
     private readonly HashSet<ReplicaId> _refused = [];
 
+    /// <summary>Asks at once for the votes of those who follow nobody: for a group that has just begun. Nothing happens
+    /// if a leader is known, or to a replica that may not campaign.</summary>
+    public void CampaignNow(TimeSpan now)
+    {
+        Advance(now);
+        if (Role is Role.Follower or Role.PreCandidate && Leader.IsNone) Campaign();
+    }
+
     private void Campaign()
     {
         if (!MayCampaign) ForgetLeader();

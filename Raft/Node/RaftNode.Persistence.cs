@@ -25,11 +25,20 @@ public sealed partial class RaftNode
     /// </summary>
     public LogIndex DurableIndex { get; private set; }
 
+    private bool _isCommitDue;
+
     private bool IsTermDurable => _durableTerm == Term && _durableVote == _votedFor;
 
     private bool IsWriteDue =>
         _handedState.Term != Term || _handedState.VotedFor != _votedFor
-        || _snapshotToPersist is not null || _handedIndex < _log.LastIndex;
+        || _snapshotToPersist is not null || _handedIndex < _log.LastIndex || _isCommitDue;
+
+    /// <summary>
+    /// Writes down soon how far the log is committed, which by itself is done only beside other writes: for a driver
+    /// that is about to let something depend on an entry it applied, so that its next life applies that before it hears of
+    /// anybody.
+    /// </summary>
+    public void PersistCommit() => _isCommitDue = true;
 
     /// <summary>All writes up to <paramref name="number"/> are durable. Repeating it does nothing.</summary>
     /// <exception cref="ArgumentOutOfRangeException">No such write was handed out.</exception>
@@ -163,6 +172,7 @@ public sealed partial class RaftNode
         _handedIndex = last;
         _handedState = state;
         _snapshotToPersist = null;
+        _isCommitDue = state.Commit < CommitIndex && _isCommitDue;
         return new PersistRequest(_lastWrite, changed, snapshot, entries);
     }
 
