@@ -6,10 +6,9 @@ using Xunit;
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// What the shell does, the same on every host: derive, supply a host, and all tests run on it. They are spread over
-/// several files by subject.
+/// Tests of the shell on a host: derive one of the contracts and supply a host, and all its tests run on it.
 /// </summary>
-public abstract partial class ShellContract : IAsyncLifetime
+public abstract class ShellTests : IAsyncLifetime
 {
     private ShellHost? _host;
     private string? _directory;
@@ -40,6 +39,14 @@ public abstract partial class ShellContract : IAsyncLifetime
         return (Encoding.UTF8.GetString(output), exitCode);
     }
 
+    /// <summary>Runs one command given as a program's arguments.</summary>
+    protected async Task<(string Output, int ExitCode)> ExecuteAsync(params string[] words)
+    {
+        using var output = new MemoryStream();
+        int exitCode = await CreateSession().ExecuteAsync(words, output);
+        return (Encoding.UTF8.GetString(output.ToArray()), exitCode);
+    }
+
     protected async Task<(byte[] Output, int ExitCode)> RunBytesAsync(byte[] input)
     {
         using var output = new MemoryStream();
@@ -67,7 +74,7 @@ public abstract partial class ShellContract : IAsyncLifetime
     }
 
     protected ShellSession CreateSession() =>
-        new(Host.Store, Host.Administration, Host.Faults, new ShellOptions { Log = TextWriter.Null });
+        new(Host.Store, Host.Administration, Host.Faults, Host.Nodes, new ShellOptions { Log = TextWriter.Null });
 
     protected string PathOf(string name) => Path.Combine(Folder, name);
 
