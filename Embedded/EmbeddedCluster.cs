@@ -134,9 +134,14 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         {
             throw new AdministrationRefusedException(failure.Message);
         }
-        catch (Exception failure) when (failure is IOException or TimeoutException)
+        catch (IOException failure)
         {
             throw new UnavailableException($"{node} did not start: {failure.Message}");
+        }
+        catch (TimeoutException)
+        {
+            throw new UnavailableException($"{node} was not let in within {FormationTimeout.TotalSeconds:F0} s: the "
+                + "meta group may have no leader. Try again when most of its nodes are up.");
         }
         if (!_names.Contains(node)) _names = [.. _names, node];
     }, cancellationToken);
@@ -173,10 +178,21 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name))
             await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
+        await StartJoinedAsync();
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new StoreRoutes(new RangeMap(formation.Groups), formation.Limits);
         _router = new LeaderRouter([.. formation.Groups, MetaGroup.FormedBy(formation)]);
         _client = CreateClient();
+    }
+
+    /// <summary>Starts the nodes that joined in an earlier life; one whose folder is gone stays down.</summary>
+    private async Task StartJoinedAsync()
+    {
+        IEnumerable<NodeName> members = _nodes.Values.SelectMany(node => node.Directory.Nodes.Select(n => n.Name));
+        NodeName[] joined = [.. members.Except(_names).Order()];
+        _names = [.. _names, .. joined];
+        foreach (NodeName node in joined)
+            if (Directory.Exists(DirectoryOf(node))) await StartNodeAsync(node, CancellationToken.None);
     }
 
     private async Task StartNodeAsync(NodeName node, CancellationToken cancellationToken)
@@ -199,11 +215,14 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
 
     private async Task<StoreNode> OpenNodeAsync(NodeName name)
     {
-        string directory = Path.Combine(Path.GetFullPath(_options.DataDirectory), name.Value);
+        // Only nodes that joined have a place after those that are configured.
+        int place = Array.IndexOf(_names, name);
         StoreNode node = await StoreNode.StartAsync(new StoreNodeOptions
         {
             Name = name,
             Nodes = _options.NodeNames,
+            Joins = place < 0 || place >= _options.Nodes,
+            Zone = _options.Zones?.ElementAtOrDefault(place < 0 ? _names.Length : place) ?? "",
             Groups = _options.Groups,
             SplitKeys = _options.SplitKeys,
             Limits = _options.Limits,
@@ -214,11 +233,15 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             Seed = NextSeed(),
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
-        }, new LocalDisk(directory, new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), _network.For(name));
+        }, new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }),
+            _network.For(name));
         _nodes[name] = node;
         _network.Attach(node);
         return node;
     }
+
+    private string DirectoryOf(NodeName node) =>
+        Path.Combine(Path.GetFullPath(_options.DataDirectory), node.Value);
 
     private static async Task WaitUntilFormedAsync(StoreNode node, CancellationToken cancellationToken)
     {

@@ -35,6 +35,17 @@ public sealed class FakeControllerContractTests : ShellControllerContract
     protected override Task StopHostAsync() => Task.CompletedTask;
 }
 
+public sealed class FakeMergeContractTests : ShellMergeContract
+{
+    protected override Task<ShellHost> StartHostAsync()
+    {
+        var cluster = new FakeCluster();
+        return Task.FromResult(new ShellHost(cluster, cluster, cluster, cluster));
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
 public sealed class ControllerWithoutNodesContractTests : ShellControllerContract
 {
     protected override Task<ShellHost> StartHostAsync()

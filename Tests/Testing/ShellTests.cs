@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Shell;
 using Xunit;
@@ -10,6 +11,9 @@ namespace Orleans.Raft.Testing;
 /// </summary>
 public abstract class ShellTests : IAsyncLifetime
 {
+    /// <summary>What may stand before the OK of a command of the controller.</summary>
+    protected const string Steps = @"(\.\.\. [^\n]+\n)*";
+
     private ShellHost? _host;
     private string? _directory;
 
@@ -95,4 +99,23 @@ public abstract class ShellTests : IAsyncLifetime
 
     protected async Task<string[]> NodesAsync() =>
         [.. (await Host.Administration.GetStatusAsync()).Nodes.Select(node => node.Node.Value)];
+
+    /// <summary>What a command that succeeds prints.</summary>
+    protected async Task<string[]> LinesAsync(string command)
+    {
+        (string output, int exitCode) = await RunAsync(command);
+        Assert.True(exitCode == 0, output);
+        return output.TrimEnd('\n').Split('\n');
+    }
+
+    /// <summary>Runs a command of the controller that succeeds.</summary>
+    protected async Task RunJobAsync(string line)
+    {
+        (string output, int exitCode) = await RunAsync(line);
+        Assert.Matches($@"\A{Steps}OK\n\z", output);
+        Assert.Equal(0, exitCode);
+    }
+
+    /// <summary>The value of a field of a line.</summary>
+    protected static string Field(string line, string name) => Regex.Match(line, $@" {name}=(\S*)").Groups[1].Value;
 }
