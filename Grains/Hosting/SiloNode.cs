@@ -101,6 +101,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         {
             Name = Name,
             Nodes = Options.Nodes,
+            Joins = Options.Joins,
+            Zone = Options.Zone,
             Groups = Options.Groups,
             SplitKeys = Options.SplitKeys,
             Limits = Options.Limits,
