@@ -61,7 +61,7 @@ public sealed partial class Replica
         var batch = new CommandBatchWriter();
         batch.AddUnsessioned(Operation.Split(now, key, input.Child,
             [.. Enumerable.Range(1, now.Replicas.Count).Select(id => new ReplicaId((ulong)id))]));
-        var request = new RequestInput(new GroupRequest(RequestKind.Write, batch.ToArray()));
+        var request = new RequestInput(new GroupRequest(RequestKind.Write, batch.ToArray()), isOwn: true);
         Interlocked.Increment(ref _pendingRequests);
         Interlocked.Add(ref _pendingBytes, request.Request.Batch.Length);
         ProposeChecked(request);
