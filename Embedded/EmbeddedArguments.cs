@@ -16,13 +16,15 @@ internal sealed class EmbeddedArguments
         "Raft groups of a new cluster (default 4)." };
     private readonly Option<string?> _splitAt = new("--split-at") { Description =
         "Keys to divide the key space at, comma-separated, with the shell's escapes." };
+    private readonly Option<string?> _zones = new("--zones") { Description =
+        "Where each node stands, such as a rack, comma-separated, in the order of the nodes; then of nodes that join." };
     private readonly Option<bool> _noFlush = new("--no-fsync") { Description =
         "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes." };
 
     public EmbeddedArguments() => Root =
         new RootCommand("Orleans.Raft, embedded: a durable cluster in one process, with a shell.")
     {
-        _data, _nodes, _groups, _splitAt, _noFlush, NoColor, Verbose,
+        _data, _nodes, _groups, _splitAt, _zones, _noFlush, NoColor, Verbose,
     };
 
     public RootCommand Root { get; }
@@ -40,6 +42,7 @@ internal sealed class EmbeddedArguments
         Nodes = parsed.GetValue(_nodes),
         Groups = parsed.GetValue(_groups),
         SplitKeys = parsed.GetValue(_splitAt) is { } keys ? ParseKeys(keys) : null,
+        Zones = parsed.GetValue(_zones)?.Split(','),
         FlushToDisk = !parsed.GetValue(_noFlush),
         LoggerFactory = loggers,
     };

@@ -8,7 +8,8 @@ using Orleans.Raft.Storage;
 namespace Orleans.Raft.Embedded;
 
 /// <summary>A whole cluster in one process: durable, with real threads and clocks, and without Orleans.</summary>
-public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, IStoreConnection, IAsyncDisposable
+public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INodeControl, IStoreConnection,
+    IAsyncDisposable
 {
     /// <summary>How long an attempt may take before another replica is asked.</summary>
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
@@ -16,12 +17,15 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan FormationTimeout = TimeSpan.FromSeconds(30);
 
+    private const int MaxNameLength = 64;
+
     private readonly EmbeddedOptions _options;
     private readonly InProcessNetwork _network = new();
     private readonly ConcurrentDictionary<NodeName, StoreNode> _nodes = new();
     private readonly SemaphoreSlim _control = new(1, 1);
     private readonly ILogger _logger;
     private readonly Timer _ticker;
+    private volatile NodeName[] _names;
     private RouteTable? _routes;
     private FormationRecord? _formation;
     private KvClient? _client;
@@ -29,12 +33,16 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     private EmbeddedCluster(EmbeddedOptions options)
     {
         _options = options;
+        _names = [.. options.NodeNames];
         _logger = options.LoggerFactory.CreateLogger("Orleans.Raft");
         _ticker = new Timer(static cluster => ((EmbeddedCluster)cluster!).Tick(), this, TickPeriod, TickPeriod);
     }
 
     /// <summary>The client of this cluster. Others may be made with <see cref="CreateClient"/>.</summary>
     public KvClient Client => _client ?? throw new InvalidOperationException("The cluster is not started.");
+
+    /// <summary>Messages that replicas on the nodes that are up sent to other nodes so far.</summary>
+    public long SentMessages => _nodes.Values.Sum(node => node.SentMessages);
 
     /// <summary>Opens or creates the data directory and starts all nodes.</summary>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
@@ -72,7 +80,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default)
     {
         FormationRecord formation = _formation ?? throw new InvalidOperationException("The cluster is not started.");
-        return Task.FromResult(ClusterView.Merge(formation, [.. _options.NodeNames.Select(name =>
+        return Task.FromResult(ClusterView.Merge(formation, [.. _names.Select(name =>
             _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
     }
 
@@ -113,24 +121,42 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         await store.CrashAsync();
     }, cancellationToken);
 
-    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(async () =>
+    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(() =>
     {
         RequireKnown(node);
-        if (_nodes.ContainsKey(node)) throw new KeyValueArgumentException("BadArgument", $"{node} is up already.");
-        StoreNode store = await OpenNodeAsync(node);
+        return _nodes.ContainsKey(node)
+            ? throw new KeyValueArgumentException("BadArgument", $"{node} is up already.")
+            : StartNodeAsync(node, cancellationToken);
+    }, cancellationToken);
+
+    public Task AddAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(async () =>
+    {
+        if (!IsFolderName(node.Value))
+            throw new KeyValueArgumentException("BadArgument", $"'{node}' cannot be a node's name, which is its "
+                + $"folder's, too: use 1 to {MaxNameLength} letters, digits, dots, dashes and underscores, a letter "
+                + "or digit first.");
+        if (_nodes.ContainsKey(node)) return;
+        if (_names.Length >= EmbeddedOptions.MaxNodes)
+            throw new KeyValueArgumentException("BadArgument",
+                $"There are {_names.Length} nodes; one process has no more than {EmbeddedOptions.MaxNodes}.");
         try
         {
-            await WaitUntilFormedAsync(store, cancellationToken);
-            await OpenReplicasAsync(store);
+            await StartNodeAsync(node, cancellationToken);
         }
-        catch
+        catch (Exception failure) when (failure is ArgumentException or FormationException)
         {
-            // Half open it would count as up and could not be started again.
-            _network.Detach(node);
-            _nodes.TryRemove(node, out _);
-            await store.DisposeAsync();
-            throw;
+            throw new AdministrationRefusedException(failure.Message);
         }
+        catch (IOException failure)
+        {
+            throw new UnavailableException($"{node} did not start: {failure.Message}");
+        }
+        catch (TimeoutException)
+        {
+            throw new UnavailableException($"{node} was not let in within {FormationTimeout.TotalSeconds:F0} s: the "
+                + "meta group may have no leader. Try again when most of its nodes are up.");
+        }
+        if (!_names.Contains(node)) _names = [.. _names, node];
     }, cancellationToken);
 
     public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(() =>
@@ -165,18 +191,50 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name))
             await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
+        await StartJoinedAsync();
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
         _client = CreateClient();
     }
 
+    /// <summary>Starts the nodes that joined in an earlier life; one whose folder is gone stays down.</summary>
+    private async Task StartJoinedAsync()
+    {
+        IEnumerable<NodeName> members = _nodes.Values.SelectMany(node => node.Directory.Nodes.Select(n => n.Name));
+        NodeName[] joined = [.. members.Except(_names).Order()];
+        _names = [.. _names, .. joined];
+        foreach (NodeName node in joined)
+            if (Directory.Exists(DirectoryOf(node))) await StartNodeAsync(node, CancellationToken.None);
+    }
+
+    private async Task StartNodeAsync(NodeName node, CancellationToken cancellationToken)
+    {
+        StoreNode store = await OpenNodeAsync(node);
+        try
+        {
+            await WaitUntilFormedAsync(store, cancellationToken);
+            await OpenReplicasAsync(store);
+        }
+        catch
+        {
+            // Half open it would count as up and could not be started again.
+            _network.Detach(node);
+            _nodes.TryRemove(node, out _);
+            await store.DisposeAsync();
+            throw;
+        }
+    }
+
     private async Task<StoreNode> OpenNodeAsync(NodeName name)
     {
-        string directory = Path.Combine(Path.GetFullPath(_options.DataDirectory), name.Value);
+        // Only nodes that joined have a place after those that are configured.
+        int place = Array.IndexOf(_names, name);
         StoreNode node = await StoreNode.StartAsync(new StoreNodeOptions
         {
             Name = name,
             Nodes = _options.NodeNames,
+            Joins = place < 0 || place >= _options.Nodes,
+            Zone = _options.Zones?.ElementAtOrDefault(place < 0 ? _names.Length : place) ?? "",
             Groups = _options.Groups,
             SplitKeys = _options.SplitKeys,
             Limits = _options.Limits,
@@ -187,11 +245,15 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
             Seed = NextSeed(),
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
-        }, new LocalDisk(directory, new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), _network.For(name));
+        }, new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }),
+            _network.For(name));
         _nodes[name] = node;
         _network.Attach(node);
         return node;
     }
+
+    private string DirectoryOf(NodeName node) =>
+        Path.Combine(Path.GetFullPath(_options.DataDirectory), node.Value);
 
     private static async Task WaitUntilFormedAsync(StoreNode node, CancellationToken cancellationToken)
     {
@@ -230,11 +292,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     private void Tick()
     {
-        foreach ((_, StoreNode node) in _nodes)
-        {
-            node.Tick();
-            foreach (Replica replica in node.Replicas) replica.Tick();
-        }
+        foreach ((_, StoreNode node) in _nodes) node.Tick();
     }
 
     private async Task ControlAsync(Func<Task> action, CancellationToken cancellationToken)
@@ -260,10 +318,14 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, ISt
 
     private void RequireKnown(NodeName node)
     {
-        if (!_options.NodeNames.Contains(node))
+        if (!_names.Contains(node))
             throw new KeyValueArgumentException("BadArgument",
-                $"There is no node {node}; the nodes are {string.Join(", ", _options.NodeNames)}.");
+                $"There is no node {node}; the nodes are {string.Join<NodeName>(", ", _names)}.");
     }
+
+    private static bool IsFolderName(string name) => name.Length is > 0 and <= MaxNameLength
+        && char.IsAsciiLetterOrDigit(name[0])
+        && name.All(character => char.IsAsciiLetterOrDigit(character) || character is '.' or '-' or '_');
 
     private static ulong NextSeed() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
 }

@@ -20,6 +20,10 @@ public sealed record EmbeddedOptions
     /// <summary>Where to divide the keys, instead of <see cref="Groups"/>.</summary>
     public IReadOnlyList<byte[]>? SplitKeys { get; init; }
 
+    /// <summary>See <see cref="StoreNodeOptions.Zone"/>: of each node, in the order of their names, then of nodes that
+    /// join. Null: none.</summary>
+    public IReadOnlyList<string>? Zones { get; init; }
+
     /// <summary>False acknowledges writes before they are on the disk: a power failure may then lose acknowledged
     /// writes. Default true.</summary>
     public bool FlushToDisk { get; init; } = true;
@@ -50,6 +54,9 @@ public sealed record EmbeddedOptions
         if (Groups is { } groups && SplitKeys is { } keys && keys.Count + 1 != groups)
             problems.Add($"--groups is {groups}, but --split-at with {keys.Count} keys makes {keys.Count + 1} groups; "
                 + "give one of the two.");
+        if (Zones is { } zones && (zones.Count < Nodes || zones.Count > MaxNodes))
+            problems.Add($"--zones names {zones.Count} zones for {Nodes} nodes; name one for each, empty for none, and "
+                + $"{MaxNodes} at most.");
         problems.AddRange(Client.Validate());
         problems.AddRange(Replica.Validate());
         problems.AddRange(Limits.Validate());

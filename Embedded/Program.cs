@@ -35,7 +35,8 @@ arguments.Root.SetAction(async (parsed, cancellation) =>
         if (!options.FlushToDisk)
             await Console.Error.WriteLineAsync("Warning: --no-fsync acknowledges writes before they are on the disk; "
                 + "a power failure may lose acknowledged writes.");
-        return await new ShellSession(cluster.Client, cluster, cluster, new ShellOptions()).RunAsync(cancellation);
+        return await new ShellSession(cluster.Client, cluster, cluster, cluster, new ShellOptions())
+            .RunAsync(cancellation);
     }
 });
 

@@ -7,8 +7,9 @@ namespace Orleans.Raft.Shell;
 /// <param name="store">Takes reads and writes; carries the deadline of each.</param>
 /// <param name="faults">Null if nodes cannot be broken from here: then <c>kill</c>, <c>start</c>, <c>isolate</c> and
 /// <c>heal</c> print an error.</param>
-public sealed class ShellSession(
-    IKeyValueStore store, IClusterAdministration administration, IFaultControl? faults, ShellOptions options)
+/// <param name="nodes">Null if nodes cannot be started from here: then <c>node add</c> prints an error.</param>
+public sealed class ShellSession(IKeyValueStore store, IClusterAdministration administration, IFaultControl? faults,
+    INodeControl? nodes, ShellOptions options)
 {
     private readonly ShellOptions _options = Validated(options);
 
@@ -106,5 +107,5 @@ public sealed class ShellSession(
             $"longer than {_options.LineMaxBytes} bytes; it was skipped, write shorter lines");
 
     private CommandRunner CreateRunner(ShellOutput output) =>
-        new(new ShellContext(store, administration, faults, _options, output));
+        new(new ShellContext(store, administration, faults, nodes, _options, output));
 }

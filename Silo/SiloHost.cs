@@ -76,6 +76,8 @@ internal static class SiloHost
         silo.AddOrleansRaft(raft =>
         {
             raft.Nodes = settings.Nodes;
+            raft.Joins = settings.Joins;
+            raft.Zone = settings.Zone;
             raft.Groups = settings.Groups;
             raft.SplitKeys = settings.SplitKeys;
             raft.LogSegmentBytes = settings.LogSegmentBytes;

@@ -15,9 +15,11 @@ internal sealed record SiloSettings
     /// <summary>Key in the section, argument, and what it means.</summary>
     public static readonly IReadOnlyList<(string Key, string Argument, string Description)> All =
     [
-        ("Name", "--name", "This silo's name: one of --nodes."),
-        ("Nodes", "--nodes",
-        "All silos' names, comma-separated, the same on every silo (default silo-1,silo-2,silo-3)."),
+        ("Name", "--name", "This silo's name: one of --nodes, unless it joins."),
+        ("Nodes", "--nodes", "Names of all silos that the cluster forms with, comma-separated, the same on every silo "
+            + "(default silo-1,silo-2,silo-3)."),
+        ("Join", "--join", "This silo is none of --nodes: it joins the cluster that those have formed."),
+        ("Zone", "--zone", "Where this silo stands, such as a rack: groups spread over zones (default: none)."),
         ("Data", "--data", "Where each silo has a directory of its name (default ./data)."),
         ("Groups", "--groups", "Raft groups of a new cluster (default 4)."),
         ("SplitAt", "--split-at", "Keys to divide the key space at, comma-separated; \\xHH is a byte."),
@@ -37,6 +39,10 @@ internal sealed record SiloSettings
     public required NodeName Name { get; init; }
 
     public required IReadOnlyList<NodeName> Nodes { get; init; }
+
+    public bool Joins { get; init; }
+
+    public required string Zone { get; init; }
 
     public required string Data { get; init; }
 
@@ -69,14 +75,20 @@ internal sealed record SiloSettings
         string[] nodes = [.. reader.Text("Nodes", "silo-1,silo-2,silo-3").Split(',', StringSplitOptions.TrimEntries)];
         reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal)
             .Count() == nodes.Length, "names separated by commas, none empty, none twice");
-        reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal),
-            $"one of the silos' names ({string.Join(", ", nodes)})");
+        bool joins = reader.Flag("Join");
+        string others = string.Join(", ", nodes);
+        if (joins) reader.Check("Name", name.Length > 0 && !nodes.Contains(name, StringComparer.Ordinal),
+            $"another name than those of --nodes ({others}), as this silo joins them (--join)");
+        else reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal),
+            $"one of the silos' names ({others}), or this silo joins them (--join)");
         string data = reader.Text("Data", "./data");
         reader.Check("Data", !string.IsNullOrWhiteSpace(data), "a directory");
         var settings = new SiloSettings
         {
             Name = new NodeName(name),
             Nodes = [.. nodes.Select(n => new NodeName(n))],
+            Joins = joins,
+            Zone = reader.Text("Zone", ""),
             Data = data,
             Groups = reader.Number("Groups", null, 1, StoreNodeOptions.MaxGroups),
             SplitKeys = reader.Keys("SplitAt"),

@@ -28,6 +28,8 @@ public sealed class NodeStorage : INodeStorage
 
     public IReadOnlyList<StoredReplica> Replicas => [.. _log.Groups.Select(FindReplica)];
 
+    public Exception? Failure => _log.Failure;
+
     public TimeSpan StalledFor => _log.StalledFor;
 
     public StorageStatus Status => new(

@@ -15,6 +15,8 @@ internal static class BenchCommands
         EmbeddedCommand.Create(options),
         MemoryCommand.Create(options),
         MemoryCommand.CreateStep(options),
+        GroupsCommand.Create(options),
+        GroupsCommand.CreateStep(options),
         OrleansCommand.Create(options),
         EtcdCommand.Create(options),
         FiguresCommand.Create(options),

@@ -15,26 +15,38 @@ internal static class EmbeddedCommand
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => Enum.GetValues<LoadKind>(),
         };
-        var command = new Command("embedded",
-            "Puts and gets of a cluster in this process: three nodes, four groups, flushed to the disk.")
+        var groups = new Option<int[]>("--groups")
         {
-            kinds, options.Clients, options.Seconds, options.WarmUp, options.Runs, options.Keys, options.ValueBytes,
+            Description = "Groups; several numbers are measured in turn within each run.",
+            AllowMultipleArgumentsPerToken = true,
+            DefaultValueFactory = _ => [EmbeddedLoad.DefaultGroups],
+        };
+        groups.Validators.Add(result =>
+        {
+            if (result.GetValue(groups)!.Any(count => count is < 1 or > KeyValue.StoreNodeOptions.MaxGroups))
+                result.AddError($"--groups must be 1 to {KeyValue.StoreNodeOptions.MaxGroups}.");
+        });
+        var command = new Command("embedded",
+            "Puts and gets of a cluster in this process: three nodes, flushed to the disk.")
+        {
+            kinds, groups, options.Clients, options.Seconds, options.WarmUp, options.Runs, options.Keys, options.ValueBytes,
                 options.Seed, options.Data,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
             var table = new LoadTable();
-            for (int run = 0; run < parsed.GetValue(options.Runs); run++)
+            foreach (int count in Enumerable.Repeat(parsed.GetValue(groups)!, parsed.GetValue(options.Runs))
+                .SelectMany(counts => counts))
             {
                 await using EmbeddedLoad load =
-                    await EmbeddedLoad.StartAsync(parsed.GetValue(options.Data)!, cancellation);
+                    await EmbeddedLoad.StartAsync(parsed.GetValue(options.Data)!, cancellation, count);
                 await load.FillAsync(options.Plan(parsed, clients: 1), cancellation);
                 foreach (int clients in parsed.GetValue(options.Clients) is { Length: > 0 } given
                     ? given
                     : s_defaultClients)
                 {
                     foreach (LoadKind kind in parsed.GetValue(kinds)!)
-                        table.Add("embedded", kind, clients,
+                        table.Add($"embedded, {count} groups", kind, clients,
                             await load.RunAsync(kind, options.Plan(parsed, clients), cancellation));
                 }
             }

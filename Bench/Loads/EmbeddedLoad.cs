@@ -4,11 +4,12 @@ using Orleans.Raft.Shell;
 
 namespace Orleans.Raft.Bench;
 
-/// <summary>A cluster in this process, three nodes and four groups, on an empty directory that is removed
+/// <summary>A cluster in this process, three nodes, on an empty directory that is removed
 /// afterwards.</summary>
 internal sealed class EmbeddedLoad : IAsyncDisposable
 {
-    private const int Groups = 4;
+    /// <summary>Groups, unless something else is asked for.</summary>
+    public const int DefaultGroups = 4;
 
     private const int FillCallers = 1024;
 
@@ -21,18 +22,20 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
         _directory = directory;
     }
 
-    public static async Task<EmbeddedLoad> StartAsync(string parentDirectory, CancellationToken cancellationToken)
+    public static async Task<EmbeddedLoad> StartAsync(string parentDirectory, CancellationToken cancellationToken,
+        int groups = DefaultGroups)
     {
         ScratchDirectory directory = ScratchDirectory.Create(parentDirectory, "embedded");
-        EmbeddedCluster cluster = await StartClusterAsync(directory.Path, cancellationToken);
+        EmbeddedCluster cluster = await StartClusterAsync(directory.Path, cancellationToken, groups);
         return new EmbeddedLoad(cluster, directory);
     }
 
     /// <summary>Starts a cluster as all of these measurements use it, and waits until it serves.</summary>
-    public static async Task<EmbeddedCluster> StartClusterAsync(string directory, CancellationToken cancellationToken)
+    public static async Task<EmbeddedCluster> StartClusterAsync(string directory, CancellationToken cancellationToken,
+        int groups = DefaultGroups)
     {
         EmbeddedCluster cluster =
-            await EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = directory, Groups = Groups });
+            await EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = directory, Groups = groups });
         await cluster.WaitForLeadersAsync(cancellationToken);
         return cluster;
     }

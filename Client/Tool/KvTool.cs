@@ -33,7 +33,7 @@ internal static class KvTool
             return BadStart;
         }
         var session = new ShellSession(host.Services.GetRequiredService<IKeyValueStore>(),
-            host.Services.GetRequiredService<IClusterAdministration>(), faults: null, new ShellOptions());
+            host.Services.GetRequiredService<IClusterAdministration>(), faults: null, nodes: null, new ShellOptions());
         int code = request.Command.Count > 0
             ? await session.ExecuteAsync(request.Command, cancellationToken: cancellationToken)
             : await session.RunAsync(cancellationToken);

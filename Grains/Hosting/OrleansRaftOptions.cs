@@ -7,8 +7,15 @@ namespace Orleans.Raft.Grains;
 /// <summary>How a silo takes part in the store. The silo's name is the node's name.</summary>
 public sealed class OrleansRaftOptions
 {
-    /// <summary>All silos of the store by name, this one among them; the same on every silo.</summary>
+    /// <summary>All silos that the store forms with, by name, this one among them unless it <see cref="Joins"/>; the
+    /// same on every silo.</summary>
     public IReadOnlyList<NodeName> Nodes { get; set; } = [];
+
+    /// <summary>See <see cref="StoreNodeOptions.Joins"/>. Default false.</summary>
+    public bool Joins { get; set; }
+
+    /// <summary>See <see cref="StoreNodeOptions.Zone"/>. Default: none.</summary>
+    public string Zone { get; set; } = "";
 
     /// <summary>Opens this silo's data directory, given the silo's name; throws where it cannot be used.</summary>
     public Func<NodeName, IDisk> OpenDisk { get; set; } =

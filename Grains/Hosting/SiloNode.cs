@@ -27,6 +27,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     private StoreNode? _store;
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
+    private Task _ticking = Task.CompletedTask;
 
     internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains,
         SiloNetwork network, ILogger<SiloNode> logger)
@@ -100,6 +101,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         {
             Name = Name,
             Nodes = Options.Nodes,
+            Joins = Options.Joins,
+            Zone = Options.Zone,
             Groups = Options.Groups,
             SplitKeys = Options.SplitKeys,
             Limits = Options.Limits,
@@ -126,6 +129,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     {
         // The silo's own thread of control ends here; the watch lives until the silo stops.
         _watch = Task.Run(WatchAsync, CancellationToken.None);
+        _ticking = Task.Run(TickAsync, CancellationToken.None);
         return Task.CompletedTask;
     }
 
@@ -133,6 +137,21 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     {
         await _stopping.CancelAsync();
         await _watch;
+        await _ticking;
+    }
+
+    /// <summary>One timer for the node and all its replicas.</summary>
+    private async Task TickAsync()
+    {
+        try
+        {
+            using var timer = new PeriodicTimer(Options.TickPeriod);
+            while (await timer.WaitForNextTickAsync(_stopping.Token)) _store!.Tick();
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The silo stops.
+        }
     }
 
     private async Task WatchAsync()
@@ -168,7 +187,6 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         long noticed = TimeProvider.System.GetTimestamp();
         while (!store.Formed.IsCompleted)
         {
-            store.Tick();
             if (TimeProvider.System.GetElapsedTime(noticed) >= WaitingNoticePeriod)
             {
                 noticed = TimeProvider.System.GetTimestamp();

@@ -7,8 +7,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// One replica. The activation's scheduler runs the replica's turns and its timer the ticks; all else is the replica's
-/// own. A second activation opens the replica again, which fences this one: it then deactivates itself.
+/// One replica. The activation's scheduler runs the replica's turns; its node posts the ticks, to those that are awake,
+/// so that a silent replica costs no timer; all else is the replica's own. A second activation opens the replica again, which fences this one: it then deactivates itself.
 /// </summary>
 [Reentrant, KeepAlive, SiloNamePlacement, GrainDirectory(NoDirectory.Name)]
 internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger) : Grain, IRaftPeerGrain
@@ -22,11 +22,7 @@ internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger
         if (key.Value.Silo != silo.Name)
             throw new InvalidOperationException($"{key} lives on silo {key.Value.Silo}, not on {silo.Name}.");
         _replica = await silo.OpenReplicaAsync(key.Value.Group, TaskScheduler.Current);
-        this.RegisterGrainTimer(Tick, new GrainTimerCreationOptions(silo.Options.TickPeriod, silo.Options.TickPeriod)
-        {
-            Interleave = true,
-            KeepAlive = true,
-        });
+        _ = LeaveWhenStoppedAsync(_replica);
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
@@ -48,12 +44,11 @@ internal sealed class RaftPeerGrain(SiloNode silo, ILogger<RaftPeerGrain> logger
         return StoreMessages.ToMessage(reply, silo.Name);
     }
 
-    private Task Tick(CancellationToken cancellationToken)
+    private async Task LeaveWhenStoppedAsync(Replica replica)
     {
-        if (_replica!.StopReason is null) _replica.Tick();
+        await replica.Stopped;
         // A replica that failed for good stays, to say so in the status; one that was fenced or stopped makes room.
-        else if (!silo.IsFailed(_replica)) DeactivateOnIdle();
-        return Task.CompletedTask;
+        if (!silo.IsFailed(replica)) DeactivateOnIdle();
     }
 }
 

@@ -25,6 +25,7 @@ public static class AdministrationCodec
         ReplaceNode = 9,
         SwitchBalance = 10,
         BalanceStatus = 11,
+        MergeGroups = 12,
     }
 
     public static byte[] Encode(AdministrationRequest request)
@@ -41,6 +42,11 @@ public static class AdministrationCodec
             case SplitRequest split:
                 buffer.Byte((byte)Kind.Split);
                 buffer.Block(split.Key.Span);
+                break;
+            case MergeGroupsRequest merge:
+                buffer.Byte((byte)Kind.MergeGroups);
+                buffer.Varint(merge.Left.Value);
+                buffer.Varint(merge.Right.Value);
                 break;
             case GrowGroupsRequest grow:
                 buffer.Byte((byte)Kind.GrowGroups);
@@ -158,6 +164,10 @@ public static class AdministrationCodec
             case Kind.BalanceStatus: return new BalanceStatusRequest();
             case Kind.Split:
                 return reader.TryBlock(out ReadOnlySpan<byte> key) ? new SplitRequest(key.ToArray()) : null;
+            case Kind.MergeGroups:
+                return reader.TryGroup(out GroupId left) && reader.TryGroup(out GroupId right)
+                    ? new MergeGroupsRequest(left, right)
+                    : null;
             case Kind.GrowGroups:
                 return reader.TryVarint(out ulong target) && target <= int.MaxValue
                     ? new GrowGroupsRequest((int)target)

@@ -32,6 +32,9 @@ public sealed record SplitRequest(ReadOnlyMemory<byte> Key) : AdministrationRequ
     public override int GetHashCode() => Key.Length;
 }
 
+/// <summary>Makes one group of two neighbours. Names both, so that repeated it does not take in a third.</summary>
+public sealed record MergeGroupsRequest(GroupId Left, GroupId Right) : AdministrationRequest;
+
 /// <summary>Splits the largest groups until there are so many.</summary>
 /// <param name="Target">How many groups there should be, 1 to <see cref="StoreNodeOptions.MaxGroups"/>.</param>
 public sealed record GrowGroupsRequest(int Target) : AdministrationRequest;

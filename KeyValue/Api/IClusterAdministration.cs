@@ -33,6 +33,16 @@ public interface IFaultControl
     Task HealAsync(CancellationToken cancellationToken = default);
 }
 
+/// <summary>Starts nodes that the cluster did not have; the embedded host can, and a silo that starts joins by
+/// itself.</summary>
+public interface INodeControl
+{
+    /// <summary>Starts a node, and waits until it has joined; nothing if it has.</summary>
+    /// <exception cref="KeyValueException">The node cannot be started, or not under this name; the message says
+    /// why.</exception>
+    Task AddAsync(NodeName node, CancellationToken cancellationToken = default);
+}
+
 /// <summary>The cluster at one moment, as far as its nodes answered.</summary>
 public sealed record ClusterStatus(
     IReadOnlyList<GroupStatus> Groups, IReadOnlyList<ReplicaStatus> Replicas, IReadOnlyList<NodeStatus> Nodes);

@@ -13,7 +13,7 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     private readonly Lock _lock = new();
     private readonly Queue<PendingOperation> _queue = new();
     private readonly List<PendingOperation> _batch = [];
-    private bool _pumping;
+    private volatile bool _pumping;
 
     protected KvClient Client { get; } = client;
 
@@ -39,6 +39,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     /// <summary>Ends what is overdue, wherever it is.</summary>
     public void Sweep(TimeSpan now)
     {
+        // What is asked this very moment is not overdue yet.
+        if (!_pumping && now < TimeSpan.MaxValue) return;
         lock (_lock)
         {
             // Each comes by once; what has ended, cancelled for example, does not go round again.

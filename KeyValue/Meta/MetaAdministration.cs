@@ -17,6 +17,7 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         ListNodesRequest => Done("") with { Nodes = [.. registry.Nodes.Values.Select(Overview)] },
         BalanceStatusRequest => Done(registry.IsBalanceOn ? "on" : "off") with { Balance = Balance() },
         SplitRequest split => Split(split),
+        MergeGroupsRequest => Refused("Groups are not merged in this version."),
         GrowGroupsRequest grow => Grow(grow),
         MoveReplicaRequest move => Move(move),
         TransferLeaderRequest transfer => Transfer(transfer),

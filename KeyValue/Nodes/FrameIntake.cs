@@ -25,12 +25,12 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             Refuse($"frame: {status}");
             return;
         }
-        if (header.Cluster != record.Cluster || header.To != node.Storage.StoreId
-            || node.Directory.NodeOf(header.From) is not { } sender || sender == node.Name)
+        if (FindSender(header, record) is not { } sender)
         {
             Refuse($"frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
             return;
         }
+        node.Liveness.Heard(sender);
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out status))
         {
             if (status != FrameStatus.Ok || message is null) Refuse($"message from {sender}: {status}");
@@ -38,6 +38,23 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             else Take(sender, address, message, record);
         }
     }
+
+    public void ReceiveLiveness(ReadOnlySpan<byte> frame, FormationRecord record)
+    {
+        FrameStatus status = LivenessFrame.TryDecode(frame, out LivenessFrame decoded);
+        FrameHeader header = decoded.Header;
+        if (status != FrameStatus.Ok) Refuse($"liveness frame: {status}");
+        else if (FindSender(header, record) is not { } sender)
+            Refuse($"liveness frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
+        else node.Liveness.Heard(sender, decoded.BootNonce, decoded.Sequence);
+    }
+
+    /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant another.</summary>
+    private NodeName? FindSender(in FrameHeader header, FormationRecord record) =>
+        header.Cluster == record.Cluster && header.To == node.Storage.StoreId
+        && node.Directory.NodeOf(header.From) is { } sender && sender != node.Name
+            ? sender
+            : null;
 
     private void Take(NodeName sender, in MessageAddress address, RaftMessage message,
         FormationRecord record)

@@ -11,6 +11,9 @@ public sealed partial class StoreNode
     private readonly SortedDictionary<GroupId, OwnReplica> _own = [];
     private readonly SortedDictionary<GroupId, Replica> _replicas = [];
 
+    // Of _replicas; null: to be found out anew.
+    private Replica[]? _awake;
+
     /// <summary>The groups with a replica on this node at present: each should be open.
     /// <see cref="StoreNodeOptions.ReplicaWanted"/> hears of new ones. Empty until <see cref="Formed"/>
     /// completed.</summary>
@@ -71,6 +74,8 @@ public sealed partial class StoreNode
         lock (_lock)
         {
             if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live) _replicas.Remove(group);
+            _openReplicas = _replicas.Count;
+            _awake = null;
         }
     }
 
@@ -111,9 +116,26 @@ public sealed partial class StoreNode
                 || fenced.Incarnation < replica.Incarnation))
                 _replicas[replica.Group] = replica;
             else fenced = replica;
+            _openReplicas = _replicas.Count;
+            _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
         fenced?.Stop("another instance of this replica was opened");
+    }
+
+    /// <summary>A replica fell asleep or woke.</summary>
+    internal void NoteAsleep()
+    {
+        lock (_lock) _awake = null;
+    }
+
+    private Replica[] TakeAwake(bool all)
+    {
+        lock (_lock)
+        {
+            if (all) return [.. _replicas.Values.Where(replica => replica.StopReason is null)];
+            return _awake ??= [.. _replicas.Values.Where(replica => !replica.IsAsleep)];
+        }
     }
 
     private async Task RetireAndLogAsync(GroupId group, ReplicaId replica)

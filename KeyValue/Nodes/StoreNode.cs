@@ -22,10 +22,16 @@ public sealed partial class StoreNode : IAsyncDisposable
     private volatile RangeMap? _ranges;
     private volatile NodeMeta? _meta;
     private PeerLinks? _links;
+    private LivenessSender? _liveness;
 
     // A lock of its own: the formation draws while it holds its own.
     private readonly Lock _randomLock = new();
     private SplitMix64 _random;
+    private long _logBytes;
+    private volatile int _openReplicas;
+
+    // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
+    private bool _wasTroubled;
 
     private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
     {
@@ -39,6 +45,7 @@ public sealed partial class StoreNode : IAsyncDisposable
         _formation = new ClusterFormation(options.Name, plan, options.Joins, storage, network, NextGuid,
             options.Logger);
         _intake = new FrameIntake(this, options.Logger);
+        Liveness = new NodeLiveness(options.Replica.ElectionTimeout);
     }
 
     public NodeName Name => _options.Name;
@@ -73,7 +80,13 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// <summary>Frames and messages refused because they were damaged, foreign or for nobody here.</summary>
     public long RefusedMessages => _intake.Refused + Replicas.Sum(r => r.RefusedMessages);
 
+    /// <summary>Messages its replicas sent to other nodes so far.</summary>
+    public long SentMessages => _links?.Appended ?? 0;
+
     internal INetwork Network { get; }
+
+    /// <summary>Which other nodes live.</summary>
+    internal NodeLiveness Liveness { get; }
 
     internal SnapshotPace SnapshotPace { get; }
 
@@ -107,11 +120,24 @@ public sealed partial class StoreNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets time pass for the node itself; replicas are ticked by whoever opened them.</summary>
+    /// <summary>Lets time pass for the node and for those of its replicas that are awake; called by the host's timer, at
+    /// least a few times per heartbeat interval.</summary>
     public void Tick()
     {
-        if (_record is null) _formation.Tick(Now);
-        else _meta?.Tick(Now);
+        if (_liveness is not { } sender)
+        {
+            _formation.Tick(Now);
+            return;
+        }
+        TimeSpan now = Now;
+        bool hasFailed = Storage.Failure is not null;
+        // The others should look for other leaders: nothing here can work any more.
+        if (!hasFailed) sender.Tick(now);
+        Liveness.Tick(now);
+        bool isTroubled = hasFailed || Storage.StalledFor >= _options.Replica.StallLimit;
+        _meta?.Tick(now);
+        foreach (Replica replica in TakeAwake(all: isTroubled || _wasTroubled)) replica.Tick();
+        _wasTroubled = isTroubled;
     }
 
     /// <summary>Takes a frame from the network; the buffer may be reused on return. Damaged and foreign frames are
@@ -119,8 +145,10 @@ public sealed partial class StoreNode : IAsyncDisposable
     public void Receive(ReadOnlySpan<byte> frame)
     {
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
+        else if (_record is not { } record) return;
+        else if (LivenessFrame.IsLivenessFrame(frame)) _intake.ReceiveLiveness(frame, record);
         else if (ControlFrame.IsControlFrame(frame)) _meta?.Receive(frame);
-        else if (_record is { } record) _intake.Receive(frame, record);
+        else _intake.Receive(frame, record);
     }
 
     /// <summary>
@@ -181,6 +209,15 @@ public sealed partial class StoreNode : IAsyncDisposable
         await Storage.DisposeAsync();
         await _disk.DisposeAsync();
     }
+
+    /// <summary>Whether all replicas here together keep more of their logs in memory than
+    /// <see cref="ReplicaOptions.NodeLogBytes"/>.</summary>
+    internal bool HasLongLogs => Interlocked.Read(ref _logBytes) > _options.Replica.NodeLogBytes;
+
+    /// <summary>What each replica here may then keep.</summary>
+    internal long LogBytesShare => _options.Replica.NodeLogBytes / Math.Max(1, _openReplicas);
+
+    internal void NoteLogBytes(long change) => Interlocked.Add(ref _logBytes, change);
 
     internal void Send(NodeName to, in MessageAddress address, RaftMessage message) =>
         _links!.Append(to, address, message);
@@ -264,6 +301,9 @@ public sealed partial class StoreNode : IAsyncDisposable
         _formation.Update(record);
         _directory = directory;
         _record = record;
+        _liveness ??= new LivenessSender(record.Cluster, new FormationNode(Name, Storage.StoreId), Network, NextRandom(),
+            _options.Replica.HeartbeatInterval);
+        _liveness.Update(directory);
     }
 
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)

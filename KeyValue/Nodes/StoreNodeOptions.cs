@@ -66,7 +66,7 @@ public sealed record StoreNodeOptions
 
     public const int DefaultGroups = 4;
     public const int DefaultLogSegmentBytes = 32 << 20;
-    public const int MaxGroups = 4096;
+    public const int MaxGroups = 8192;
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()

@@ -22,6 +22,7 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Unavailable));
             return;
         }
+        if (request.Request.Kind != RequestKind.StaleRead) NoteAsked();
         switch (request.Request.Kind)
         {
             case RequestKind.Write: Propose(request); break;
@@ -40,6 +41,8 @@ public sealed partial class Replica
         ReadOnlyMemory<byte> batch = request.Request.Batch;
         if (_node.Role != Role.Leader || _stall is not null)
         {
+            // Whoever asks here may have found no leader: should it be gone, this replica must find out.
+            _node.Wake(_host.Now);
             SendElsewhere(request);
             return;
         }
@@ -54,6 +57,8 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Busy));
             return;
         }
+        // What passed in silence counts first.
+        if (_node.IsSilent) AdvanceGroupTime();
         ProposeChecked(request);
     }
 

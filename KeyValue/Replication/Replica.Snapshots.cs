@@ -10,6 +10,7 @@ public sealed partial class Replica
     private long _logBytesApplied;
     private long _logBytesAtSnapshot;
     private long _snapshotLengthBytes;
+    private long _notedLogBytes;
     private bool _takingSnapshot;
 
     // Followers that need a snapshot while there is none: it is being taken.
@@ -24,10 +25,7 @@ public sealed partial class Replica
     private void MaybeTakeSnapshot()
     {
         if (_isNewborn && _storage.Snapshot is not null) GrowUp();
-        long threshold = Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2);
-        bool isDue = _isNewborn
-            ? _state.LastApplied.Index > LogIndex.Zero
-            : _logBytesApplied - _logBytesAtSnapshot >= threshold;
+        bool isDue = _isNewborn ? _state.LastApplied.Index > LogIndex.Zero : IsLogLong();
         if (_takingSnapshot || !isDue || IsBearing()) return;
         if (_takingTrouble.MustWait(_host.Now)) return;
         if (_storage.Snapshot is { } recorded && recorded.Last.Index >= _state.LastApplied.Index) return;
@@ -38,6 +36,28 @@ public sealed partial class Replica
     {
         _takingSnapshot = true;
         _ = TakeSnapshotAsync(_state.Snapshot(), _state.LastApplied, _logBytesApplied);
+    }
+
+    /// <summary>By its own growth; or because the node's many logs are long together, and this one is longer than most.
+    /// What a snapshot costs is in proportion to what it makes room for.</summary>
+    private bool IsLogLong()
+    {
+        long growth = _logBytesApplied - _logBytesAtSnapshot;
+        return growth >= LogBytesToCover || (_host.HasLongLogs && growth >= ShareToCover && _node.LogBytes > ShareToCover);
+    }
+
+    /// <summary>Payload bytes that a snapshot is worth.</summary>
+    private long LogBytesToCover => Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2);
+
+    /// <summary>The same, while the node's logs are long together.</summary>
+    private long ShareToCover => Math.Max(_host.LogBytesShare, _snapshotLengthBytes / 2);
+
+    private void NoteLogBytes()
+    {
+        long bytes = _stopReason is null ? _node.LogBytes : 0;
+        if (bytes == _notedLogBytes) return;
+        _host.NoteLogBytes(bytes - _notedLogBytes);
+        _notedLogBytes = bytes;
     }
 
     private async Task TakeSnapshotAsync(GroupStateSnapshot state, EntryId last, long logBytes)
@@ -120,8 +140,8 @@ public sealed partial class Replica
     private void CompactLog(LogIndex upTo)
     {
         upTo = LogIndex.Min(upTo, LogIndex.Min(_node.LastApplied, _node.DurableIndex));
-        if (_node.Role == Role.Leader
-            && _node.LogBytes < 4 * Math.Max(_options.SnapshotLogBytes, _snapshotLengthBytes / 2))
+        long kept = 4 * (_host.HasLongLogs ? ShareToCover : LogBytesToCover);
+        if (_node.Role == Role.Leader && _node.LogBytes < kept)
             foreach (Member member in _node.Configuration.Members)
                 if (_node.GetProgress(member.Id) is { } progress) upTo = LogIndex.Min(upTo, progress.Match);
         _node.Compact(upTo);

@@ -17,7 +17,10 @@ public sealed partial class Replica
             case SnapshotChunk chunk: OnSnapshotChunk(from, chunk); break;
             case SnapshotChunkReply reply: OnSnapshotChunkReply(from, reply); break;
             case InstallSnapshot: break; // Only this replica itself says so, once it holds the file.
-            default: _node.Step(from, message, _host.Now); break;
+            default:
+                if (message is ReadIndexRequest) NoteAsked();
+                _node.Step(from, message, _host.Now);
+                break;
         }
     }
 
@@ -28,14 +31,17 @@ public sealed partial class Replica
         if (_awaitsBase) return;
         WatchDisk();
         _node.Tick(_host.Now);
-        AdvanceGroupTime();
         TickSnapshots();
         AskWhetherItBelongs();
         CampaignIfNewborn();
+        if (_node.IsSilent) return;
+        AdvanceGroupTime();
+        OfferSilence();
     }
 
     internal TransferStatus OnTransfer(NodeName target)
     {
+        NoteAsked();
         if (_node.Role != Role.Leader) return TransferStatus.NotLeader;
         if (ReplicaOn(target) is not { } replica) return TransferStatus.UnknownTarget;
         if (replica == Id) return TransferStatus.LeadsAlready;
@@ -121,6 +127,7 @@ public sealed partial class Replica
             StopSending();
         }
         if (_node.Role == Role.Leader) _leaderTimeBase = null;
+        NoteAsked();
         _lastRole = _node.Role;
         _lastTerm = _node.Term;
         _lastLeader = _node.Leader;

@@ -13,7 +13,7 @@ namespace Orleans.Raft.KeyValue;
 /// Invariant: only the turn touches the node, the state and the lists beside them; asynchronous work (snapshot files)
 /// touches only what it was given and reports through the inbox.
 /// </remarks>
-public sealed partial class Replica : IPersistenceObserver
+public sealed partial class Replica : IPersistenceObserver, INodeWatcher
 {
     private readonly StoreNode _host;
     private readonly IReplicaStorage _storage;
@@ -38,6 +38,7 @@ public sealed partial class Replica : IPersistenceObserver
     private Role _lastRole;
     private Term _lastTerm;
     private ReplicaId _lastLeader;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _stopReason;
     private volatile bool _failed;
     private volatile ReplicaSummary _summary;
@@ -57,6 +58,7 @@ public sealed partial class Replica : IPersistenceObserver
         _logBytesAtSnapshot = -(long)(host.NextRandom() % (ulong)host.ReplicaOptions.SnapshotLogBytes);
         _lastTerm = node.Term;
         _configuration = node.Configuration;
+        _askAt = host.Now + 2 * host.ReplicaOptions.ElectionTimeout;
         _summary = Summarize();
         TellRange();
     }
@@ -76,6 +78,9 @@ public sealed partial class Replica : IPersistenceObserver
 
     /// <summary>Why it stopped for good; null while it works.</summary>
     public string? StopReason => _stopReason;
+
+    /// <summary>Completes when it has stopped for good.</summary>
+    public Task Stopped => _stopped.Task;
 
     /// <summary>The range and replicas it believes its group to have; none while it waits for its first
     /// snapshot.</summary>
@@ -162,7 +167,8 @@ public sealed partial class Replica : IPersistenceObserver
         return new GroupState(descriptor, host.LimitsOf(own.Group)) { Faults = host.Faults };
     }
 
-    /// <summary>Lets time pass; called by the host's timer, at least a few times per heartbeat interval.</summary>
+    /// <summary>Lets time pass; called by its node, at least a few times per heartbeat interval, unless it is
+    /// asleep.</summary>
     public void Tick() => Post(TickInput.Instance);
 
     /// <summary>Takes a message from a peer, or drops it if too much waits already.</summary>
@@ -233,6 +239,8 @@ public sealed partial class Replica : IPersistenceObserver
 
     void IPersistenceObserver.Persisted(ulong number) => Post(new PersistedInput(number));
 
+    void INodeWatcher.NodeChanged() => Post(NodeChangedInput.Instance);
+
     void IPersistenceObserver.StorageFailed(Exception failure) => Post(new StorageFailedInput(failure));
 
     internal void Post(ReplicaInput input) => TryPost(input, 0);
@@ -266,6 +274,7 @@ public sealed partial class Replica : IPersistenceObserver
         try
         {
             StopIfNotCurrent();
+            _node.MayFallSilent = _options.SilenceAfter is not null && IsIdle;
             for (; done < _turnInputs.Count && _stopReason is null; done++) _turnInputs[done].Apply(this);
             if (_stopReason is null)
             {
@@ -284,8 +293,10 @@ public sealed partial class Replica : IPersistenceObserver
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         _summary = Summarize();
-        UpdateReport();
         TellRange();
+        UpdateReport();
+        NoteLogBytes();
+        NoteSilence();
         lock (_inboxLock)
         {
             if (_inbox.Count == 0)
@@ -315,6 +326,7 @@ public sealed partial class Replica : IPersistenceObserver
         AbandonWrites();
         AbandonReads();
         StopSnapshotWork();
+        _stopped.TrySetResult();
     }
 
     internal void Answer(RequestInput request, GroupReply reply)

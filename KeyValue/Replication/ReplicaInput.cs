@@ -41,6 +41,14 @@ internal sealed class TickInput : ReplicaInput
     public override void Apply(Replica replica) => replica.OnTick();
 }
 
+/// <summary>A node that a silent replica watches is suspected, came back or was started anew.</summary>
+internal sealed class NodeChangedInput : ReplicaInput
+{
+    public static readonly NodeChangedInput Instance = new();
+
+    public override void Apply(Replica replica) => replica.OnNodeChanged();
+}
+
 internal sealed class PersistedInput(ulong number) : ReplicaInput
 {
     public override void Apply(Replica replica) => replica.OnPersisted(number);

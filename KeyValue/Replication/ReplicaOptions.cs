@@ -9,12 +9,20 @@ public sealed record ReplicaOptions
     /// <summary>See <see cref="Core.RaftOptions.HeartbeatInterval"/>. Default 100 ms.</summary>
     public TimeSpan HeartbeatInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A group of which nobody has asked anything for so long falls silent: it sends nothing and needs no
+    /// ticks until somebody does, or a node is suspected. Null: never. Default 1 s.</summary>
+    public TimeSpan? SilenceAfter { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>A flush that takes longer makes the replica give up leadership and answer Busy. Default 2 s.</summary>
     public TimeSpan StallLimit { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>The least growth of a group's log, in payload bytes, after which a snapshot is taken; more if the last
     /// one was large. Default 32 MiB.</summary>
     public long SnapshotLogBytes { get; init; } = 32 << 20;
+
+    /// <summary>Payload bytes of log entries that all replicas of a node together keep in memory; beyond it those that
+    /// keep more than their share take snapshots earlier. Default 256 MiB.</summary>
+    public long NodeLogBytes { get; init; } = 256 << 20;
 
     /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
     public int SnapshotChunkBytes { get; init; } = 256 << 10;
@@ -46,8 +54,11 @@ public sealed record ReplicaOptions
         if (HeartbeatInterval <= TimeSpan.Zero || HeartbeatInterval * 3 > ElectionTimeout)
             problems.Add($"HeartbeatInterval is {HeartbeatInterval}; it must be positive and at most a third of "
                 + "ElectionTimeout.");
+        if (SilenceAfter < TimeSpan.Zero)
+            problems.Add($"SilenceAfter is {SilenceAfter}; it must be at least 0, or null for never.");
         if (StallLimit <= TimeSpan.Zero) problems.Add($"StallLimit is {StallLimit}; it must be positive.");
         if (SnapshotLogBytes < 1024) problems.Add($"SnapshotLogBytes is {SnapshotLogBytes}; it must be at least 1024.");
+        if (NodeLogBytes < 1024) problems.Add($"NodeLogBytes is {NodeLogBytes}; it must be at least 1024.");
         if (SnapshotChunkBytes is < 1024 or > 1 << 20)
             problems.Add($"SnapshotChunkBytes is {SnapshotChunkBytes}; it must be 1024 to 1048576.");
         if (SnapshotBytesPerSecond < 64 << 10)

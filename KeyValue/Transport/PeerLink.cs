@@ -16,7 +16,11 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
 
     // Invariant: at most one frame is with the network; set and cleared under the lock.
     private bool _inFlight;
+    private long _appended;
     private long _dropped;
+
+    /// <summary>Messages that were to be sent, those dropped too.</summary>
+    public long Appended => Interlocked.Read(ref _appended);
 
     /// <summary>Messages dropped because the node did not take them fast enough.</summary>
     public long Dropped => Interlocked.Read(ref _dropped);
@@ -26,6 +30,7 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
     {
         lock (_lock)
         {
+            _appended++;
             if (_pending.Length < maxPendingBytes)
             {
                 _pending.Append(address, message);

@@ -20,6 +20,9 @@ internal sealed class PeerLinks(
     public void Update(NodeDirectory nodes) =>
         _peers = new Peers(_peers.ByName, nodes, cluster, self, network, logger);
 
+    /// <summary>Messages so far to the nodes that there are now.</summary>
+    public long Appended => _peers.All.Sum(peer => peer.Messages.Appended + peer.Snapshots.Appended);
+
     /// <summary>Adds a message to the next frame; it is lost if the node is none of the cluster's any more.</summary>
     public void Append(NodeName to, in MessageAddress address, RaftMessage message)
     {

@@ -71,4 +71,6 @@ internal enum MessageType : byte
     SnapshotChunk = 14,
     SnapshotChunkReply = 15,
     ReplicaRemoved = 16,
+    FallSilent = 17,
+    FallenSilent = 18,
 }

@@ -117,6 +117,11 @@ public sealed class FrameWriter
                 WriteVarint(m.LastIndex.Value);
                 break;
             case TimeoutNow: break;
+            case FallSilent m:
+                WriteEntryId(m.Last);
+                WriteVarint(m.Round);
+                break;
+            case FallenSilent m: WriteVarint(m.Round); break;
             case ReadIndexRequest m:
                 WriteVarint(m.BootNonce);
                 WriteVarint(m.Number);
@@ -158,6 +163,8 @@ public sealed class FrameWriter
         SnapshotChunk => MessageType.SnapshotChunk,
         SnapshotChunkReply => MessageType.SnapshotChunkReply,
         ReplicaRemoved => MessageType.ReplicaRemoved,
+        FallSilent => MessageType.FallSilent,
+        FallenSilent => MessageType.FallenSilent,
         _ => throw new ArgumentException($"{message.GetType().Name} has no encoding.", nameof(message)),
     };
 

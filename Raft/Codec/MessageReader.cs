@@ -11,7 +11,7 @@ internal static class MessageReader
         var type = (MessageType)reader.ReadByte();
         byte version = reader.ReadByte();
         if (!reader.IsSound) return FrameStatus.Malformed;
-        if (type is < MessageType.PreVote or > MessageType.ReplicaRemoved) return FrameStatus.UnknownType;
+        if (type is < MessageType.PreVote or > MessageType.FallenSilent) return FrameStatus.UnknownType;
         if (!IsKnown(type, version)) return FrameStatus.UnknownVersion;
         ulong group = reader.ReadVarint();
         var from = new ReplicaId(reader.ReadVarint());
@@ -53,6 +53,8 @@ internal static class MessageReader
             MessageType.SnapshotChunk => ReadChunk(ref reader, term),
             MessageType.SnapshotChunkReply => new SnapshotChunkReply(term, reader.ReadEntryId(), reader.ReadSigned()),
             MessageType.ReplicaRemoved => new ReplicaRemoved(term, reader.ReadVarint()),
+            MessageType.FallSilent => new FallSilent(term, reader.ReadEntryId(), reader.ReadVarint()),
+            MessageType.FallenSilent => new FallenSilent(term, reader.ReadVarint()),
             _ => null,
         };
 

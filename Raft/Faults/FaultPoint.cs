@@ -31,6 +31,14 @@ internal enum FaultPoint
     /// are refused for a timeout after a restart.</summary>
     PromiseForgottenByRestart,
 
+    /// <summary>A leader that fell silent goes on trusting the lease it had. Breaks: no lease outlives
+    /// silence.</summary>
+    LeaseOutlivesSilence,
+
+    /// <summary>A silent follower waits for its leader's word whatever becomes of it. Breaks: a silent follower wakes
+    /// when its leader may be gone.</summary>
+    SilentFollowerNeverWakes,
+
     /// <summary>A follower acknowledges entries that its disk still writes. Breaks: acknowledgements leave once what
     /// they promise is durable.</summary>
     AcknowledgementBeforeFlush,

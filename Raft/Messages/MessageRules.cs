@@ -22,7 +22,8 @@ internal static class MessageRules
         ReadIndexReply reply => IsIndex(reply.Index),
         InstallSnapshot install => install.Snapshot.Index.Value > 0 && IsEntry(install.Snapshot)
             && install.Snapshot.Term <= install.Term && !install.Configuration.IsNone,
-        PreVoteReply or RequestVoteReply or TimeoutNow or ReadIndexRequest => true,
+        FallSilent offer => IsEntry(offer.Last) && offer.Last.Term <= offer.Term,
+        PreVoteReply or RequestVoteReply or FallenSilent or TimeoutNow or ReadIndexRequest => true,
         _ => false,
     };
 

@@ -55,6 +55,15 @@ public sealed record Heartbeat(Term Term, LogIndex Commit, ulong Round) : RaftMe
 /// lost appends.</param>
 public sealed record HeartbeatReply(Term Term, ulong Round, LogIndex LastIndex) : RaftMessage(Term);
 
+/// <summary>Offers silence: the group is idle, and all that the leader has is committed. A follower whose log is the same
+/// waits without a timer from then on.</summary>
+/// <param name="Last">The last entry of the leader's log, and its commit.</param>
+/// <param name="Round">The leader's latest round: tells a late copy from a current offer.</param>
+public sealed record FallSilent(Term Term, EntryId Last, ulong Round) : RaftMessage(Term);
+
+/// <summary>The sender took the offer of <paramref name="Round"/>, and is silent.</summary>
+public sealed record FallenSilent(Term Term, ulong Round) : RaftMessage(Term);
+
 /// <summary>Tells a follower whose log is complete to campaign at once. Thesis §3.10.</summary>
 public sealed record TimeoutNow(Term Term) : RaftMessage(Term);
 

@@ -33,6 +33,12 @@ internal sealed class Progress(ReplicaId id, LogIndex next, TimeSpan now, FaultP
     /// <summary>The latest heartbeat round it answered; 0 if none.</summary>
     public ulong AckedRound { get; set; }
 
+    /// <summary>The latest round with which it fell silent; 0 if none.</summary>
+    public ulong SilentRound { get; set; }
+
+    /// <summary>Its node does not answer: it is not asked to fall silent.</summary>
+    public bool IsAbsent { get; set; }
+
     /// <summary>In Probe: nothing more is sent until an answer, or the answer to a later round, arrives.</summary>
     public bool ProbeIsOut { get; private set; }
 

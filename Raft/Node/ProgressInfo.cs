@@ -21,8 +21,9 @@ public enum ReplicationState
 /// <param name="IsVoter">Whether its acknowledgements count; else it learns, or is leaving.</param>
 /// <param name="IsCaughtUp">Whether it lags by less than an election timeout, so that a learner may become a voter.
 /// Thesis §4.2.1.</param>
+/// <param name="IsAbsent">It was left out when silence was last offered, for its node did not answer.</param>
 /// <param name="LastHeard">When it answered last in this term; a new leader gives everyone an election
 /// timeout.</param>
 public readonly record struct ProgressInfo(
     LogIndex Match, LogIndex Next, ReplicationState State, int InFlightAppends, long InFlightBytes, bool IsVoter,
-    bool IsCaughtUp, TimeSpan LastHeard);
+    bool IsCaughtUp, bool IsAbsent, TimeSpan LastHeard);

@@ -75,7 +75,7 @@ public sealed partial class RaftNode
     {
         switch (message)
         {
-            case AppendEntries or Heartbeat or InstallSnapshot:
+            case AppendEntries or Heartbeat or InstallSnapshot or FallSilent:
                 BecomeFollower(Term, from);
                 StepFollower(from, message);
                 break;
@@ -83,7 +83,8 @@ public sealed partial class RaftNode
             case RequestVoteReply reply: HandleVote(from, Role.Candidate, reply.Granted); break;
             case PreVoteReply: HandleVote(from, Role.PreCandidate, granted: false); break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
-            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or ReadIndexReply: break; // Late.
+            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or ReadIndexReply or FallenSilent:
+                break; // Late.
             default: Refuse(); break;
         }
     }

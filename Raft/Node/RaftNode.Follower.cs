@@ -35,11 +35,12 @@ public sealed partial class RaftNode
             case AppendEntries append: HandleAppendEntries(from, append); break;
             case Heartbeat heartbeat: HandleHeartbeat(from, heartbeat); break;
             case InstallSnapshot install: HandleInstallSnapshot(from, install); break;
+            case FallSilent offer: HandleFallSilent(from, offer); break;
             case TimeoutNow: HandleTimeoutNow(); break;
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             case ReadIndexReply reply: HandleReadIndexReply(reply); break;
             case RequestVoteReply or PreVoteReply: break; // Late: the election is over.
-            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply: break; // Late: we led this term.
+            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or FallenSilent: break; // Late: we led this term.
             default: Refuse(); break;
         }
     }
@@ -48,6 +49,7 @@ public sealed partial class RaftNode
     {
         Invariant.Require(Leader.IsNone || Leader == leader, $"two leaders in {Term}: {Leader} and {leader}");
         SetLeader(leader);
+        IsSilent = false;
         _refuseVotesUntil = _now + _options.ElectionTimeout;
         ResetElectionDeadline();
     }

@@ -18,7 +18,7 @@ public sealed partial class RaftNode
     /// <param name="id">Where it was appended; zero if it was not.</param>
     public ProposeOutcome Propose(ReadOnlyMemory<byte> payload, TimeSpan now, out EntryId id)
     {
-        Advance(now);
+        Wake(now);
         id = EntryId.Zero;
         if (Role != Role.Leader) return ProposeOutcome.NotLeader;
         bool tooMuch = _uncommittedBytes > 0 && _uncommittedBytes + payload.Length > _options.MaxUncommittedBytes;
@@ -35,6 +35,7 @@ public sealed partial class RaftNode
     public void StepDown(TimeSpan now)
     {
         Advance(now);
+        IsSilent = false;
         if (Role != Role.Follower) BecomeFollower(Term, ReplicaId.None);
         ResetElectionDeadline();
     }
@@ -64,6 +65,7 @@ public sealed partial class RaftNode
         FollowConfiguration();
         _uncommittedBytes = _log.PayloadBytes(CommitIndex.Next(), _log.LastIndex);
         _noOpIndex = _log.LastIndex.Next();
+        _wokeAt = null;
         StartCommitMarks();
         _nextHeartbeatAt = _now + _options.HeartbeatInterval;
         StartRoundsAnew();
@@ -90,7 +92,7 @@ public sealed partial class RaftNode
 
     private void TickLeader()
     {
-        if (!QuorumAnsweredLately())
+        if (!HasJustWoken && !QuorumAnsweredLately())
         {
             BecomeFollower(Term, ReplicaId.None);
             return;
@@ -118,6 +120,8 @@ public sealed partial class RaftNode
         return _voters.ReachedByQuorum(heard) == 1;
     }
 
+    private bool HasJustWoken => _now - _wokeAt < _options.ElectionTimeout;
+
     private bool HasAnsweredLately(Progress progress) => _now - progress.LastHeard < _options.ElectionTimeout;
 
     private void StepLeader(ReplicaId from, RaftMessage message)
@@ -128,10 +132,12 @@ public sealed partial class RaftNode
             case AppendEntriesReply reply when progress is not null: HandleAppendReply(progress, reply); break;
             case AppendEntriesRejection refusal when progress is not null: HandleRejection(progress, refusal); break;
             case HeartbeatReply reply when progress is not null: HandleHeartbeatReply(progress, reply); break;
-            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply: break; // Late: it was removed.
+            case FallenSilent reply when progress is not null: HandleFallenSilent(progress, reply); break;
+            case AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or FallenSilent:
+                break; // Late: it was removed.
             case ReadIndexRequest request: HandleReadIndexRequest(from, request); break;
             case RequestVoteReply or PreVoteReply or ReadIndexReply: break; // Late: we already won.
-            case AppendEntries or Heartbeat or InstallSnapshot: // Raft §5.2: safety is already lost.
+            case AppendEntries or Heartbeat or InstallSnapshot or FallSilent: // Raft §5.2: safety is already lost.
                 Invariant.Fail($"two leaders in {Term}: {Id} and {from}");
                 break;
             default: Refuse(); break;

@@ -39,7 +39,7 @@ public sealed partial class RaftNode
     public MembershipAnswer ChangeMembership(MembershipChange change, TimeSpan now)
     {
         ArgumentNullException.ThrowIfNull(change);
-        Advance(now);
+        Wake(now);
         if (WhyNotNow() is { } reason) return reason;
         MoveCommitMarks();
         if (!Configuration.TryChange(change, out Configuration target, out string problem))
@@ -57,6 +57,8 @@ public sealed partial class RaftNode
         if (Role != Role.Leader) return Refused(MembershipOutcome.NotLeader, $"{Id} does not lead.");
         if (CommitIndex < _noOpIndex && !_faults.Has(FaultPoint.ChangeBeforeOwnTermCommitted))
             return Refused(MembershipOutcome.NotReady, $"{Id} has committed nothing in {Term} yet.");
+        if (HasJustWoken && !QuorumAnsweredLately())
+            return Refused(MembershipOutcome.NotReady, $"{Id} was silent, and no quorum has answered it since.");
         bool isUnderWay = !IsConfigurationCommitted || Configuration.IsJoint;
         if (isUnderWay && !_faults.Has(FaultPoint.TwoChangesInFlight))
             return Refused(MembershipOutcome.ChangeInFlight, $"{Configuration} is still under way.");
@@ -154,7 +156,7 @@ public sealed partial class RaftNode
 
     private ProgressInfo InfoOf(Progress progress) => new(progress.Match, progress.Next, progress.State,
         progress.InFlightAppends, progress.InFlightBytes, progress.VoterPosition >= 0, IsCaughtUp(progress),
-        progress.LastHeard);
+        progress.IsAbsent, progress.LastHeard);
 
     // Thesis §4.2.1: it has by now what the leader had committed within the last election timeout, and answers.
     private bool IsCaughtUp(Progress progress)
@@ -190,7 +192,7 @@ public sealed partial class RaftNode
     {
         if (message.Term == Term && (Role == Role.Leader || from == Leader)) return false;
         bool isAnswer = message is AppendEntriesReply or AppendEntriesRejection or HeartbeatReply or PreVoteReply
-            or RequestVoteReply or ReadIndexReply;
+            or RequestVoteReply or ReadIndexReply or FallenSilent;
         return isAnswer && !Configuration.TryFind(from, out _) && !_faults.Has(FaultPoint.RemovedReplicaCounted);
     }
 }

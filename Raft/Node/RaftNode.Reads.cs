@@ -44,7 +44,7 @@ public sealed partial class RaftNode
     /// </summary>
     public void ReadIndex(ulong requestId, TimeSpan now)
     {
-        Advance(now);
+        Wake(now);
         if (Role == Role.Leader) _waitingReads.Add(new PendingRead(ReplicaId.None, 0, requestId));
         else if (Leader.IsNone) _outbox.ReadsFailed.Add(requestId);
         else _readsToForward.Add(requestId);
@@ -70,15 +70,16 @@ public sealed partial class RaftNode
     /// Holds for an election timeout less the drift margin from the start of the last round a quorum answered: until
     /// then no follower of that quorum votes for another. A vote asked for by a leadership transfer is the exception,
     /// so there is no lease while one is under way, and, because a <see cref="TimeoutNow"/> may be late without bound,
-    /// none for the rest of the term once one was sent.
+    /// none for the rest of the term once one was sent. A silent leader has none: a round after waking brings it back.
     /// </remarks>
     public bool HasLease(TimeSpan now)
     {
         if (!_faults.Has(FaultPoint.LeaseKeptThroughPause)) Advance(now);
         bool mayBeHandedOver = (IsTransferringLeadership || _timeoutNowWasSent)
             && !_faults.Has(FaultPoint.LeaseKeptThroughTransfer);
-        return Role == Role.Leader && !mayBeHandedOver && LastApplied >= _noOpIndex
-            && _leaseStart is { } start && _now - start < _options.ElectionTimeout - _options.LeaseDriftMargin;
+        bool outlives = IsSilent && _faults.Has(FaultPoint.LeaseOutlivesSilence);
+        return Role == Role.Leader && !mayBeHandedOver && LastApplied >= _noOpIndex && _leaseStart is { } start
+            && (_now - start < _options.ElectionTimeout - _options.LeaseDriftMargin || outlives);
     }
 
     // Raft §8: before its first commit a leader does not know how far the log was committed.

@@ -19,7 +19,7 @@ public sealed partial class RaftNode
     /// or leaving.</returns>
     public bool TransferLeadership(ReplicaId target, TimeSpan now)
     {
-        Advance(now);
+        Wake(now);
         if (Role != Role.Leader || !MayLead(target) || FindProgress(target) is not { } progress) return false;
         if (_transferTarget == target) return true;
         _transferTarget = target;

@@ -87,6 +87,7 @@ public sealed partial class RaftNode
     public void Tick(TimeSpan now)
     {
         Advance(now);
+        if (IsSilent) return;
         if (Role == Role.Leader) TickLeader();
         else TickOthers();
     }
@@ -106,6 +107,11 @@ public sealed partial class RaftNode
         }
 
         if (IsAnswerOfStranger(from, message)) return;
+        if (IsSilent)
+        {
+            if (IsOldNews(message)) return;
+            Awaken();
+        }
 
         switch (message)
         {
@@ -169,6 +175,8 @@ public sealed partial class RaftNode
     {
         Invariant.Require(term > Term, $"{Id} would go from {Term} to {term}");
         Term = term;
+        IsSilent = false;
+        _silenceRound = 0;
         _votedFor = ReplicaId.None;
         _held.Clear();
         ForgetAgreement();
@@ -193,7 +201,7 @@ public sealed partial class RaftNode
     {
         switch (message)
         {
-            case AppendEntries or Heartbeat or InstallSnapshot:
+            case AppendEntries or Heartbeat or InstallSnapshot or FallSilent:
                 SendWhenTermIsDurable(
                     from, new AppendEntriesRejection(Term, LogIndex.Zero, Term.Zero, new LogIndex(1)));
                 break;

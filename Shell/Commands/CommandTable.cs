@@ -9,8 +9,9 @@ internal static class CommandTable
     [
         new PutCommand(), new AppendCommand(), new DeleteCommand(), new GetCommand(), new CompareAndSetCommand(),
         new ScanCommand(), new BatchCommand(), new ImportCommand(), new ExportCommand(), new StatusCommand(),
-        new KillCommand(), new StartCommand(), new IsolateCommand(), new HealCommand(), new BenchCommand(),
-        new HelpCommand(), new ExitCommand(),
+        new GroupsCommand(), new SplitCommand(), new MergeCommand(), new MoveCommand(), new TransferCommand(),
+        new NodesCommand(), new NodeCommand(), new BalanceCommand(), new KillCommand(), new StartCommand(),
+        new IsolateCommand(), new HealCommand(), new BenchCommand(), new HelpCommand(), new ExitCommand(),
     ];
 
     /// <exception cref="ShellException">There is no such command.</exception>

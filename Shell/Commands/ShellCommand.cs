@@ -16,6 +16,9 @@ internal abstract class ShellCommand
 
     public virtual IReadOnlyList<OptionSpec> Options => [];
 
+    /// <summary>What may come first among the arguments, if that is one of a few words.</summary>
+    public virtual IReadOnlyList<string> Verbs => [];
+
     /// <summary>How many words may follow, options aside; both inclusive.</summary>
     public abstract (int Min, int Max) ArgumentCount { get; }
 

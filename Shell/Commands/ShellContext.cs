@@ -6,9 +6,11 @@ namespace Orleans.Raft.Shell;
 
 /// <summary>What commands work with.</summary>
 internal sealed class ShellContext(IKeyValueStore store, IClusterAdministration administration, IFaultControl? faults,
-    ShellOptions options, ShellOutput output)
+    INodeControl? nodes, ShellOptions options, ShellOutput output)
 {
     public IKeyValueStore Store { get; } = store;
+
+    public IClusterAdministration Administration { get; } = administration;
 
     public ShellOptions Options { get; } = options;
 
@@ -20,8 +22,25 @@ internal sealed class ShellContext(IKeyValueStore store, IClusterAdministration 
     public IFaultControl RequireFaults() => faults ?? throw new ShellException("Unsupported",
         "these nodes are processes that the shell cannot break; stop them yourself, or use the embedded host");
 
+    /// <exception cref="ShellException">The host cannot start nodes.</exception>
+    public INodeControl RequireNodes() => nodes ?? throw new ShellException("Unsupported",
+        "nodes are silos here, and a silo joins by itself: start one with a name of its own");
+
+    /// <summary>Asks the controller for what it knows.</summary>
+    /// <exception cref="AdministrationRefusedException">It refuses.</exception>
+    public async Task<AdministrationAnswer> AskAsync(
+        AdministrationRequest request, CancellationToken cancellationToken)
+    {
+        // An attempt ends by its deadline, but whoever interrupts does not wait for that.
+        AdministrationAnswer answer =
+            await Administration.AdministerAsync(request, cancellationToken).WaitAsync(cancellationToken);
+        return answer.Status != AdministrationStatus.Refused
+            ? answer
+            : throw new AdministrationRefusedException(answer.Text);
+    }
+
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken) => WithinAsync(
-        "the status", Options.StatusTimeout, administration.GetStatusAsync, cancellationToken);
+        "the status", Options.StatusTimeout, Administration.GetStatusAsync, cancellationToken);
 
     /// <summary>Runs a call that must not hang, even if its callee does.</summary>
     public async Task<T> WithinAsync<T>(

@@ -1,4 +1,3 @@
-using System.Text;
 using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Shell;
@@ -26,25 +25,21 @@ internal sealed class StatusCommand : ShellCommand
         ClusterStatus status = await context.GetStatusAsync(cancellationToken);
         foreach (GroupStatus group in status.Groups)
         {
-            context.Output.Line($"group {group.Group} start={Field(group.Start.Span)} end={Field(group.End.Span)} " +
-                $"leader={Field(group.Leader?.Value)} term={group.Term.Value} commit={group.Commit.Value}");
+            context.Output.Line($"group {group.Group} start={Fields.Of(group.Start.Span)} " +
+                $"end={Fields.Of(group.End.Span)} leader={Fields.Of(group.Leader?.Value)} term={group.Term.Value} commit={group.Commit.Value}");
         }
         foreach (ReplicaStatus replica in status.Replicas)
         {
-            context.Output.Line($"replica {replica.Group} {Field(replica.Node.Value)} role={replica.Role} " +
+            context.Output.Line($"replica {replica.Group} {Fields.Of(replica.Node.Value)} role={replica.Role} " +
                 $"term={replica.Term.Value} commit={replica.Commit.Value} applied={replica.Applied.Value}" +
-                (replica.Reason is null ? "" : $" reason={Field(replica.Reason)}"));
+                (replica.Reason is null ? "" : $" reason={Fields.Of(replica.Reason)}"));
         }
         foreach (NodeStatus node in status.Nodes)
         {
             string state = node.IsUp ? "up" : "down";
-            context.Output.Line($"node {Field(node.Node.Value)} state={state} log_bytes={node.LogBytes} " +
+            context.Output.Line($"node {Fields.Of(node.Node.Value)} state={state} log_bytes={node.LogBytes} " +
                 $"snapshots={node.Snapshots} memory_bytes={node.MemoryBytes}" +
-                (node.Problem is null ? "" : $" problem={Field(node.Problem)}"));
+                (node.Problem is null ? "" : $" problem={Fields.Of(node.Problem)}"));
         }
     }
-
-    private static string Field(string? text) => Field(Encoding.UTF8.GetBytes(text ?? ""));
-
-    private static string Field(ReadOnlySpan<byte> bytes) => ByteText.Escape(bytes, escapeBlanks: true);
 }

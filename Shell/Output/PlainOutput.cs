@@ -29,7 +29,27 @@ internal sealed class PlainOutput(Stream stream) : ShellOutput
 
     public override Task WithProgressAsync(string title, Func<IProgressSink, Task> work) => work(new NoProgress());
 
+    public override Task WithStepsAsync(string title, Func<Action<string>, Task> work) => work(step =>
+    {
+        Text($"... {step}");
+        Flush();
+    });
+
     protected override void Emit(OutputStyle style, ReadOnlySpan<byte> text) => _buffer.Write(text);
+
+    private void Flush()
+    {
+        try
+        {
+            stream.Write(_buffer.WrittenSpan);
+            stream.Flush();
+        }
+        catch (Exception exception) when (exception is IOException or ObjectDisposedException)
+        {
+            throw new OutputFailedException(exception);
+        }
+        _buffer.ResetWrittenCount();
+    }
 
     private sealed class NoProgress : IProgressSink
     {

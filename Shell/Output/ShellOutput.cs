@@ -30,6 +30,9 @@ internal abstract class ShellOutput
 
     public void Line(string text) => EmitLine(OutputStyle.Normal, Encoding.UTF8.GetBytes(text));
 
+    /// <summary>One line of what others worded, whatever is in it.</summary>
+    public void Text(string text) => Line(OneLine(text));
+
     /// <summary>A value, printed so that it can be typed back.</summary>
     public void Value(ReadOnlySpan<byte> value) => EmitLine(OutputStyle.Normal, EscapeValue(value));
 
@@ -64,6 +67,11 @@ internal abstract class ShellOutput
 
     public abstract Task WithProgressAsync(string title, Func<IProgressSink, Task> work);
 
+    /// <summary>Shows the steps of something that takes its time: one line that is rewritten on a terminal, else a line
+    /// a step, handed to the reader at once.</summary>
+    /// <param name="work">Takes what tells a step, for one thread at a time.</param>
+    public abstract Task WithStepsAsync(string title, Func<Action<string>, Task> work);
+
     protected abstract void Emit(OutputStyle style, ReadOnlySpan<byte> text);
 
     private void EmitLine(OutputStyle style, ReadOnlySpan<byte> text)
@@ -81,7 +89,7 @@ internal abstract class ShellOutput
     }
 
     /// <summary>Messages may quote what others wrote: an error stays one line.</summary>
-    private static string OneLine(string message)
+    protected static string OneLine(string message)
     {
         if (!message.Any(char.IsControl)) return message;
         var line = new StringBuilder(message.Length + 8);

@@ -29,6 +29,9 @@ internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : S
         console.Progress().AutoClear(true).Columns(s_columns).StartAsync(context => work(
             new ProgressBar(context.AddTask(Markup.Escape(title), autoStart: true, maxValue: 1))));
 
+    public override Task WithStepsAsync(string title, Func<Action<string>, Task> work) =>
+        console.Status().StartAsync(Fit(title), status => work(step => status.Status = Fit(step)));
+
     protected override void Emit(OutputStyle style, ReadOnlySpan<byte> text) =>
         console.Write(new UnwrappedText(Encoding.UTF8.GetString(text), style switch
         {
@@ -38,6 +41,20 @@ internal sealed class TerminalOutput(IAnsiConsole console, Stream rawStream) : S
             OutputStyle.Bad => s_bad,
             _ => Style.Plain,
         }));
+
+    /// <summary>As much of a text as fits beside the spinner, as markup: a line that wraps cannot be
+    /// rewritten.</summary>
+    private string Fit(string text)
+    {
+        const int Beside = 4;
+        string line = OneLine(text);
+        int room = Math.Max(1, console.Profile.Width - Beside);
+        if (TextWidth.Of(line) <= room) return Markup.Escape(line);
+        int end = 0;
+        while (TextWidth.Of(line.AsSpan(0, end + TextWidth.FirstLength(line.AsSpan(end)))) < room)
+            end += TextWidth.FirstLength(line.AsSpan(end));
+        return Markup.Escape(line[..end]) + "…";
+    }
 
     /// <summary>Leaves wrapping to the terminal: a long value copied from it has no newlines that are not its
     /// own.</summary>

@@ -90,12 +90,14 @@ internal sealed class LineEditor(ITerminal terminal) : ILineSource
         if (text is not null) line.Set(text);
     }
 
-    /// <summary>Completes the name of the command, if only one begins so.</summary>
+    /// <summary>Completes the name of the command, or the word after it, if only one begins so.</summary>
     private static void Complete(LineBuffer line)
     {
-        string[] names = [.. CommandTable.All.Select(command => command.Name)
-            .Where(name => name.StartsWith(line.Text, StringComparison.Ordinal))];
-        if (names.Length == 1) line.Set(names[0] + " ");
+        IEnumerable<string> known = line.Text.Contains(' ', StringComparison.Ordinal)
+            ? CommandTable.All.SelectMany(command => command.Verbs.Select(verb => $"{command.Name} {verb}"))
+            : CommandTable.All.Select(command => command.Name);
+        string[] texts = [.. known.Where(text => text.StartsWith(line.Text, StringComparison.Ordinal))];
+        if (texts.Length == 1) line.Set(texts[0] + " ");
     }
 
     private void Draw(string prompt, LineBuffer line)

@@ -50,6 +50,9 @@ public interface INodeStorage : IAsyncDisposable
 
     StorageStatus Status { get; }
 
+    /// <summary>Why the storage stopped for good; null while it works. Cheap: read with every tick.</summary>
+    Exception? Failure { get; }
+
     /// <summary>How long the flush under way has taken; zero if none is. Cheap: read with every tick.</summary>
     TimeSpan StalledFor { get; }
 }

@@ -24,6 +24,30 @@ public sealed class ClusterTests : IAsyncLifetime
             Assert.Equal($"value {i}", await GetAsync(cluster, $"{(char)(0x21 + i % 94)}{i}"));
     }
 
+    [Fact]
+    public void Zones_are_named_for_every_node()
+    {
+        Assert.Empty(new EmbeddedOptions { Zones = ["a", "", "b", "of one that joins"] }.Validate());
+        Assert.Contains("--zones names 2 zones for 3 nodes",
+            Assert.Single(new EmbeddedOptions { Zones = ["a", "b"] }.Validate()));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("..")]
+    [InlineData("a/b")]
+    [InlineData("-x")]
+    [InlineData("nöde")]
+    public async Task A_name_that_is_no_folders_is_refused_to_a_node_that_would_join(string name)
+    {
+        EmbeddedCluster cluster = await _temporary.StartAsync();
+        KeyValueArgumentException refusal = await Assert.ThrowsAsync<KeyValueArgumentException>(() =>
+            cluster.AddAsync(new NodeName(name)));
+        Assert.Equal("BadArgument", refusal.Code);
+        Assert.Equal(3, Directory.GetDirectories(_temporary.Directory).Length);
+        await cluster.AddAsync(new NodeName("node-1")); // It has joined.
+    }
+
     [Theory]
     [InlineData("node-1")]
     [InlineData("node-2")]

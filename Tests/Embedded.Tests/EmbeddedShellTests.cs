@@ -10,7 +10,7 @@ public sealed class EmbeddedShellTests : ShellContract
     protected override async Task<ShellHost> StartHostAsync()
     {
         EmbeddedCluster cluster = await _cluster.StartAsync();
-        return new ShellHost(cluster.Client, cluster, cluster);
+        return new ShellHost(cluster.Client, cluster, cluster, cluster);
     }
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();

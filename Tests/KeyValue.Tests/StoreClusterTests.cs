@@ -128,10 +128,13 @@ public class StoreClusterTests
         Assert.Empty(cluster.StartFailure);
     }
 
+    private static readonly StoreClusterOptions NeverSilent =
+        new() { Replica = new ReplicaOptions { SilenceAfter = null } };
+
     [Fact]
     public void Nodes_go_by_their_own_clocks_also_after_a_crash()
     {
-        StoreCluster cluster = StoreCluster.Start();
+        StoreCluster cluster = StoreCluster.Start(NeverSilent);
         cluster.Put(cluster.CreateClient(), "k", "v");
         NodeName fast = cluster.Followers()[0];
         NodeName leader = cluster.Leader();
@@ -161,7 +164,7 @@ public class StoreClusterTests
     [InlineData(2)]
     public void A_node_ticks_by_its_own_clock(double rate)
     {
-        StoreCluster cluster = StoreCluster.Start();
+        StoreCluster cluster = StoreCluster.Start(NeverSilent);
         NodeName leader = cluster.Leader();
         int beats = 0;
         cluster.Network.Sent = (from, _, _) => beats += from == leader ? 1 : 0;

@@ -113,6 +113,30 @@ public sealed class ElectionMutations
         cluster[1].Turn(cluster.Now);
     });
 
+    [Fact]
+    public void A_lease_that_outlives_silence_is_found() => Mutation.IsFound(FaultPoint.LeaseOutlivesSilence,
+        "r1 has a lease in t1; t2 has a leader", faults =>
+    {
+        Cluster cluster = CoreMutations.StartCluster(faults).Elect(1).FallSilent();
+        cluster.Isolate(1);
+        cluster.Suspect(1);
+        cluster.Run(4);
+        Assert.True(cluster[2].IsLeader || cluster[3].IsLeader);
+        Assert.True(cluster[1].IsLeader);
+        cluster[1].Turn(cluster.Now);
+    });
+
+    [Fact]
+    public void A_silent_follower_that_never_wakes_is_found() => Mutation.IsFound(FaultPoint.SilentFollowerNeverWakes,
+        "nobody leads", faults =>
+    {
+        Cluster cluster = CoreMutations.StartCluster(faults).Elect(1).FallSilent();
+        cluster.Crash(1);
+        cluster.Suspect(1);
+        cluster.Run(6);
+        Assert.NotEqual(R(1), cluster.Leader.Id);
+    });
+
     private static Cluster LeaderWithLease(FaultPoints faults)
     {
         Cluster cluster = CoreMutations.StartCluster(faults).Elect(1);

@@ -237,7 +237,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
         private SiloOptionsTarget(SiloArguments arguments)
             : base(arguments.Root, "--nodes silo-1,silo-2 silo-1", "--data a @b", "--groups 1 4096",
                 "--silo-port 1 11111", "--gateway-port 2 65535", "--address 127.0.0.1 ::1", "--cluster-id a",
-                "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose")
+                "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose",
+                "--zone a @b", "--join")
         {
             _arguments = arguments;
             arguments.Root.SetAction(_ => 0);
@@ -246,7 +247,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
         public override string Name => "silo-options";
 
         public override byte[] Generate(FuzzRandom random) =>
-            FuzzArguments.Encode(["--name", "silo-1", .. FuzzArguments.Decode(base.Generate(random))]);
+            FuzzArguments.Encode(["--name", random.Of("silo-1", "silo-1", "silo-4"), .. FuzzArguments.Decode(base.Generate(random))]);
 
         public override string Replay(ulong seed, long number) => ReplayOf(Name, seed, number);
 
@@ -266,6 +267,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
             said.Require("--membership", settings.Membership, Path.Combine(settings.Data, "membership.json"));
             said.Require("--log-segment", settings.LogSegmentBytes >> 20, 32);
             said.Require("--snapshot-after", settings.SnapshotLogBytes >> 20, 32L);
+            said.Require("--zone", settings.Zone, "");
+            said.Require("--join", settings.Joins, false);
             said.Require("--no-fsync", !settings.FlushToDisk, false);
             if (said["--address"] is not { } address) Assert.Equal(IPAddress.Loopback, settings.Address);
             else if (!IPAddress.Parse(address).Equals(settings.Address))

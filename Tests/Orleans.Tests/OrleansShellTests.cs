@@ -10,7 +10,7 @@ public sealed class OrleansShellTests(RaftTestCluster cluster) : ShellContract
     protected override async Task<ShellHost> StartHostAsync()
     {
         await SharedCluster.EmptyAsync(cluster.Store);
-        return new ShellHost(cluster.Store, cluster.Administration, Faults: null);
+        return new ShellHost(cluster.Store, cluster.Administration, Faults: null, Nodes: null);
     }
 
     protected override Task StopHostAsync() => Task.CompletedTask;

@@ -27,7 +27,20 @@ public sealed class SiloSettingsTests
         Assert.Equal((11111, 30000), (settings.SiloPort, settings.GatewayPort));
         Assert.Equal((32 << 20, 32L << 20), (settings.LogSegmentBytes, settings.SnapshotLogBytes));
         Assert.True(settings.FlushToDisk);
+        Assert.Equal((false, ""), (settings.Joins, settings.Zone));
         Assert.Equal(Path.Combine("./data", "membership.json"), settings.Membership);
+    }
+
+    [Fact]
+    public void A_silo_that_joins_has_a_name_of_its_own()
+    {
+        SiloSettings settings = Read(out _, ("Name", "silo-4"), ("Join", "true"), ("Zone", "rack 2"))!;
+        Assert.Equal((true, "rack 2"), (settings.Joins, settings.Zone));
+        Assert.DoesNotContain(settings.Name, settings.Nodes);
+        Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-3"), ("Join", "true")));
+        Assert.StartsWith("OrleansRaft:Name (--name) is 'silo-3'; it must be another name than", problems[0]);
+        Assert.Null(Read(out problems, ("Name", ""), ("Join", "true")));
+        Assert.StartsWith("OrleansRaft:Name (--name) is ''; it must be another name than", problems[0]);
     }
 
     [Fact]
@@ -59,6 +72,7 @@ public sealed class SiloSettingsTests
     [InlineData("LogSegment", "1025", "--log-segment")]
     [InlineData("SnapshotAfter", "0", "--snapshot-after")]
     [InlineData("NoFsync", "perhaps", "--no-fsync")]
+    [InlineData("Join", "perhaps", "--join")]
     public void A_problem_names_key_value_and_rule(string key, string value, string argument)
     {
         Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));

@@ -5,23 +5,26 @@ using System.Net.Sockets;
 
 namespace Orleans.Raft.Processes;
 
-/// <summary>Three silo processes on this machine's loopback, each of which can be killed, stopped and started
-/// again.</summary>
+/// <summary>Three silo processes on this machine's loopback, each of which can be killed, stopped and started again; and
+/// those that join them.</summary>
 /// <param name="directory">Their data, membership and logs.</param>
 /// <param name="arguments">More options of the silos' program.</param>
 public sealed class SiloCluster(string directory, params string[] arguments) : IDisposable
 {
+    /// <summary>Silos that the cluster forms with.</summary>
     public const int Count = 3;
+
+    private const int MostSilos = 8;
 
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(120);
 
     private readonly string _assembly = ProgramFiles.Find("Silo");
-    private readonly SiloProcess?[] _silos = new SiloProcess?[Count];
-    private readonly int[] _ports = FreePorts(2 * Count);
+    private readonly List<SiloProcess?> _silos = [.. new SiloProcess?[Count]];
+    private readonly int[] _ports = FreePorts(2 * MostSilos);
     private (SmallDisk Disk, string Directory)? _smallDisk;
 
     public string Gateways =>
-        string.Join(',', Enumerable.Range(0, Count).Select(i => $"127.0.0.1:{_ports[Count + i]}"));
+        string.Join(',', Enumerable.Range(0, Count).Select(i => $"127.0.0.1:{_ports[MostSilos + i]}"));
 
     public bool IsNew => _silos.All(silo => silo is null);
 
@@ -34,8 +37,19 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     /// <summary>Starts whatever is not running.</summary>
     public void StartMissing()
     {
-        for (int i = 0; i < Count; i++)
+        for (int i = 0; i < _silos.Count; i++)
             if (_silos[i] is not { IsRunning: true }) Start(i);
+    }
+
+    /// <summary>Starts one that joins the others.</summary>
+    /// <returns>Its number.</returns>
+    public int Join()
+    {
+        if (_silos.Count == MostSilos)
+            throw new InvalidOperationException($"There are {MostSilos} silos, and ports for no more.");
+        _silos.Add(null);
+        Start(_silos.Count - 1);
+        return _silos.Count - 1;
     }
 
     /// <summary>Waits until every silo's groups have leaders.</summary>
@@ -80,7 +94,8 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
             "--name", name, "--nodes", string.Join(',', Enumerable.Range(0, Count).Select(NameOf)), "--data", data,
             "--membership", Path.Combine(directory, "membership.json"),
             "--silo-port", _ports[index].ToString(CultureInfo.InvariantCulture),
-            "--gateway-port", _ports[Count + index].ToString(CultureInfo.InvariantCulture), .. arguments,
+            "--gateway-port", _ports[MostSilos + index].ToString(CultureInfo.InvariantCulture),
+            .. index < Count ? (string[])[] : ["--join"], .. arguments,
         ], disk);
         _silos[index] = SiloProcess.Start(name, start, Path.Combine(directory, $"{name}.log"));
     }

@@ -5,11 +5,8 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Shell.Tests;
 
 /// <summary>A store in one sorted dictionary, with the limits, groups and faults of a real one.</summary>
-internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFaultControl
+internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFaultControl, INodeControl
 {
-    private static readonly string[] s_bounds = ["", "8", "O", "g", ""];
-    private static readonly NodeName[] s_nodes = [new("node-1"), new("node-2"), new("node-3")];
-
     private readonly Lock _lock = new();
     private readonly HashSet<NodeName> _down = [];
     private readonly HashSet<NodeName> _isolated = [];
@@ -17,6 +14,11 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
         Comparer<(ColumnFamily Family, byte[] Key)>.Create((left, right) => left.Family != right.Family
             ? left.Family.CompareTo(right.Family)
             : left.Key.AsSpan().SequenceCompareTo(right.Key)));
+
+    public FakeCluster() => Controller = new FakeController([new("node-1"), new("node-2"), new("node-3")],
+        [Bytes("8"), Bytes("O"), Bytes("g")], BytesOf);
+
+    public FakeController Controller { get; }
 
     /// <summary>Runs before every put; may throw.</summary>
     public Func<byte[], Task> BeforePut { get; set; } = _ => Task.CompletedTask;
@@ -108,28 +110,53 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
     public Task<ClusterStatus> GetStatusAsync(CancellationToken cancellationToken = default)
     {
         if (Status is not null) return Status();
-        var groups = Enumerable.Range(0, s_bounds.Length - 1).Select(number =>
-            new GroupStatus(new GroupId((uint)number + 1),
-            Bytes(s_bounds[number]), Bytes(s_bounds[number + 1]), s_nodes[0], new Term(3), new LogIndex(17)));
-        var replicas = groups.SelectMany(group => s_nodes.Select((node, index) => new ReplicaStatus(
-            group.Group, node, index == 0 ? "leader" : "follower", group.Term, group.Commit, group.Commit)));
-        var nodes = s_nodes.Select(node => new NodeStatus(node, !_down.Contains(node), 4096, 1, 100));
-        return Task.FromResult(new ClusterStatus([.. groups], [.. replicas], [.. nodes]));
+        lock (_lock)
+        {
+            IReadOnlyList<GroupOverview> known = Controller.Groups;
+            var groups = known.Select(group => new GroupStatus(group.Descriptor.Group, group.Descriptor.Start,
+                group.Descriptor.End, group.Leader, new Term(3), new LogIndex(17)));
+            var replicas = known.SelectMany(group => group.Descriptor.Replicas.Select(replica => new ReplicaStatus(
+                group.Descriptor.Group, replica.Node, replica.Node == group.Leader ? "leader" : "follower",
+                new Term(3), new LogIndex(17), new LogIndex(17))));
+            var nodes = Controller.Nodes.Select(node => new NodeStatus(node, !_down.Contains(node), 4096, 1, 100));
+            return Task.FromResult(new ClusterStatus([.. groups], [.. replicas], [.. nodes]));
+        }
     }
 
-    /// <summary>Answers administrators' requests.</summary>
-    public Func<AdministrationRequest, AdministrationAnswer>? Administration { get; set; }
+    /// <summary>Answers administrators' requests instead of <see cref="Controller"/>.</summary>
+    public Func<AdministrationRequest, Task<AdministrationAnswer>>? Administration { get; set; }
 
-    public Task<AdministrationAnswer> AdministerAsync(
-        AdministrationRequest request, CancellationToken cancellationToken = default) => Run(() =>
-        Administration?.Invoke(request) ?? throw new UnavailableException("no controller answers; start its nodes"));
+    public Task<AdministrationAnswer> AdministerAsync(AdministrationRequest request,
+        CancellationToken cancellationToken = default) =>
+        Administration is { } answer ? answer(request) : Run(() => Controller.Answer(request));
 
-    public Task KillAsync(NodeName node, CancellationToken cancellationToken = default) =>
-        _down.Add(node) ? Task.CompletedTask
-            : throw new InvalidOperationException("it is down already; start it first");
+    /// <summary>Runs before a node is started.</summary>
+    public Func<Task> BeforeAdd { get; set; } = () => Task.CompletedTask;
 
-    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default) =>
-        Task.FromResult(_down.Remove(node));
+    public async Task AddAsync(NodeName node, CancellationToken cancellationToken = default)
+    {
+        await BeforeAdd();
+        lock (_lock) Controller.Join(node);
+    }
+
+    public Task KillAsync(NodeName node, CancellationToken cancellationToken = default)
+    {
+        lock (_lock)
+        {
+            if (!_down.Add(node)) throw new InvalidOperationException("it is down already; start it first");
+            Controller.NoteDown(node);
+        }
+        return Task.CompletedTask;
+    }
+
+    public Task StartAsync(NodeName node, CancellationToken cancellationToken = default)
+    {
+        lock (_lock)
+        {
+            if (_down.Remove(node)) Controller.NoteUp(node);
+        }
+        return Task.CompletedTask;
+    }
 
     public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) =>
         Task.FromResult(_isolated.Add(node));
@@ -142,15 +169,19 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
 
     private static byte[] Bytes(string text) => System.Text.Encoding.UTF8.GetBytes(text);
 
-    private static int GroupOf(ReadOnlySpan<byte> key)
+    private GroupId GroupOf(ReadOnlySpan<byte> key)
     {
-        int group = 0;
-        for (int number = 1; number < s_bounds.Length - 1; number++)
+        foreach (GroupOverview group in Controller.Groups)
         {
-            if (key.SequenceCompareTo(Bytes(s_bounds[number])) >= 0) group = number;
+            if (group.Descriptor.Contains(key)) return group.Descriptor.Group;
         }
-        return group;
+        throw new InvalidOperationException("the groups leave a gap");
     }
+
+    private long BytesOf(byte[] start, byte[] end) => _rows
+        .Where(row => row.Key.Key.AsSpan().SequenceCompareTo(start) >= 0
+            && (end.Length == 0 || row.Key.Key.AsSpan().SequenceCompareTo(end) < 0))
+        .Sum(row => (long)row.Key.Key.Length + row.Value.Length);
 
     private static void Check(byte[] key, byte[] value)
     {
@@ -171,8 +202,9 @@ internal sealed class FakeCluster : IKeyValueStore, IClusterAdministration, IFau
 
     private void RequireMajority()
     {
-        int alive = s_nodes.Count(node => !_down.Contains(node) && !_isolated.Contains(node));
-        if (alive < 2) throw new UnavailableException("no group has a majority; start its nodes");
+        NodeName[] nodes = [.. Controller.Nodes];
+        int alive = nodes.Count(node => !_down.Contains(node) && !_isolated.Contains(node));
+        if (alive <= nodes.Length / 2) throw new UnavailableException("no group has a majority; start its nodes");
     }
 
     private void Set(ColumnFamily family, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? value)

@@ -7,7 +7,7 @@ public sealed class FakeShellContractTests : ShellContract
     protected override Task<ShellHost> StartHostAsync()
     {
         var cluster = new FakeCluster();
-        return Task.FromResult(new ShellHost(cluster, cluster, cluster));
+        return Task.FromResult(new ShellHost(cluster, cluster, cluster, cluster));
     }
 
     protected override Task StopHostAsync() => Task.CompletedTask;
@@ -18,7 +18,40 @@ public sealed class HostWithoutFaultsTests : ShellContract
     protected override Task<ShellHost> StartHostAsync()
     {
         var cluster = new FakeCluster();
-        return Task.FromResult(new ShellHost(cluster, cluster, null));
+        return Task.FromResult(new ShellHost(cluster, cluster, Faults: null, Nodes: null));
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
+public sealed class FakeControllerContractTests : ShellControllerContract
+{
+    protected override Task<ShellHost> StartHostAsync()
+    {
+        var cluster = new FakeCluster();
+        return Task.FromResult(new ShellHost(cluster, cluster, cluster, cluster));
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
+public sealed class FakeMergeContractTests : ShellMergeContract
+{
+    protected override Task<ShellHost> StartHostAsync()
+    {
+        var cluster = new FakeCluster();
+        return Task.FromResult(new ShellHost(cluster, cluster, cluster, cluster));
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
+public sealed class ControllerWithoutNodesContractTests : ShellControllerContract
+{
+    protected override Task<ShellHost> StartHostAsync()
+    {
+        var cluster = new FakeCluster();
+        return Task.FromResult(new ShellHost(cluster, cluster, Faults: null, Nodes: null));
     }
 
     protected override Task StopHostAsync() => Task.CompletedTask;

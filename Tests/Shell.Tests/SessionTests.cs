@@ -170,15 +170,16 @@ public sealed class SessionTests : IDisposable
     {
         var bad = new ShellOptions { LineMaxBytes = 1, StatusTimeout = TimeSpan.Zero, FaultTimeout = TimeSpan.Zero };
         Assert.Equal(3, bad.Validate().Count);
-        Assert.Throws<ArgumentException>(() => new ShellSession(_cluster, _cluster, _cluster, bad));
+        Assert.Throws<ArgumentException>(() => new ShellSession(_cluster, _cluster, _cluster, _cluster, bad));
     }
 
-    private ShellSession Session(ShellOptions? options = null) => new(_cluster, _cluster, _cluster, new ShellOptions
-    {
-        LineMaxBytes = options?.LineMaxBytes ?? new ShellOptions().LineMaxBytes,
-        TimeProvider = options?.TimeProvider ?? TimeProvider.System,
-        Log = _log,
-    });
+    private ShellSession Session(ShellOptions? options = null) => new(_cluster, _cluster, _cluster, _cluster,
+        new ShellOptions
+        {
+            LineMaxBytes = options?.LineMaxBytes ?? new ShellOptions().LineMaxBytes,
+            TimeProvider = options?.TimeProvider ?? TimeProvider.System,
+            Log = _log,
+        });
 
     private async Task<string> RunAsync(string input, int expectedCode, ShellOptions? options = null)
     {

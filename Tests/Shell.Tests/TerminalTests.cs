@@ -108,7 +108,8 @@ public sealed class TerminalTests
         var cluster = new FakeCluster();
         using var output = new MemoryStream();
         var options = new ShellOptions();
-        var runner = new CommandRunner(new ShellContext(cluster, cluster, cluster, options, new PlainOutput(output)));
+        var runner = new CommandRunner(new ShellContext(cluster, cluster, cluster, cluster, options,
+            new PlainOutput(output)));
         var lines = new LineEditor(new ScriptedTerminal($"put k 'v\nput k v\n{Up}\b2\nget k\n\u0004"));
         Assert.Equal(1, await new InteractiveLoop(runner, lines, options).RunAsync(default));
         string[] printed = Encoding.UTF8.GetString(output.ToArray()).Split('\n');

@@ -51,6 +51,7 @@ public sealed class Simulation
             {
                 SnapshotLogBytes = 4 << 10 << _random.Next(4),
                 SnapshotChunkBytes = 1 << 10 << _random.Next(4),
+                SilenceAfter = TimeSpan.FromMilliseconds(_random.Next(4) switch { 0 => 0, 1 => 50, 2 => 200, _ => 600 }),
             },
             Client = new KvClientOptions { Timeout = TimeSpan.FromSeconds(1.5) },
         });
@@ -225,6 +226,7 @@ public sealed class Simulation
         Simulated = _cluster.Time.Now,
         Commits = _invariants.Commits,
         Elections = _invariants.Elections,
+        Silences = _invariants.Silences,
         Faults = _faults.Counts,
         FramesDelivered = _cluster.Network.Delivered,
         FramesDropped = _cluster.Network.Dropped,

@@ -20,6 +20,9 @@ public sealed record SimulationResult
     /// <summary>Leaders of a group and term, over all groups, but for the first of each.</summary>
     public required int Elections { get; init; }
 
+    /// <summary>How often a leader was found to have fallen silent, over all groups.</summary>
+    public required int Silences { get; init; }
+
     /// <summary>How often each kind of fault happened.</summary>
     public required IReadOnlyDictionary<FaultKind, int> Faults { get; init; }
 
@@ -65,6 +68,7 @@ public sealed record SimulationResult
             if (WritesAcknowledged < 3000 * share) return $"only {WritesAcknowledged} writes were acknowledged";
             if (InHistory < 5000 * share) return $"the history has only {InHistory} operations";
             if (OutcomesUnknown * 10 > InHistory) return $"{OutcomesUnknown} of {InHistory} outcomes are unknown";
+            if (Silences < 20 * share) return $"groups fell silent only {Silences} times";
             if (Reads < 1000 * share) return $"only {Reads} reads were answered";
             if (Elections < 3 && Options.Faults.Count > 0) return $"there were only {Elections} elections";
             return Faults.Count < kinds && share == 1 ? $"only {Faults.Count} kinds of faults happened" : null;
@@ -75,7 +79,7 @@ public sealed record SimulationResult
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
-        + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} faults {Faults.Values.Sum()} of "
+        + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} silences {Silences} faults {Faults.Values.Sum()} of "
         + $"{Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
         + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} "
         + $"{Verdict}");

@@ -21,7 +21,6 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
     public void StartTicking(StoreNode node, TimeSpan period) => _ticker = clock.CreateTimer(_ =>
     {
         node.Tick();
-        foreach (Replica replica in node.Replicas) replica.Tick();
         foreach (Replica replica in SecondInstances) replica.Tick();
     }, null, period, period);
 

@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Orleans.Raft.Testing;
 
-public abstract partial class ShellContract
+/// <summary>What the shell does, the same on every host. The tests are spread over several files by subject.</summary>
+public abstract partial class ShellContract : ShellTests
 {
     [Theory]
     [InlineData("fly", "UnknownCommand")]
@@ -47,6 +48,43 @@ public abstract partial class ShellContract
     [InlineData("import ''", "BadArgument")]
     [InlineData("import \\xff", "BadArgument")]
     [InlineData("import f --format csv", "BadOption")]
+    [InlineData("groups all", "BadArgument")]
+    [InlineData("groups add", "BadArgument")]
+    [InlineData("groups add 0", "BadArgument")]
+    [InlineData("groups add -1", "BadArgument")]
+    [InlineData("groups add 4097", "BadArgument")]
+    [InlineData("groups add 1e3", "BadArgument")]
+    [InlineData("groups drop 1", "BadArgument")]
+    [InlineData("groups add 1 --from 0", "BadOption")]
+    [InlineData("groups add 1 --from 4096", "BadArgument")]
+    [InlineData("groups --from 3", "BadArgument")]
+    [InlineData("split", "BadArgument")]
+    [InlineData("split ''", "EmptyKey")]
+    [InlineData("merge", "BadArgument")]
+    [InlineData("merge 1", "BadArgument")]
+    [InlineData("merge g01", "BadArgument")]
+    [InlineData("merge G1", "BadArgument")]
+    [InlineData("merge g4294967296", "BadArgument")]
+    [InlineData("merge g1 g2", "BadArgument")]
+    [InlineData("merge g1 --with 2", "BadArgument")]
+    [InlineData("merge g1 --with g1", "BadOption")]
+    [InlineData("move g1 node-1", "BadArgument")]
+    [InlineData("move one node-1 node-2", "BadArgument")]
+    [InlineData("move g1 '' node-2", "BadArgument")]
+    [InlineData("move g1 node-1 \\xff", "BadArgument")]
+    [InlineData("transfer g1", "BadArgument")]
+    [InlineData("transfer '' node-1", "BadArgument")]
+    [InlineData("nodes all", "BadArgument")]
+    [InlineData("node", "BadArgument")]
+    [InlineData("node drain", "BadArgument")]
+    [InlineData("node drain ''", "BadArgument")]
+    [InlineData("node stop node-1", "BadArgument")]
+    [InlineData("node \\xff node-1", "BadArgument")]
+    [InlineData("node remove node-1 --undo", "BadOption")]
+    [InlineData("node drain node-1 --undo=yes", "BadOption")]
+    [InlineData("balance", "BadArgument")]
+    [InlineData("balance maybe", "BadArgument")]
+    [InlineData("balance on --now", "UnknownOption")]
     public async Task Bad_input_gets_one_error_line_and_changes_nothing(string line, string code)
     {
         await ExpectErrorAsync(code, line);
@@ -114,7 +152,8 @@ public abstract partial class ShellContract
     public async Task Help_names_every_command()
     {
         (string output, int exitCode) = await RunAsync("help");
-        string[] names = ["put", "append", "del", "get", "cas", "scan", "batch", "import", "export", "status", "kill",
+        string[] names = ["put", "append", "del", "get", "cas", "scan", "batch", "import", "export", "status",
+            "groups", "split", "merge", "move", "transfer", "nodes", "node", "balance", "kill",
             "start", "isolate", "heal", "bench", "help", "exit"];
         Assert.All(names, name => Assert.Contains($"\n{name}", "\n" + output));
         foreach (string name in names)
@@ -137,12 +176,5 @@ public abstract partial class ShellContract
         (string output, int exitCode) = await ExecuteAsync("get", @"\q");
         Assert.StartsWith("ERR Syntax: column 1: ", output);
         Assert.Equal(1, exitCode);
-    }
-
-    private async Task<(string Output, int ExitCode)> ExecuteAsync(params string[] words)
-    {
-        using var output = new MemoryStream();
-        int exitCode = await CreateSession().ExecuteAsync(words, output);
-        return (Encoding.UTF8.GetString(output.ToArray()), exitCode);
     }
 }

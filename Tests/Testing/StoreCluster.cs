@@ -214,6 +214,9 @@ public sealed partial class StoreCluster : IStoreConnection
         if (routes.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         routes.Leaders.Learn(group, node, reply);
+        // As a client learns of it by asking for routes again.
+        if (reply.Status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unavailable
+            && FindDescriptor(group) is { } descriptor) routes.Leaders.Update(descriptor);
         return reply;
     }
 
@@ -263,7 +266,7 @@ public sealed partial class StoreCluster : IStoreConnection
             {
                 Name = name,
                 Nodes = [.. Names.Except(_options.Joining)],
-                Joins = _options.Joining.Contains(name),
+                Joins = !Names.Contains(name) || _options.Joining.Contains(name),
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,

@@ -161,8 +161,18 @@ internal sealed class OperationTarget : FuzzTarget
                 read.HasExpected ? read.Expected.ToArray() : null, read.HasValue ? read.Value.ToArray() : null),
             OperationKind.Batch => Operation.Batch(Writes(read)),
             OperationKind.OpenSession => Operation.OpenSession(read.Number),
+            OperationKind.Split => Operation.Split(ApplyTarget.Descriptor with
+                { RangeVersion = read.RangeVersion, ConfigVersion = read.ConfigVersion }, read.Key, read.Group, Replicas(read)),
             _ => Operation.AdvanceTime(read.Number),
         };
+    }
+
+    private static List<ReplicaId> Replicas(in ParsedOperation read)
+    {
+        var replicas = new List<ReplicaId>();
+        var reader = new ByteReader(read.Replicas);
+        while (reader.TryVarint(out ulong replica)) replicas.Add(new ReplicaId(replica));
+        return replicas;
     }
 
     private static List<WriteOperation> Writes(in ParsedOperation read)

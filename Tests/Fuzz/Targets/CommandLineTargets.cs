@@ -20,7 +20,7 @@ internal sealed class EmbeddedOptionsTarget : CommandLineTarget
 
     private EmbeddedOptionsTarget(EmbeddedArguments arguments)
         : base(arguments.Root, "--data a @b ./c", "--nodes 1 3 64", "--split-at a,b @ \\x00,a", "--no-fsync",
-            "--no-color", "--verbose")
+            "--zones a,b,c a,@b,c,,e x", "--no-color", "--verbose")
     {
         _arguments = arguments;
         arguments.Root.SetAction(_ => 0);
@@ -54,6 +54,7 @@ internal sealed class EmbeddedOptionsTarget : CommandLineTarget
         said.Require("--data", options.DataDirectory, "./data");
         said.Require("--nodes", options.Nodes, 3);
         said.Require("--groups", options.Groups, null);
+        said.Require("--zones", options.Zones is { } zones ? string.Join(',', zones) : null, null);
         said.Require("--no-fsync", !options.FlushToDisk, false);
         // Escapes are shell-words' business.
         if (said["--split-at"] is { } keys && !keys.Contains('\\', StringComparison.Ordinal))

@@ -5,7 +5,7 @@ namespace Orleans.Raft.Fuzz;
 /// <summary>Messages of every kind, with numbers at every boundary.</summary>
 internal static class FuzzMessages
 {
-    private const int Kinds = 16;
+    private const int Kinds = 18;
 
     public static MessageAddress Address(FuzzRandom random) => new(
         new GroupId((uint)random.Number()), new ReplicaId(random.Number()), new ReplicaId(random.Number()));
@@ -30,6 +30,8 @@ internal static class FuzzMessages
             12 => new InstallSnapshot(term, Id(random), AnyConfiguration(random)),
             13 => Chunk(random, term),
             14 => new ReplicaRemoved(term, random.Number()),
+            15 => new FallSilent(term, Id(random), random.Number()),
+            16 => new FallenSilent(term, random.Number()),
             _ => new SnapshotChunkReply(term, Id(random), (long)random.Number()),
         };
     }

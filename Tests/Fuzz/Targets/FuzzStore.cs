@@ -5,11 +5,26 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Fuzz;
 
 /// <summary>A store that answers everything at once; every key is its own value.</summary>
-internal sealed class FuzzStore : IKeyValueStore, IClusterAdministration, IFaultControl
+internal sealed class FuzzStore : IKeyValueStore, IClusterAdministration, IFaultControl, INodeControl
 {
     private static readonly ClusterStatus s_status = new(
         [new GroupStatus(new GroupId(1), default, default, new NodeName("node-1"), new Term(1), new LogIndex(1))], [],
         [new NodeStatus(new NodeName("node-1"), IsUp: true, 1, 1, 1)]);
+
+    /// <summary>Of all requests at once; with names and texts that must not break a line.</summary>
+    private static readonly AdministrationAnswer s_answer = new(AdministrationStatus.Done, "done")
+    {
+        Groups =
+        [
+            new GroupOverview(new GroupDescriptor(new GroupId(1), [], [0, 10], RangeVersion: 1, ConfigVersion: 1,
+                [new ReplicaPlacement(new ReplicaId(1), new NodeName("a b\n"), ReplicaRole.Learner)]), Bytes: 1,
+                Keys: 1, Leader: null, double.NaN, "moves\n"),
+            new GroupOverview(new GroupDescriptor(new GroupId(2), [0, 10], [], RangeVersion: 1, ConfigVersion: 1, []),
+                Bytes: 1, Keys: 1, new NodeName(""), 1, Operation: null),
+        ],
+        Nodes = [new NodeOverview(new NodeName("a b\n"), "\t", NodeState.Removed, Replicas: 1, Leaders: 0, Bytes: 1)],
+        Balance = new BalanceOverview(IsOn: true, ["moves\nmuch"], ["moved\tmuch"]),
+    };
 
     public Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family,
         CancellationToken cancellationToken) => Taken(key);
@@ -48,7 +63,7 @@ internal sealed class FuzzStore : IKeyValueStore, IClusterAdministration, IFault
 
     public Task<AdministrationAnswer> AdministerAsync(
         AdministrationRequest request, CancellationToken cancellationToken) =>
-        Task.FromResult(new AdministrationAnswer(AdministrationStatus.Done, "done"));
+        Task.FromResult(s_answer);
 
     public Task KillAsync(NodeName node, CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -57,6 +72,8 @@ internal sealed class FuzzStore : IKeyValueStore, IClusterAdministration, IFault
     public Task IsolateAsync(NodeName node, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task HealAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task AddAsync(NodeName node, CancellationToken cancellationToken) => Task.CompletedTask;
 
     private static Task Taken(ReadOnlyMemory<byte> key) => key.IsEmpty
         ? Task.FromException(new KeyValueArgumentException("EmptyKey", "the key is empty"))

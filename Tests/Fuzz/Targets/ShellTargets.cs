@@ -6,7 +6,11 @@ namespace Orleans.Raft.Fuzz;
 /// <summary>Lines as people and scripts write them.</summary>
 internal static class FuzzLines
 {
-    private static readonly string[] s_names = [.. CommandTable.All.Select(command => command.Name)];
+    private static readonly string[] s_names =
+    [
+        .. CommandTable.All.Select(command => command.Name),
+        .. CommandTable.All.SelectMany(command => command.Verbs.Select(verb => $"{command.Name} {verb}")),
+    ];
 
     /// <summary>Commands that reach for files or take their time: only their words are looked at.</summary>
     public static bool IsHarmless(ReadOnlySpan<byte> line)
@@ -38,9 +42,10 @@ internal static class FuzzLines
     public static byte[] Word(FuzzRandom random) => random.Below(9) switch
     {
         0 => Encoding.UTF8.GetBytes(random.Of("--cf", "--cf=lock", "--limit", "--limit=", "--reverse", "--raw", "--",
-            "--consistency=stale", "--format=tsv", "--clients", "--nothing", "--limit=-1", "(nil)", "put", "del")),
+            "--consistency=stale", "--format=tsv", "--clients", "--from", "--from=3", "--with", "--with=g2", "--undo",
+            "--nothing", "--limit=-1", "(nil)", "put", "del")),
         1 => Encoding.UTF8.GetBytes(random.Of("default", "write", "stale", "node-1", "node-9", "5", "NaN", "1e999",
-            "99999999999999999999", "-0", "")),
+            "g1", "g2", "g0", "g01", "G1", "4097", "99999999999999999999", "-0", "")),
         2 => [(byte)'\'', .. random.Bytes(6), (byte)'\''],
         3 => Encoding.UTF8.GetBytes($"\"{random.Of("a b", "\\x00\\xff", "\\\"", "\\n\\t", "\\q", "\\x1")}\""),
         4 => Quoted(random.Bytes(8)),
@@ -137,7 +142,8 @@ internal sealed class ShellLinesTarget : FuzzTarget
         var store = new FuzzStore();
         using var output = new MemoryStream();
         using var log = new StringWriter();
-        var session = new ShellSession(store, store, store, new ShellOptions { Log = log, LineMaxBytes = 1024 });
+        var session = new ShellSession(store, store, store, store,
+            new ShellOptions { Log = log, LineMaxBytes = 1024 });
         int code = session.RunAsync(new MemoryStream(harmless), output).GetAwaiter().GetResult();
         string unforeseen = log.ToString();
         if (unforeseen.Length > 0) throw new FindingException($"an error that nobody foresaw: {unforeseen}");

@@ -106,7 +106,11 @@ public class MitBoundsTests(ITestOutputHelper output)
 
     private static (StoreCluster Cluster, Wire Wire, KvClient Client) Start()
     {
-        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { RandomOrder = true });
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            RandomOrder = true,
+            Replica = new ReplicaOptions { SilenceAfter = null },
+        });
         return (cluster, new Wire(cluster.Network), cluster.CreateClient());
     }
 }

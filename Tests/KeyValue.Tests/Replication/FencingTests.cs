@@ -49,9 +49,9 @@ public class FencingTests
         Term term = fenced.Status.Term;
         cluster.FenceOnly(node);
         int frames = 0;
-        cluster.Network.Filter = (sender, _, _) =>
+        cluster.Network.Filter = (sender, _, frame) =>
         {
-            if (sender == node) frames++;
+            if (sender == node && !LivenessFrame.IsLivenessFrame(frame.Span)) frames++;
             return true;
         };
         long operations = cluster.Disks[node].Operations;

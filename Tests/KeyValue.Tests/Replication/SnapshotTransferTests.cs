@@ -45,6 +45,28 @@ public class SnapshotTransferTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Many_groups_take_snapshots_before_their_logs_are_too_long_together(bool isOneDown)
+    {
+        const int NodeLogBytes = 64 << 10;
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Groups = 8,
+            Replica = new ReplicaOptions { NodeLogBytes = NodeLogBytes },
+        });
+        if (isOneDown) cluster.CrashNode(cluster.Names[2]);
+        KvClient client = cluster.CreateClient();
+        string keys = string.Concat(Enumerable.Range(0x21, 94).Select(i => (char)i));
+        for (int i = 0; i < 600; i++) cluster.Put(client, $"{keys[i % keys.Length]}k", new string('x', 1000));
+        cluster.RunFor(Seconds(2));
+        // For those that are down a little more is kept.
+        int most = isOneDown ? 4 * NodeLogBytes : NodeLogBytes;
+        Assert.All(cluster.Nodes.Values, node => Assert.InRange(node.Replicas.Sum(r => r.LogBytes), 1, most));
+        Assert.All(cluster.Nodes.Values, node => Assert.InRange(node.GetStatus().Snapshots, 4, 8));
+    }
+
     [Fact]
     public void A_follower_without_room_for_a_snapshot_says_so_and_waits_longer_after_every_try()
     {

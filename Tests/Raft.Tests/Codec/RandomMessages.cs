@@ -3,7 +3,7 @@ namespace Orleans.Raft.Core.Tests;
 /// <summary>Messages with random contents, small and extreme numbers among them.</summary>
 internal static class RandomMessages
 {
-    public const int Kinds = 16;
+    public const int Kinds = 18;
 
     public static MessageAddress Address(ref SplitMix64 random) =>
         new(new GroupId((uint)Number(ref random)), new ReplicaId(Number(ref random)),
@@ -30,6 +30,8 @@ internal static class RandomMessages
             13 => new SnapshotChunk(term, EntryId(ref random), (long)random.NextBelow(1 << 20), long.MaxValue - 5,
                 (uint)random.Next(), Payload(ref random)),
             14 => new ReplicaRemoved(term, Number(ref random)),
+            15 => new FallSilent(term, EntryId(ref random), Number(ref random)),
+            16 => new FallenSilent(term, Number(ref random)),
             _ => new SnapshotChunkReply(term, EntryId(ref random), (long)random.NextBelow(1_000) - 1),
         };
     }

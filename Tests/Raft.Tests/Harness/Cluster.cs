@@ -158,6 +158,26 @@ internal sealed class Cluster
         DeliverAll();
     }
 
+    /// <summary>All that follow a replica learn that its node may be gone.</summary>
+    public void Suspect(ulong leader)
+    {
+        foreach (Replica replica in _replicas)
+        {
+            if (!replica.IsUp || replica.Node.Leader.Value != leader) continue;
+            replica.Node.SuspectLeader(Now);
+            replica.Turn(Now);
+        }
+    }
+
+    /// <summary>Lets all take part in silence, and time pass until they are silent.</summary>
+    public Cluster FallSilent()
+    {
+        foreach (Replica replica in _replicas) replica.FallsSilent = true;
+        Run(1);
+        Assert.All(_replicas, replica => Assert.True(replica.Node.IsSilent, $"{replica.Id} is not silent"));
+        return this;
+    }
+
     public Cluster Elect(ulong id)
     {
         Campaign(id);

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Orleans.Raft.Core.Tests;
 
 /// <summary>Drives one node as a host would, but only as far as the test lets it.</summary>
@@ -83,8 +85,23 @@ internal sealed class Replica
     public void Tick(TimeSpan now)
     {
         Node.Tick(now);
+        if (FallsSilent) Node.OfferSilence(CollectionsMarshal.AsSpan(Absent), now);
         Turn(now);
     }
+
+    /// <summary>Whether it takes part in silence, which it offers with every tick.</summary>
+    public bool FallsSilent
+    {
+        get;
+        set
+        {
+            field = value;
+            Node.MayFallSilent = value;
+        }
+    }
+
+    /// <summary>Members whose nodes do not answer, as this one's node sees it.</summary>
+    public List<ReplicaId> Absent { get; } = [];
 
     public void PersistAll(TimeSpan now)
     {
@@ -173,6 +190,7 @@ internal sealed class Replica
     private RaftNode Start(TimeSpan now)
     {
         var node = new RaftNode(Options, Disk.Recover(), now);
+        node.MayFallSilent = FallsSilent;
         _logEndOnDisk = Disk.LastIndex;
         _checker.Started(Id, node);
         return node;

@@ -19,6 +19,8 @@ public sealed class HostilePeerTests
                     now += TimeSpan.FromMilliseconds(random.NextBelow(60));
                     if (random.NextBelow(4) == 0) node.Tick(now);
                     else node.Step(R(2 + random.NextBelow(3)), Message(ref random, node), now);
+                    node.MayFallSilent = random.NextBelow(2) == 0;
+                    if (random.NextBelow(3) == 0) node.OfferSilence([], now);
                     if (random.NextBelow(8) == 0) node.ChangeMembership(Change(ref random), now);
                     node.Propose(Bytes("x"), now, out _);
                     node.ReadIndex(1, now);
@@ -64,7 +66,7 @@ public sealed class HostilePeerTests
             ? node.LastEntry
             : new EntryId(new Term(random.NextBelow(node.Term.Value + 1)), new LogIndex(random.NextBelow(last + 3)));
         LogIndex index = new(random.NextBelow(last + 3));
-        return random.NextBelow(14) switch
+        return random.NextBelow(16) switch
         {
             0 => new PreVote(term.Next(), near),
             1 => new PreVoteReply(term.Next(), true),
@@ -80,6 +82,8 @@ public sealed class HostilePeerTests
             12 => random.NextBelow(2) == 0
                 ? new TimeoutNow(term)
                 : new InstallSnapshot(term, near, RandomMessages.Configuration(ref random)),
+            13 => new FallSilent(term, near, random.NextBelow(5)),
+            14 => new FallenSilent(term, random.NextBelow(9)),
             _ => random.NextBelow(2) == 0
                 ? new ReadIndexRequest(term, 1, 1)
                 : new ReadIndexReply(term, random.NextBelow(3), 1, index),

@@ -10,12 +10,14 @@ internal sealed class RandomRun
     private const int Steps = 8_000;
     private const int MostReplicas = 12;
     private readonly bool _changesMembers;
+    private readonly bool _fallsSilent;
     private readonly Cluster _cluster;
     private readonly Dictionary<(ReplicaId, ulong), LogIndex> _readFloors = [];
     private SplitMix64 _random;
     private ulong _nextRequest = 1;
     private int _proposed;
     private double _loss;
+    private bool _isQuiet;
 
     public RandomRun(ulong seed, bool changesMembers = false)
     {
@@ -32,6 +34,7 @@ internal sealed class RandomRun
             MaxUnflushedBytes = unflushed,
             MaxUncommittedBytes = 2_000,
         });
+        _fallsSilent = Below(2) == 0;
         foreach (Replica replica in _cluster.Replicas) SlowDown(replica);
     }
 
@@ -56,11 +59,15 @@ internal sealed class RandomRun
 
     public int Undone { get; private set; }
 
+    /// <summary>How often a replica was seen silent at the end of a quiet time.</summary>
+    public int Silences { get; private set; }
+
     public void Run()
     {
         for (int step = 0; step < Steps; step++)
         {
             if (step % 500 == 0) ChangeWeather();
+            _isQuiet = _fallsSilent && step % 500 >= 300;
             Act();
             _cluster.Collect();
             CheckReads();
@@ -79,7 +86,10 @@ internal sealed class RandomRun
         }
 
         Replica replica = _cluster.Replicas[Below(_cluster.Replicas.Count)];
-        switch (Below(100))
+        replica.FallsSilent = _isQuiet;
+        replica.AppliesAtOnce = _isQuiet;
+        // In a quiet time little is asked, so that the group comes to rest.
+        switch (_isQuiet && Below(10) != 0 ? Below(96) % 78 : Below(100))
         {
             case < 50: MoveMessage(); break;
             case < 66: PassTime(); break;
@@ -130,7 +140,21 @@ internal sealed class RandomRun
         foreach (Replica replica in _cluster.Replicas)
         {
             if (replica.IsUp && Below(4) != 0) replica.Tick(_cluster.Now);
+            if (!replica.IsUp || !replica.Node.IsSilent) continue;
+            Silences++;
+            WatchNodes(replica);
         }
+    }
+
+    // What a node's watch over the others would find: late, and sometimes wrong.
+    private void WatchNodes(Replica replica)
+    {
+        ReplicaId leader = replica.Node.Leader;
+        bool isGone = leader != replica.Id && (!_cluster[leader.Value].IsUp || _cluster.IsCut(leader, replica.Id));
+        if (Below(isGone ? 5 : 300) != 0) return;
+        replica.Node.SuspectLeader(_cluster.Now);
+        if (Below(3) == 0) replica.Node.Wake(_cluster.Now);
+        replica.Turn(_cluster.Now);
     }
 
     private void Persist(Replica replica)
@@ -304,6 +328,7 @@ internal sealed class RandomRun
             replica.PersistsAtOnce = true;
             replica.ConfirmsAtOnce = true;
             replica.AppliesAtOnce = true;
+            replica.FallsSilent = _fallsSilent;
             if (!replica.IsUp) _cluster.Restart(replica.Id.Value);
             replica.PersistAll(_cluster.Now);
 

@@ -10,7 +10,7 @@ public sealed class RandomRunTests
     [InlineData(3)]
     public void Safety_holds_and_the_cluster_recovers(int quarter)
     {
-        int committed = 0, elections = 0, crashes = 0, reads = 0, leases = 0, snapshots = 0, transfers = 0;
+        int committed = 0, elections = 0, crashes = 0, reads = 0, leases = 0, snapshots = 0, transfers = 0, silences = 0;
         for (ulong seed = (ulong)quarter * 50; seed < ((ulong)quarter + 1) * 50; seed++)
         {
             RandomRun run = RunSeed(seed);
@@ -21,13 +21,14 @@ public sealed class RandomRunTests
             leases += run.LeaseReads;
             snapshots += run.Snapshots;
             transfers += run.Transfers;
+            silences += run.Silences;
         }
 
         string did =
             $"{committed} commits, {elections} elections, {crashes} crashes, {reads} reads, {leases} leases, "
-            + $"{snapshots} snapshots, {transfers} transfers";
+            + $"{snapshots} snapshots, {transfers} transfers, {silences} times silent";
         Assert.True(committed > 5_000 && elections > 150 && crashes > 300 && reads > 500 && leases > 50
-            && snapshots > 300 && transfers > 100, did);
+            && snapshots > 300 && transfers > 100 && silences > 500, did);
     }
 
     [Theory]

@@ -8,7 +8,7 @@ namespace Orleans.Raft.Simulator;
 /// Holds every replica, after every step, against what was seen of its group before: one leader per term; terms and
 /// commits that never go back; logs that agree in an entry agree before it; committed entries that never change, are on
 /// a majority of disks and in every later leader's log; votes and acknowledgements that outlive every crash; equal states
-/// after equal entries; ranges without overlap or gap.
+/// after equal entries; ranges without overlap or gap; no lease in silence.
 /// </summary>
 internal sealed partial class InvariantChecker(
     StoreCluster cluster, SimulationTrace trace, Action<string> violated)
@@ -20,6 +20,9 @@ internal sealed partial class InvariantChecker(
 
     /// <summary>Over all groups, but for the first of each.</summary>
     public int Elections => _groups.Values.Sum(group => Math.Max(0, group.Leaders.Count - 1));
+
+    /// <summary>How often a leader had fallen silent.</summary>
+    public int Silences { get; private set; }
 
     public void Check()
     {
@@ -47,6 +50,11 @@ internal sealed partial class InvariantChecker(
         if (replica.StopReason is not null) CheckStop(node, replica, record);
         record.Durable = core.DurableIndex;
         record.Compacted = core.Log.Compacted.Index;
+        bool isSilent = core.IsSilent && core.Role == Role.Leader;
+        if (isSilent && !record.IsSilent) Silences++;
+        record.IsSilent = isSilent;
+        // As of its last input: later there is none all the less.
+        if (isSilent && core.HasLease(TimeSpan.Zero)) violated($"{node} {group.Group} is silent and has a lease");
         if (core.LastApplied != record.Applied) NoteState(group, record, node, replica);
         if (core.Term == record.Term && core.CommitIndex == record.Commit && core.Role == record.Role
             && core.LastEntry == record.Last) return;

@@ -20,6 +20,9 @@ internal sealed class ReplicaRecord
 
     public Role Role { get; set; }
 
+    /// <summary>As a leader.</summary>
+    public bool IsSilent { get; set; }
+
     public EntryId Last { get; set; }
 
     /// <summary>What its core last took for durable.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Shell;
 using Xunit;
@@ -6,11 +7,13 @@ using Xunit;
 namespace Orleans.Raft.Testing;
 
 /// <summary>
-/// What the shell does, the same on every host: derive, supply a host, and all tests run on it. They are spread over
-/// several files by subject.
+/// Tests of the shell on a host: derive one of the contracts and supply a host, and all its tests run on it.
 /// </summary>
-public abstract partial class ShellContract : IAsyncLifetime
+public abstract class ShellTests : IAsyncLifetime
 {
+    /// <summary>What may stand before the OK of a command of the controller.</summary>
+    protected const string Steps = @"(\.\.\. [^\n]+\n)*";
+
     private ShellHost? _host;
     private string? _directory;
 
@@ -40,6 +43,14 @@ public abstract partial class ShellContract : IAsyncLifetime
         return (Encoding.UTF8.GetString(output), exitCode);
     }
 
+    /// <summary>Runs one command given as a program's arguments.</summary>
+    protected async Task<(string Output, int ExitCode)> ExecuteAsync(params string[] words)
+    {
+        using var output = new MemoryStream();
+        int exitCode = await CreateSession().ExecuteAsync(words, output);
+        return (Encoding.UTF8.GetString(output.ToArray()), exitCode);
+    }
+
     protected async Task<(byte[] Output, int ExitCode)> RunBytesAsync(byte[] input)
     {
         using var output = new MemoryStream();
@@ -67,7 +78,7 @@ public abstract partial class ShellContract : IAsyncLifetime
     }
 
     protected ShellSession CreateSession() =>
-        new(Host.Store, Host.Administration, Host.Faults, new ShellOptions { Log = TextWriter.Null });
+        new(Host.Store, Host.Administration, Host.Faults, Host.Nodes, new ShellOptions { Log = TextWriter.Null });
 
     protected string PathOf(string name) => Path.Combine(Folder, name);
 
@@ -88,4 +99,23 @@ public abstract partial class ShellContract : IAsyncLifetime
 
     protected async Task<string[]> NodesAsync() =>
         [.. (await Host.Administration.GetStatusAsync()).Nodes.Select(node => node.Node.Value)];
+
+    /// <summary>What a command that succeeds prints.</summary>
+    protected async Task<string[]> LinesAsync(string command)
+    {
+        (string output, int exitCode) = await RunAsync(command);
+        Assert.True(exitCode == 0, output);
+        return output.TrimEnd('\n').Split('\n');
+    }
+
+    /// <summary>Runs a command of the controller that succeeds.</summary>
+    protected async Task RunJobAsync(string line)
+    {
+        (string output, int exitCode) = await RunAsync(line);
+        Assert.Matches($@"\A{Steps}OK\n\z", output);
+        Assert.Equal(0, exitCode);
+    }
+
+    /// <summary>The value of a field of a line.</summary>
+    protected static string Field(string line, string name) => Regex.Match(line, $@" {name}=(\S*)").Groups[1].Value;
 }
