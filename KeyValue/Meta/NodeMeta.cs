@@ -180,8 +180,9 @@ internal sealed class NodeMeta : IMetaNode
             case RemoveReplicaOrder remove when remove.ConfigVersion == group.ConfigVersion:
                 return await ChangeAsync(leader, new MembershipChange { Remove = [remove.Replica] });
             case SplitOrder split when split.RangeVersion == group.RangeVersion:
-                SplitAnswer answer = await leader.SplitAsync(
-                    split.Key is { } key ? new ReadOnlyMemory<byte>(key) : null, split.Child);
+                // Without a type of its own null would become an empty key.
+                ReadOnlyMemory<byte>? key = split.Key is { } given ? given : default(ReadOnlyMemory<byte>?);
+                SplitAnswer answer = await leader.SplitAsync(key, split.Child);
                 return answer.Reason is { } reason ? $"{answer.Status}: {reason}" : answer.Status.ToString();
             case TransferOrder transfer: return (await leader.TransferLeadershipAsync(transfer.To)).ToString();
             default: return $"it is for another version than {group}";

@@ -151,6 +151,27 @@ public sealed class ControllerTests
     }
 
     [Fact]
+    public void Nobody_but_its_leader_writes_the_meta_group()
+    {
+        StoreCluster cluster = Start(nodes: 3, groups: 1);
+        Replica leader = cluster.ReplicaOn(cluster.LeaderOf(GroupId.Meta)!.Value, GroupId.Meta);
+        GroupRequest[] requests =
+        [
+            Unsessioned(Operation.Batch([MetaRows.PutBalance(isOn: false)])),
+            Unsessioned(Operation.OpenSession(1000)),
+            PutOf(new SessionId(1), 1, "b", "x"),
+        ];
+        foreach (GroupRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(leader, request).Status);
+        Replica other = cluster.ReplicaOn(cluster.Leader());
+        GroupRequest batch = Unsessioned(Operation.Batch([new WriteOperation(Bytes.Of("k"), Bytes.Of("v"))]));
+        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(other, batch).Status);
+        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(other,
+            new GroupRequest(RequestKind.Administer, AdministrationCodec.Encode(new ListNodesRequest()))).Status);
+        Assert.True(cluster.Administer(new BalanceStatusRequest()).Balance!.IsOn);
+    }
+
+    [Fact]
     public void Groups_are_added_under_load_and_spread_over_five_nodes()
     {
         StoreCluster cluster = Start(nodes: 5, groups: 2, balance: true);
