@@ -51,12 +51,13 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         int have = Groups().Count();
         if (request.Target > StoreNodeOptions.MaxGroups) return Refused(TooMany());
         if (have >= request.Target) return Done($"{have} groups");
-        int missing = request.Target - have;
-        bool mayFollow = false;
+        int underWay = registry.Splitting(now).Count;
+        int missing = request.Target - have - underWay;
+        bool mayFollow = underWay > 0;
         foreach (GroupEntry group in Groups().OrderByDescending(g => g.Report?.Bytes ?? 0)
             .ThenBy(g => g.Descriptor.Group))
         {
-            if (missing == 0) break;
+            if (missing <= 0) break;
             if (Obstacle(group) is not null)
             {
                 mayFollow = true;
@@ -210,6 +211,7 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         GroupId id = group.Descriptor.Group;
         if (registry.LeaderOf(group, now) is null) return $"{id} has no leader now";
         if (group.Move is { } move) return Describe(group, move);
+        if (registry.Splitting(now).Contains(id)) return $"{id} is being split";
         return group.Descriptor.Replicas.Any(r => r.Role != ReplicaRole.Voter)
             ? $"{id} changes its replicas"
             : null;

@@ -206,11 +206,12 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
             GroupEntry group = registry.Groups[decision.Group];
             // What an administrator wants of a group goes first.
             if (_askedSplits.ContainsKey(decision.Group) && decision is SplitDecision or TransferDecision) continue;
+            if (decision is SplitDecision && registry.Splitting(now).Contains(decision.Group)) continue;
             Note(decision.ToString(), round);
             if (decision is EndMoveDecision) registry.SetMove(decision.Group, null);
             if (decision is AddLearnerDecision { InsteadOf: var from } add && group.Move is null)
                 registry.SetMove(decision.Group, new PlannedMove(from, add.Node, IsAsked: false, add.Reason));
-            if (registry.LeaderOf(group, now) is { } leader && ToOrder(registry, decision) is { } order)
+            if (registry.LeaderOf(group, now) is { } leader && ToOrder(registry, decision, now) is { } order)
                 Add(orders, leader, order);
         }
         foreach ((GroupId id, byte[]? key) in _askedSplits.OrderBy(split => split.Key))
@@ -218,7 +219,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
             GroupEntry group = registry.Groups[id];
             if (registry.LeaderOf(group, now) is not { } leader) continue;
             Note($"{id}: split, because an administrator asked for it", round);
-            Add(orders, leader, new SplitOrder(id, group.Descriptor.RangeVersion, key, registry.TakeGroupId()));
+            Add(orders, leader, Split(registry, id, group.Descriptor.RangeVersion, key, now));
         }
         foreach ((GroupId id, NodeName to) in _askedTransfers.OrderBy(transfer => transfer.Key))
         {
@@ -232,14 +233,22 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         _lastRound = round;
     }
 
-    private static Order? ToOrder(MetaRegistry registry, Decision decision) => decision switch
+    private static SplitOrder Split(
+        MetaRegistry registry, GroupId group, ulong rangeVersion, byte[]? key, TimeSpan now)
+    {
+        GroupId child = registry.TakeGroupId();
+        registry.NoteSplit(group, child, now);
+        return new SplitOrder(group, rangeVersion, key, child);
+    }
+
+    private static Order? ToOrder(MetaRegistry registry, Decision decision, TimeSpan now) => decision switch
     {
         AddLearnerDecision add => new AddLearnerOrder(add.Group, add.ConfigVersion, add.Node),
         PromoteDecision promote =>
             new PromoteOrder(promote.Group, promote.ConfigVersion, promote.Learner, promote.Removed),
         RemoveReplicaDecision remove => new RemoveReplicaOrder(remove.Group, remove.ConfigVersion, remove.Replica),
         TransferDecision transfer => new TransferOrder(transfer.Group, transfer.To),
-        SplitDecision split => new SplitOrder(split.Group, split.RangeVersion, split.Key, registry.TakeGroupId()),
+        SplitDecision split => Split(registry, split.Group, split.RangeVersion, split.Key, now),
         _ => null,
     };
 

@@ -46,9 +46,12 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 /// </summary>
 internal sealed class MetaRegistry
 {
+    private static readonly TimeSpan SplitPatience = TimeSpan.FromSeconds(5);
+
     private readonly SortedDictionary<NodeName, NodeEntry> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupEntry> _groups = [];
     private readonly List<WriteOperation> _unwritten = [];
+    private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
@@ -123,6 +126,18 @@ internal sealed class MetaRegistry
         NextGroup++;
         _unwritten.Add(MetaRows.PutNextGroup(NextGroup));
         return taken;
+    }
+
+    /// <summary>A split was ordered: it counts as under way until its child reports, or for a while should the order be
+    /// lost or refused.</summary>
+    public void NoteSplit(GroupId parent, GroupId child, TimeSpan now) => _splitting[child] = (parent, now);
+
+    /// <summary>The groups that are being split.</summary>
+    public IReadOnlyCollection<GroupId> Splitting(TimeSpan now)
+    {
+        foreach ((GroupId child, (_, TimeSpan at)) in _splitting.ToArray())
+            if (_groups.ContainsKey(child) || now - at >= SplitPatience) _splitting.Remove(child);
+        return [.. _splitting.Values.Select(split => split.Parent)];
     }
 
     /// <summary>Hands over the changes of rows that are not written yet.</summary>

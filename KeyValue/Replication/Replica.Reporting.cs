@@ -27,7 +27,8 @@ public sealed partial class Replica
         TimeSpan now = _host.Now;
         bool isNews = !leads || before is null || before.Term != _node.Term
             || !ReferenceEquals(before.Descriptor, _state.Descriptor);
-        if (!isNews && now - _reportedAt < ReportAge) return;
+        // In silence no turn comes for long: what is told last must be as it is.
+        if (!isNews && !_node.IsSilent && now - _reportedAt < ReportAge) return;
         _reportedAt = now;
         _report = leads ? MakeReport(now) : null;
         if (isNews) _host.NoteGroupChanged();

@@ -1,5 +1,6 @@
 using Orleans.Raft.Core;
 using static Orleans.Raft.KeyValue.AdministrationStatus;
+using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Meta;
 
@@ -66,6 +67,19 @@ public sealed class MetaAdministrationTests
         Report(1, "", "m", 1, bytes: 0, keys: 0);
         Assert.Equal(UnderWay, Serve(new GrowGroupsRequest(4)).Status);
         Assert.Equal([(First, "F"), (Second, "v")], _splits.Select(s => (s.Key, Bytes.Text(s.Value!))));
+        // What is ordered counts, until it is given up.
+        _splits.Clear();
+        _registry.NoteSplit(First, new GroupId(8), _now);
+        Assert.Equal(UnderWay, Serve(new GrowGroupsRequest(4)).Status);
+        Assert.Equal([Second], _splits.Keys);
+        _splits.Clear();
+        Assert.Contains("is being split", Serve(new SplitRequest(Bytes.Of("c"))).Text);
+        _now += Seconds(4.9);
+        Heard(1);
+        Assert.Contains("is being split", Serve(new SplitRequest(Bytes.Of("c"))).Text);
+        _now += Seconds(0.1);
+        Serve(new SplitRequest(Bytes.Of("c")));
+        Assert.Equal([First], _splits.Keys);
         Assert.Equal(Done, Serve(new GrowGroupsRequest(2)).Status);
         Assert.Equal(Refused, Serve(new GrowGroupsRequest(StoreNodeOptions.MaxGroups + 1)).Status);
     }
