@@ -84,20 +84,21 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             _nodes.TryGetValue(name, out StoreNode? node) ? ClusterView.Of(node) : new NodeView(name))]));
     }
 
-    public ValueTask<StoreRoutes?> GetRoutesAsync()
-    {
-        foreach (StoreNode node in _nodes.Values)
-            if (node.Formed.IsCompletedSuccessfully) _routes?.Update(node.Ranges);
-        return ValueTask.FromResult(_routes?.Routes);
-    }
-
     public Task<AdministrationAnswer> AdministerAsync(
         AdministrationRequest request, CancellationToken cancellationToken = default) =>
         new AdministrationClient(this, TimeProvider.System, _options.Client.Timeout)
             .AskAsync(request, cancellationToken);
 
+    public ValueTask<StoreRoutes?> GetRoutesAsync()
+    {
+        LearnRoutes();
+        return ValueTask.FromResult(_routes?.Routes);
+    }
+
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
+        // No route leads to the meta group: only nodes know where it is.
+        if (group == GroupId.Meta) LearnRoutes();
         if (_routes!.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         // An isolated leader may never answer; what it did is then unknown.
         GroupReply reply = _nodes.TryGetValue(node, out StoreNode? store) && store.Find(group) is { } replica
@@ -105,6 +106,11 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             : GroupReply.Of(GroupReplyStatus.Unavailable);
         _routes.Leaders.Learn(group, node, reply);
         return reply;
+    }
+
+    private void LearnRoutes()
+    {
+        foreach (StoreNode node in _nodes.Values) _routes?.Update(node);
     }
 
     public Task KillAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(async () =>
@@ -188,7 +194,6 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         await StartJoinedAsync();
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
-        _routes.Leaders.Update(MetaGroup.FormedBy(formation));
         _client = CreateClient();
     }
 

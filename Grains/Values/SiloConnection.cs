@@ -16,12 +16,14 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
     public ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         RouteTable? routes = CurrentRoutes();
-        if (silo.FormedStore is { } store) routes?.Update(store.Ranges);
+        if (silo.FormedStore is { } store) routes?.Update(store);
         return ValueTask.FromResult(routes?.Routes);
     }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
+        // No route leads to the meta group: only nodes know where it is.
+        if (group == GroupId.Meta && silo.FormedStore is { } store) CurrentRoutes()?.Update(store);
         if (CurrentRoutes() is not { } routes || Choose(routes, group, request.Kind) is not { } asked)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AskAsync(routes, group, asked, request);
@@ -70,15 +72,6 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
     {
         if (_routes is { } routes) return routes;
         if (silo.FormedStore is not { } store) return null;
-        lock (_lock)
-        {
-            if (_routes is null)
-            {
-                var made = new RouteTable(store.Ranges, store.Formation.Limits);
-                made.Leaders.Update(MetaGroup.FormedBy(store.Formation));
-                _routes = made;
-            }
-            return _routes;
-        }
+        lock (_lock) return _routes ??= new RouteTable(store.Ranges, store.Formation.Limits);
     }
 }

@@ -179,6 +179,11 @@ internal sealed class NodeMeta : IMetaNode
                 });
             case RemoveReplicaOrder remove when remove.ConfigVersion == group.ConfigVersion:
                 return await ChangeAsync(leader, new MembershipChange { Remove = [remove.Replica] });
+            case SplitOrder split when split.RangeVersion == group.RangeVersion:
+                // Without a type of its own null would become an empty key.
+                ReadOnlyMemory<byte>? key = split.Key is { } given ? given : default(ReadOnlyMemory<byte>?);
+                SplitAnswer answer = await leader.SplitAsync(key, split.Child);
+                return answer.Reason is { } reason ? $"{answer.Status}: {reason}" : answer.Status.ToString();
             case TransferOrder transfer: return (await leader.TransferLeadershipAsync(transfer.To)).ToString();
             default: return $"it is for another version than {group}";
         }
@@ -199,7 +204,7 @@ internal sealed class NodeMeta : IMetaNode
                     .Select(node => new FormationNode(node.Name, node.Store)),
             ];
         }
-        _host.LearnRanges(groups.Where(group => group.Group != GroupId.Meta));
+        foreach (GroupDescriptor group in groups) _host.Learn(group);
         bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
         if (isMember && !members.SequenceEqual(_host.Directory.Nodes)) Start(() => SetNodesAsync(members));
     }

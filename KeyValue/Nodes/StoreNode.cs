@@ -94,6 +94,10 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     internal ILogger Logger => _options.Logger;
 
+    /// <summary>A group with more is one that the controller may split for it.</summary>
+    internal double SplitOperationsPerSecond =>
+        _options.Controller?.Placement.SplitOperationsPerSecond ?? double.PositiveInfinity;
+
     internal FaultPoints Faults => _options.Faults;
 
     internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
@@ -172,7 +176,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     public void Learn(GroupDescriptor descriptor)
     {
         // A new replica knows nothing of its group yet, and group 0 has no part in the range.
-        if (descriptor.IsUnknown || descriptor.Group.Value == 0) return;
+        if (descriptor.IsUnknown || descriptor.Group == GroupId.Meta) return;
         lock (_lock) _ranges = Ranges.With(descriptor);
     }
 
@@ -224,6 +228,9 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// formed.</summary>
     internal NodeMeta? Meta => _meta;
 
+    /// <summary>The meta group as far as this node has heard; null without, or before the cluster formed.</summary>
+    internal GroupDescriptor? KnownMetaGroup => _meta?.Agent.Meta;
+
     /// <summary>The meta group's limits are its own.</summary>
     internal StoreLimits LimitsOf(GroupId group) => group == GroupId.Meta ? MetaGroup.Limits : Formation.Limits;
 
@@ -234,17 +241,6 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     /// <summary>A replica here leads, leads no more, or has other members or another range.</summary>
     internal void NoteGroupChanged() => _meta?.NoteGroupChanged();
-
-    /// <summary>What others tell of groups counts where it is newer.</summary>
-    internal void LearnRanges(IEnumerable<GroupDescriptor> groups)
-    {
-        lock (_lock)
-        {
-            RangeMap ranges = Ranges;
-            foreach (GroupDescriptor group in groups) ranges = ranges.With(group);
-            _ranges = ranges;
-        }
-    }
 
     internal ulong NextRandom()
     {

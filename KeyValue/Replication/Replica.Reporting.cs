@@ -46,7 +46,10 @@ public sealed partial class Replica
             if (_node.GetProgress(member.Id) is { } progress)
                 members.Add(new ModelMember(member.Id, progress.IsCaughtUp, now - progress.LastHeard));
         }
-        return new GroupReport(_state.Descriptor, _node.Term, _state.MemoryBytes, _state.KeyCount,
-            _operationsPerSecond, LoadSplitKey: null, members);
+        ReadOnlyMemory<byte>? middle = _operationsPerSecond > _host.SplitOperationsPerSecond
+            ? _sample.Middle(key => _state.CanSplitAt(key))
+            : null;
+        return new GroupReport(_state.Descriptor, _node.Term, _state.KeyValueBytes, _state.KeyCount,
+            _operationsPerSecond, middle?.ToArray(), members);
     }
 }

@@ -77,7 +77,7 @@ public sealed partial class Replica
         if (key is null) return $"{Group} has no key with others below it.";
         if (key.AsSpan().SequenceEqual(now.Start)) return $"The key is where {Group} begins already.";
         if (!_state.CanSplitAt(key)) return $"The key is not one of {now}.";
-        if (key.Length > _host.Formation.Limits.MaxKeyBytes) return "The key is larger than keys may be.";
+        if (key.Length > _state.Limits.MaxKeyBytes) return "The key is larger than keys may be.";
         return null;
     }
 
@@ -135,8 +135,8 @@ public sealed partial class Replica
     {
         var commands = new CommandBatchReader(batch);
         if (!commands.MoveNext() || commands.Session.IsNone) return;
-        _sample.Add(ParsedOperation.Parse(commands.Operation, _host.Formation.Limits, out _)
-            .FirstKey(_host.Formation.Limits));
+        _sample.Add(ParsedOperation.Parse(commands.Operation, _state.Limits, out _)
+            .FirstKey(_state.Limits));
     }
 
     /// <param name="batch">Well formed.</param>

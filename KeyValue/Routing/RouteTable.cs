@@ -17,6 +17,15 @@ public sealed class RouteTable
 
     public LeaderRouter Leaders { get; }
 
+    /// <summary>Takes over what a node knows better.</summary>
+    public void Update(StoreNode node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        if (!node.Formed.IsCompletedSuccessfully) return;
+        Update(node.Ranges);
+        if (node.KnownMetaGroup is { } meta) Leaders.Update(meta);
+    }
+
     /// <summary>Takes over what a map knows better.</summary>
     public void Update(RangeMap news)
     {

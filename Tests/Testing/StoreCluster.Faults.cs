@@ -58,6 +58,9 @@ public sealed partial class StoreCluster
         });
     }
 
+    /// <summary>A node that is down gets an empty disk in place of its own.</summary>
+    public void LoseDisk(NodeName name) => Disks[name] = new SimulatedDisk(_random.Next());
+
     /// <summary>Asks the leader of a group to hand over to the replica on another node.</summary>
     public async Task<TransferStatus> TransferLeadershipAsync(GroupId group, NodeName to) =>
         LeaderOf(group) is { } leader && !IsPaused(leader) && Nodes[leader].Find(group) is { } replica

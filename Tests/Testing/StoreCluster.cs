@@ -21,6 +21,10 @@ public sealed record StoreClusterOptions
     /// moves.</summary>
     public ControllerOptions? Controller { get; init; }
 
+    /// <summary>Of the nodes those that are not there when the cluster forms, and join it when they are
+    /// started.</summary>
+    public IReadOnlyList<NodeName> Joining { get; init; } = [];
+
     public StoreLimits Limits { get; init; } = new();
 
     public KvClientOptions Client { get; init; } = new();
@@ -85,7 +89,7 @@ public sealed partial class StoreCluster : IStoreConnection
     public static StoreCluster Start(StoreClusterOptions? options = null)
     {
         var cluster = new StoreCluster(options ?? new StoreClusterOptions());
-        foreach (NodeName name in cluster.Names) cluster.StartNode(name);
+        foreach (NodeName name in cluster.Names.Except(cluster._options.Joining)) cluster.StartNode(name);
         cluster.RunUntil(cluster.AllGroupsHaveLeaders, TimeSpan.FromSeconds(30), "every group has a leader");
         return cluster;
     }
@@ -190,8 +194,7 @@ public sealed partial class StoreCluster : IStoreConnection
     /// <summary>Tells a connection all that the nodes which are up know.</summary>
     private StoreRoutes? Refresh(RouteTable? routes)
     {
-        foreach (StoreNode node in Nodes.Values)
-            if (node.Formed.IsCompletedSuccessfully) routes?.Update(node.Ranges);
+        foreach (StoreNode node in Nodes.Values) routes?.Update(node);
         return routes?.Routes;
     }
 
@@ -207,6 +210,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 return GroupReply.Of(GroupReplyStatus.Unavailable);
             return await AttemptAsync(replicas[_random.Next(replicas.Count)].Node, group, request);
         }
+        if (group == GroupId.Meta) Refresh(routes);
         if (routes.Leaders.Pick(group) is not { } node) return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AttemptAsync(node, group, request);
         routes.Leaders.Learn(group, node, reply);
@@ -261,8 +265,8 @@ public sealed partial class StoreCluster : IStoreConnection
             var options = new StoreNodeOptions
             {
                 Name = name,
-                Nodes = Names,
-                Joins = !Names.Contains(name),
+                Nodes = [.. Names.Except(_options.Joining)],
+                Joins = !Names.Contains(name) || _options.Joining.Contains(name),
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,
@@ -281,11 +285,7 @@ public sealed partial class StoreCluster : IStoreConnection
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
             await node.Formed;
-            if (_routes is null)
-            {
-                _routes = new RouteTable(node.Ranges, node.Formation.Limits);
-                _routes.Leaders.Update(MetaGroup.FormedBy(node.Formation));
-            }
+            _routes ??= new RouteTable(node.Ranges, node.Formation.Limits);
             foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, life.Lane);
         }
 #pragma warning disable CA1031 // Kept for whoever asks why the node is not up.

@@ -8,7 +8,7 @@ internal static class Targets
         new FrameTarget(), new FrameIntakeTarget(),
         new FormationMessageTarget(), new FormationRecordTarget(), new FormationPlanTarget(),
         new FormationIntakeTarget(), new DescriptorTarget(), new ConfigurationTarget(),
-        new LimitsTarget(),
+        new LimitsTarget(), new ControlFrameTarget(), new AdministrationRequestTarget(),
         new OperationTarget(), new CommandBatchTarget(), new ReadBatchTarget(), new AnswerBatchTarget(),
         new ApplyTarget(), new ClientAnswerTarget(), new SnapshotContentTarget(),
         new FileHeaderTarget(), new LogRecordsTarget(), new StorageTarget(),

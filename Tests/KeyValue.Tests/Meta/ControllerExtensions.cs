@@ -20,14 +20,19 @@ internal static class ControllerExtensions
     public static AdministrationAnswer Complete(this StoreCluster cluster, AdministrationRequest request,
         double seconds = 120)
     {
-        AdministrationAnswer? answer = null;
-        cluster.RunUntil(() =>
+        TimeSpan end = cluster.Time.Now + Seconds(seconds);
+        while (true)
         {
-            answer = cluster.Administer(request);
+            AdministrationAnswer answer = cluster.Administer(request);
+            if (answer.Status != AdministrationStatus.UnderWay) return answer;
+            if (cluster.Time.Now >= end)
+            {
+                throw new TimeoutException($"{request} is not done: {answer.Text}. Decided: "
+                    + string.Join("; ", cluster.Administer(new BalanceStatusRequest()).Balance!.Recent));
+            }
             request = request with { IsRepeat = true };
-            return answer.Status != AdministrationStatus.UnderWay;
-        }, Seconds(seconds), $"{request} is done; it is {answer?.Text}");
-        return answer!;
+            cluster.RunFor(Seconds(0.2));
+        }
     }
 
     /// <summary>The newest that any replica knows of its group.</summary>

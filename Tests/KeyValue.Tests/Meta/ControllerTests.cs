@@ -150,13 +150,132 @@ public sealed class ControllerTests
         Assert.Equal(0, cluster.MembersOn(cluster.Names[2]));
     }
 
-    private static StoreCluster Start(int nodes, int groups, bool balance = true)
+    [Fact]
+    public void Nobody_but_its_leader_writes_the_meta_group()
+    {
+        StoreCluster cluster = Start(nodes: 3, groups: 1);
+        Replica leader = cluster.ReplicaOn(cluster.LeaderOf(GroupId.Meta)!.Value, GroupId.Meta);
+        GroupRequest[] requests =
+        [
+            Unsessioned(Operation.Batch([MetaRows.PutBalance(isOn: false)])),
+            Unsessioned(Operation.OpenSession(1000)),
+            PutOf(new SessionId(1), 1, "b", "x"),
+        ];
+        foreach (GroupRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(leader, request).Status);
+        Replica other = cluster.ReplicaOn(cluster.Leader());
+        GroupRequest batch = Unsessioned(Operation.Batch([new WriteOperation(Bytes.Of("k"), Bytes.Of("v"))]));
+        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(other, batch).Status);
+        Assert.Equal(GroupReplyStatus.Malformed, cluster.Execute(other,
+            new GroupRequest(RequestKind.Administer, AdministrationCodec.Encode(new ListNodesRequest()))).Status);
+        Assert.True(cluster.Administer(new BalanceStatusRequest()).Balance!.IsOn);
+    }
+
+    [Fact]
+    public void Groups_are_added_under_load_and_spread_over_five_nodes()
+    {
+        StoreCluster cluster = Start(nodes: 5, groups: 2, balance: true);
+        KvClient client = cluster.CreateClient();
+        for (int i = 0; i < 60; i++) cluster.Put(client, $"{(char)('!' + i)}", $"v{i}");
+        int written = 60;
+        bool stop = false;
+        Running<bool> load = cluster.Begin(async () =>
+        {
+            for (; !stop; written++)
+                await client.PutAsync(Bytes.Of($"{(char)('!' + written % 90)}"), Bytes.Of($"v{written}"));
+        });
+        AdministrationAnswer answer = cluster.Complete(new GrowGroupsRequest(12));
+        Assert.Equal((AdministrationStatus.Done, "12 groups"), (answer.Status, answer.Text));
+        cluster.WaitUntilEven();
+        stop = true;
+        cluster.RunUntil(() => load.HasEnded, Seconds(20), "the load has ended");
+        Assert.True(load.Result);
+        Assert.Equal(12, cluster.GroupIds().Length);
+        for (int i = written - 90; i < written; i++)
+            Assert.Equal($"v{i}", cluster.Get(client, $"{(char)('!' + i % 90)}"));
+        IReadOnlyList<GroupOverview> groups = cluster.Administer(new ListGroupsRequest()).Groups;
+        Assert.Empty(groups[0].Descriptor.Start);
+        Assert.Empty(groups[^1].Descriptor.End);
+        for (int i = 1; i < groups.Count; i++)
+            Assert.Equal(groups[i - 1].Descriptor.End, groups[i].Descriptor.Start);
+    }
+
+    [Fact]
+    public void A_key_becomes_a_boundary_once_and_a_large_group_splits_by_itself()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Controller = Options with { Placement = Options.Placement with { SplitBytes = 20_000 } },
+        });
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new SplitRequest(Bytes.Of("k"))).Status);
+        Assert.Equal(AdministrationStatus.Refused, cluster.Administer(new SplitRequest(Bytes.Of("k"))).Status);
+        for (int i = 0; i < 30; i++) cluster.Put(client, $"m{i:00}", new string('x', 1000));
+        cluster.RunUntil(() => cluster.Administer(new ListGroupsRequest()).Groups is var groups && groups.Count >= 3
+            && groups.All(g => g.Bytes <= 20_000), Seconds(30), "no group is too large");
+        int count = cluster.GroupIds().Length;
+        cluster.RunFor(Seconds(10));
+        Assert.Equal(count, cluster.GroupIds().Length);
+        Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent, d => d.Contains("more than 20000"));
+        for (int i = 0; i < 30; i++) Assert.Equal(1000, cluster.Get(client, $"m{i:00}")!.Length);
+    }
+
+    [Fact]
+    public void A_node_that_joins_is_let_in_and_gets_its_share()
+    {
+        NodeName joining = new("node-4");
+        StoreCluster cluster = Start(nodes: 4, groups: 4, balance: true, joining: [joining]);
+        Assert.Equal(3, cluster.Administer(new ListNodesRequest()).Nodes.Count);
+        cluster.StartNode(joining);
+        cluster.RunUntil(() => cluster.Administer(new ListNodesRequest()).Nodes.Count == 4, Seconds(20), "it is in");
+        cluster.WaitUntilEven();
+        Assert.Equal(3, cluster.GroupIds().Count(g => cluster.DescriptorOf(g).Replicas.Any(r => r.Node == joining)));
+        // It is one of them for good.
+        cluster.CrashNode(joining);
+        cluster.StartNode(joining);
+        cluster.WaitUntilEven();
+        Assert.Empty(cluster.StartFailure);
+    }
+
+    [Fact]
+    public void A_node_that_lost_its_disk_is_replaced_and_comes_back_under_its_name()
+    {
+        StoreCluster cluster = Start(nodes: 3, groups: 2, balance: true);
+        KvClient client = cluster.CreateClient();
+        cluster.Put(client, "k", "v");
+        NodeName lost = cluster.Names[2];
+        Assert.Equal(AdministrationStatus.Refused, cluster.Administer(new ReplaceNodeRequest(lost)).Status);
+        cluster.CrashNode(lost);
+        cluster.LoseDisk(lost);
+        cluster.StartNode(lost);
+        cluster.RunUntil(() => cluster.StartFailure.ContainsKey(lost), Seconds(10), "it is refused");
+        Assert.Contains("'node replace node-3'", cluster.StartFailure[lost].Message);
+        cluster.CrashNode(lost);
+        cluster.RunUntil(() => cluster.Administer(new ReplaceNodeRequest(lost)).Status != AdministrationStatus.Refused,
+            Seconds(20), "it counts as lost");
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new ReplaceNodeRequest(lost)).Status);
+        cluster.RunFor(Seconds(3));
+        cluster.StartNode(lost);
+        cluster.WaitUntilEven();
+        Assert.Equal(3, cluster.DescriptorOf(First).Replicas.Count);
+        // None of the replicas that it was formed with is there, only new ones.
+        Assert.All(cluster.Nodes[lost].Replicas, replica => Assert.Equal(new ReplicaId(4), replica.Id));
+        Assert.Equal("v", cluster.Get(client, "k"));
+        cluster.CrashNode(lost);
+        cluster.StartNode(lost);
+        cluster.WaitUntilEven();
+        Assert.All(cluster.Nodes[lost].Replicas, replica => Assert.Equal(new ReplicaId(4), replica.Id));
+    }
+
+    private static StoreCluster Start(int nodes, int groups, bool balance = true, NodeName[]? joining = null)
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
         {
             Nodes = nodes,
             Groups = groups,
             Controller = Options with { IsBalanceOn = balance },
+            Joining = joining ?? [],
         });
         cluster.RunUntil(() => cluster.Nodes.Values.Any(n => n.Meta!.Controller.IsActive), Seconds(20),
             "there is a controller");
