@@ -5,10 +5,10 @@ namespace Orleans.Raft.Grains.Interfaces;
 [Alias("Orleans.Raft.IRouterGrain")]
 public interface IRouterGrain : IGrainWithIntegerKey
 {
-    /// <summary>The cluster's formation record in the store's own format; null while the cluster is not
-    /// formed.</summary>
-    [Alias("GetFormation"), ResponseTimeout("00:00:02")]
-    Task<FormationMessage> GetFormation();
+    /// <summary>Which group owns which keys, as far as the silo that answers has heard; without limits while the cluster is
+    /// not formed.</summary>
+    [Alias("GetRoutes"), ResponseTimeout("00:00:02")]
+    Task<RoutesMessage> GetRoutes();
 
     /// <summary>What every silo says of itself; silos that do not answer within half a second are reported without a
     /// status.</summary>

@@ -17,12 +17,11 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     public async ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         // Another key each time: another gateway, should this one be gone.
-        Task<FormationMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63)
-            .GetFormation();
+        Task<RoutesMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63).GetRoutes();
         await EndAsync(call);
-        if (!call.IsCompletedSuccessfully || (await call).Record is not { } bytes) return null;
-        FormationRecord record = FormationRecord.Decode(bytes);
-        return new StoreRoutes(new RangeMap(record.Groups), record.Limits);
+        if (!call.IsCompletedSuccessfully || await call is not { Limits: { } limits } routes) return null;
+        return new StoreRoutes(new RangeMap([.. routes.Groups.Select(group => GroupDescriptor.Decode(group))]),
+            StoreLimits.Decode(limits));
     }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)

@@ -13,10 +13,10 @@ public sealed record GroupReplyMessage(
     [property: Id(0)] byte Status, [property: Id(1)] byte[] Answers, [property: Id(2)] string? LeaderHint,
     [property: Id(3)] string ServedBy, [property: Id(4)] string? Reason = null);
 
-/// <summary>The cluster's formation record, encoded; null while the silo asked is not part of a formed
-/// cluster.</summary>
-[GenerateSerializer, Immutable, Alias("Orleans.Raft.Formation")]
-public sealed record FormationMessage([property: Id(0)] byte[]? Record);
+/// <summary>Where groups are, in the store's own formats.</summary>
+/// <param name="Groups">Their descriptors, which together cover all keys.</param>
+[GenerateSerializer, Immutable, Alias("Orleans.Raft.Routes")]
+public sealed record RoutesMessage([property: Id(0)] byte[][] Groups, [property: Id(1)] byte[]? Limits);
 
 /// <summary>The cluster as its silos see it.</summary>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.ClusterView")]

@@ -9,8 +9,9 @@ namespace Orleans.Raft.Grains;
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
 internal sealed class RouterGrain(SiloNode silo, SiloNetwork network) : Grain, IRouterGrain
 {
-    public Task<FormationMessage> GetFormation() =>
-        Task.FromResult(new FormationMessage(silo.FormedStore?.Formation.Encode()));
+    public Task<RoutesMessage> GetRoutes() => Task.FromResult(silo.FormedStore is { } store
+        ? new RoutesMessage([.. store.Ranges.Groups.Select(group => group.Encode())], store.Formation.Limits.Encode())
+        : new RoutesMessage([], null));
 
     public async Task<ClusterViewMessage> GetStatus()
     {

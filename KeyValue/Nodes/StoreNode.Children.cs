@@ -15,16 +15,22 @@ public sealed partial class StoreNode
     internal void BearChild(ReplicaId id, GroupStateSnapshot start, bool isBesideLeader)
     {
         GroupId group = start.Descriptor.Group;
+        Replica? live;
         lock (_lock)
         {
-            if (IsSettled(group, id) && !Faults.Has(FaultPoint.SplitReplayResetsChild)) return;
-            // It is here and has a state, or will have as soon as it is open.
-            bool isHere = _own.TryGetValue(group, out OwnReplica? own) && own.Id == id && own.Base is not null;
-            if (isHere || (_replicas.GetValueOrDefault(group) is { } live && !live.Descriptor.IsUnknown
-                && !Faults.Has(FaultPoint.SplitReplayResetsChild)))
-                return;
+            bool resets = Faults.Has(FaultPoint.SplitReplayResetsChild);
+            if (IsSettled(group, id) && !resets) return;
+            live = _replicas.GetValueOrDefault(group);
+            if (_own.TryGetValue(group, out OwnReplica? own))
+            {
+                // A later one came by a snapshot, or it is here and has a state, or will have as soon as it is open.
+                bool hasState = own.Base is not null || live is { Descriptor.IsUnknown: false };
+                if (own.Id > id || (own.Id == id && hasState && !resets)) return;
+            }
             _own[group] = new OwnReplica(group, id, Start: null, start, isBesideLeader);
         }
+        // Without a base it could only wait for a leader's snapshot.
+        live?.Stop("it begins anew, with the base that its parent hands over");
         ChildrenLog.Born(Logger, Name, group, id, start.Descriptor);
         _options.ReplicaWanted?.Invoke(group);
     }

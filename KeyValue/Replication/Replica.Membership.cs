@@ -42,8 +42,12 @@ public sealed partial class Replica
         return input.Result;
     }
 
-    internal MembershipAnswer OnChangeMembership(MembershipChange change) =>
-        _node.ChangeMembership(change, _host.Now);
+    internal MembershipAnswer OnChangeMembership(MembershipChange change)
+    {
+        // A leader that was silent is ready only when its members have answered it: who asks again must find it awake.
+        StayAwake(4 * _options.ElectionTimeout);
+        return _node.ChangeMembership(change, _host.Now);
+    }
 
     /// <summary>False if the message is not for the core: its sender is not who it says, or it was the word of a
     /// removal.</summary>

@@ -25,7 +25,13 @@ public sealed partial class Replica
     }
 
     /// <summary>Somebody wants something of the group: it stays awake for a while.</summary>
-    private void NoteAsked() => _lastAskedAt = _host.Now;
+    private void NoteAsked() => StayAwake(TimeSpan.Zero);
+
+    /// <param name="more">Beyond <see cref="ReplicaOptions.SilenceAfter"/>.</param>
+    private void StayAwake(TimeSpan more)
+    {
+        if (_lastAskedAt < _host.Now + more) _lastAskedAt = _host.Now + more;
+    }
 
     private void OfferSilence()
     {

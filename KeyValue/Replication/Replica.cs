@@ -133,6 +133,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         // It may have been born while its storage was being opened.
         own = host.FindOwn(own.Group) is { } present && present.Id == own.Id ? present : own;
         GroupState state = await MakeStateAsync(host, own, storage);
+        if (storage.Recovered.Snapshot is not null) host.ForgetBase(own.Group);
         var options = new RaftOptions
         {
             Id = own.Id,

@@ -30,7 +30,7 @@ public sealed partial class GroupState
     }
 
     private bool Owns(ReadOnlySpan<byte> key) =>
-        Descriptor.Contains(key) || Faults.Has(FaultPoint.RangeUnchecked);
+        Descriptor.Contains(key) || Faults.Has(FaultPoint.RangeCheckedWhenProposed);
 
     /// <summary>Sets a key to the operation's value, or removes it if the operation has none.</summary>
     private void Store(in ParsedOperation operation)

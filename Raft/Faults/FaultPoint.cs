@@ -197,9 +197,10 @@ internal enum FaultPoint
     /// <summary>A write that was applied before is applied again. Breaks: a write applies at most once.</summary>
     RetryAppliedTwice,
 
-    /// <summary>A write is applied to a key of another group. Breaks: whether a key belongs to a group is decided when
+    /// <summary>A write is applied although a split that stands before it in the log took its key away: the range counts
+    /// that the group had when it was proposed. Breaks: whether a key belongs to a group is decided when
     /// applied.</summary>
-    RangeUnchecked,
+    RangeCheckedWhenProposed,
 
     /// <summary>A leader sets the group's time to its own clock instead of adding what it measured. Breaks: group time
     /// moves only by the leader's own elapsed time.</summary>

@@ -33,17 +33,36 @@ public sealed class StateMutations
     });
 
     [Fact]
-    public void A_write_to_a_key_of_another_group_is_found() => Mutation.IsFound(FaultPoint.RangeUnchecked,
-        "a key of another group was written", faults =>
+    public void A_range_that_is_checked_when_proposed_is_found() => Mutation.IsFound(
+        FaultPoint.RangeCheckedWhenProposed, "a key was written that a split had given away", faults =>
     {
-        TestGroup group = Start(faults, end: "m");
+        TestGroup group = Start(faults);
         var client = new TestClient(group);
-        Assert.Equal(AnswerStatus.Ok, client.Put("a", "1").Status);
-        Assert.True(client.Put("z", "1").Status == AnswerStatus.WrongRange, "a key of another group was written");
+        Assert.Equal(AnswerStatus.Ok, client.Put("z", "1").Status);
+        // Both were proposed before either was applied.
+        Split(group);
+        Assert.True(client.Put("z", "2").Status == AnswerStatus.WrongRange,
+            "a key was written that a split had given away");
     });
 
-    private static TestGroup Start(FaultPoints faults, string end = "") =>
-        new(new GroupState(TestGroup.DescriptorOf("", end), new StoreLimits()) { Faults = faults });
+    [Fact]
+    public void Sessions_lost_in_a_split_are_found() => Mutation.IsFound(FaultPoint.SessionsLostInSplit,
+        "the new group answers SessionExpired", faults =>
+    {
+        TestGroup group = Start(faults);
+        SessionId session = group.Open();
+        group.Write(session, 1, 1, AppendX);
+        Split(group);
+        var child = new TestGroup(GroupState.From(group.Child!, faults));
+        AnswerStatus answer = child.Write(session, 1, 1, AppendX).Status;
+        Assert.True(answer == AnswerStatus.Ok, $"the new group answers {answer}");
+    });
+
+    private static void Split(TestGroup group) => Assert.Equal(AnswerStatus.Ok, group.Unsessioned(
+        Operation.Split(group.State.Descriptor, "c"u8, new GroupId(8), [new ReplicaId(1), new ReplicaId(2)])).Status);
+
+    private static TestGroup Start(FaultPoints faults) =>
+        new(new GroupState(TestGroup.DescriptorOf("", ""), new StoreLimits()) { Faults = faults });
 
     private static TestGroup Restore(GroupState state, FaultPoints faults)
     {

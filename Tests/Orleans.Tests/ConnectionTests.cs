@@ -63,7 +63,7 @@ public sealed class ConnectionTests
                     bool isStore = targetMethod.ReturnType == typeof(IKvGrain);
                     return isStore ? Of<IKvGrain>(_asked) : Of<IRouterGrain>(_asked);
                 case nameof(IKvGrain.Execute): return new TaskCompletionSource<GroupReplyMessage>().Task;
-                case nameof(IRouterGrain.GetFormation): return new TaskCompletionSource<Grains.Interfaces.FormationMessage>().Task;
+                case nameof(IRouterGrain.GetRoutes): return new TaskCompletionSource<RoutesMessage>().Task;
                 default: throw new NotSupportedException(targetMethod.Name);
             }
         }

@@ -117,13 +117,15 @@ public sealed class KvGrainTests(RaftTestCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task The_router_serves_the_same_map_on_every_silo()
     {
-        byte[]? expected = (await cluster.Client.GetGrain<IRouterGrain>(0).GetFormation()).Record;
-        Assert.NotNull(expected);
-        FormationRecord record = FormationRecord.Decode(expected);
-        Assert.Equal(4, record.Groups.Count);
-        Assert.Equal(RaftTestCluster.Names, record.Nodes.Select(n => n.Name).Order());
+        RoutesMessage expected = await cluster.Client.GetGrain<IRouterGrain>(0).GetRoutes();
+        Assert.Equal(new StoreLimits(), StoreLimits.Decode(expected.Limits));
+        Assert.Equal(4, new RangeMap([.. expected.Groups.Select(group => GroupDescriptor.Decode(group))]).Groups.Count);
         foreach (Core.NodeName silo in RaftTestCluster.Names)
-            Assert.Equal(expected, (await cluster.GrainsOf(silo).GetGrain<IRouterGrain>(1).GetFormation()).Record);
+        {
+            RoutesMessage routes = await cluster.GrainsOf(silo).GetGrain<IRouterGrain>(1).GetRoutes();
+            Assert.Equal(expected.Groups, routes.Groups);
+            Assert.Equal(expected.Limits, routes.Limits);
+        }
     }
 
     [Fact]

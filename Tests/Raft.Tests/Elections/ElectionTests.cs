@@ -4,6 +4,20 @@ namespace Orleans.Raft.Core.Tests;
 public sealed class ElectionTests
 {
     [Fact]
+    public void A_replica_that_is_told_to_campaigns_at_once_unless_it_follows_somebody()
+    {
+        var lone = new Lone();
+        lone.Node.CampaignNow(lone.Now);
+        Assert.Equal(2, lone.Turn().OfType<PreVote>().Count());
+        lone.Node.CampaignNow(lone.Now);
+        Assert.Equal(2, lone.Turn().OfType<PreVote>().Count());
+        lone.Step(2, new Heartbeat(T(1), LogIndex.Zero, 1));
+        lone.Node.CampaignNow(lone.Now);
+        Assert.Empty(lone.Turn());
+        Assert.Equal(Role.Follower, lone.Node.Role);
+    }
+
+    [Fact]
     public void Replica_starts_as_follower()
     {
         var lone = new Lone();

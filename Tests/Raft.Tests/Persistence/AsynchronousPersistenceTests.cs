@@ -35,6 +35,24 @@ public sealed class AsynchronousPersistenceTests
     }
 
     [Fact]
+    public void The_commit_index_is_written_when_the_driver_asks_for_it()
+    {
+        Lone lone = SlowLeader();
+        lone.Propose("x");
+        lone.PersistAll();
+        lone.AcknowledgeAll();
+        Assert.Equal(I(2), lone.Node.CommitIndex);
+        lone.Turn();
+        Assert.Empty(lone.Replica.Writes);
+        lone.Node.PersistCommit();
+        lone.Turn();
+        Assert.Equal(I(2), Assert.Single(lone.Replica.Writes).HardState?.Commit);
+        lone.PersistAll();
+        lone.Turn();
+        Assert.Empty(lone.Replica.Writes);
+    }
+
+    [Fact]
     public void Several_writes_are_in_flight_and_each_counts_for_its_entries()
     {
         Lone lone = SlowLeader();
