@@ -15,3 +15,17 @@ public sealed class EmbeddedShellTests : ShellContract
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
+
+/// <summary>Its commands for the controller.</summary>
+public sealed class EmbeddedControllerTests : ShellControllerContract
+{
+    private readonly TemporaryCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        EmbeddedCluster cluster = await _cluster.StartAsync();
+        return new ShellHost(cluster.Client, cluster, cluster, cluster);
+    }
+
+    protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
+}

@@ -5,6 +5,7 @@ using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Keys = Orleans.Raft.Chaos.Keys;
 using Operation = Orleans.Raft.Linearizability.Operation;
+using OperationKind = Orleans.Raft.Linearizability.OperationKind;
 
 namespace Orleans.Raft.Growth;
 

@@ -16,6 +16,19 @@ public sealed class OrleansShellTests(RaftTestCluster cluster) : ShellContract
     protected override Task StopHostAsync() => Task.CompletedTask;
 }
 
+/// <summary>Its commands for the controller; what they change, they change back.</summary>
+[Collection(nameof(SharedCluster))]
+public sealed class OrleansControllerTests(RaftTestCluster cluster) : ShellControllerContract
+{
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        await SharedCluster.EmptyAsync(cluster.Store);
+        return new ShellHost(cluster.Store, cluster.Administration, Faults: null, Nodes: null);
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
 /// <summary>Test classes that share a cluster none of them breaks.</summary>
 [CollectionDefinition(nameof(SharedCluster))]
 public sealed class SharedCluster : ICollectionFixture<RaftTestCluster>

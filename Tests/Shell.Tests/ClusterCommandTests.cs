@@ -220,7 +220,11 @@ public sealed class ClusterCommandTests
     public async Task A_reader_that_went_away_ends_the_command()
     {
         Answer(_ => UnderWay("for ever"));
-        Assert.Equal(1, await Session().ExecuteAsync(["balance", "on"], new NobodyReads()));
+        using var log = new StringWriter { NewLine = "\n" };
+        var session = new ShellSession(_cluster, _cluster, _cluster, _cluster,
+            new ShellOptions { TimeProvider = _time, Log = log });
+        Assert.Equal(1, await session.ExecuteAsync(["balance", "on"], new NobodyReads()));
+        Assert.Equal("standard output cannot be written: broken pipe\n", log.ToString());
     }
 
     [Fact]

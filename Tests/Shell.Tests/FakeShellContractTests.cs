@@ -46,6 +46,17 @@ public sealed class FakeMergeContractTests : ShellMergeContract
     protected override Task StopHostAsync() => Task.CompletedTask;
 }
 
+public sealed class FakeSplitContractTests : ShellSplitContract
+{
+    protected override Task<ShellHost> StartHostAsync()
+    {
+        var cluster = new FakeCluster();
+        return Task.FromResult(new ShellHost(cluster, cluster, cluster, cluster));
+    }
+
+    protected override Task StopHostAsync() => Task.CompletedTask;
+}
+
 public sealed class ControllerWithoutNodesContractTests : ShellControllerContract
 {
     protected override Task<ShellHost> StartHostAsync()
