@@ -29,3 +29,17 @@ public sealed class EmbeddedControllerTests : ShellControllerContract
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
+
+/// <summary>Its commands that split groups.</summary>
+public sealed class EmbeddedSplitTests : ShellSplitContract
+{
+    private readonly TemporaryCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        EmbeddedCluster cluster = await _cluster.StartAsync();
+        return new ShellHost(cluster.Client, cluster, cluster, cluster);
+    }
+
+    protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
+}
