@@ -210,8 +210,7 @@ public sealed class SplitClusterTests
         cluster.RunFor(Seconds(2));
         NodeName removed = cluster.Names.First(name => name != cluster.Leader(Second));
         ReplicaId id = cluster.ReplicaOn(removed, Second).Id;
-        cluster.Run(() => cluster.ReplicaOn(cluster.Leader(Second), Second)
-            .ChangeMembershipAsync(new MembershipChange { Remove = [id] }));
+        cluster.ChangeMembers(Second, new MembershipChange { Remove = [id] });
         cluster.RunUntil(() => cluster.Nodes[removed].Find(Second) is null, Seconds(20), "the replica is gone");
         cluster.CrashNode(removed);
         cluster.StartNode(removed);
