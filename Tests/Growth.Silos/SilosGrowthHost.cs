@@ -11,11 +11,11 @@ using Orleans.Raft.Processes;
 namespace Orleans.Raft.Growth.Silos;
 
 /// <summary>Silo processes on this machine's loopback, and a client of theirs in this one.</summary>
-internal sealed class SilosGrowthHost(string directory, int clients) : IGrowthHost
+internal sealed class SilosGrowthHost(string directory, int clients, bool verbose) : IGrowthHost
 {
     private const string ClusterId = "orleans-raft";
 
-    private readonly SiloCluster _silos = new(directory);
+    private readonly SiloCluster _silos = new(directory, verbose ? ["--verbose"] : []);
     private IHost? _client;
     private KvClient[] _stores = [];
 

@@ -9,8 +9,9 @@ namespace Orleans.Raft.Growth;
 /// <param name="Rest">How long it is measured with nothing moving, before and after.</param>
 /// <param name="EvenOut">Leaders and bytes must be even by then after the nodes came.</param>
 /// <param name="OperationsPerSecond">Of all clients together.</param>
+/// <param name="Verbose">Tells elections, decisions and the like on standard error.</param>
 public sealed record GrowthPlan(int Groups, int Rows, int ValueBytes, TimeSpan Rest, TimeSpan EvenOut, int Clients,
-    double OperationsPerSecond, int Seed);
+    double OperationsPerSecond, int Seed, bool Verbose);
 
 /// <summary>The command line, on every host.</summary>
 public sealed class GrowthArguments
@@ -29,10 +30,13 @@ public sealed class GrowthArguments
         "Operations a second, of all clients together.");
     private readonly Option<int> _seed = StrictCommandLine.Number("--seed", 1, 0, int.MaxValue, "Draws the load.");
 
+    private readonly Option<bool> _verbose = new("--verbose") { Description =
+        "Elections, decisions and the like on standard error." };
+
     public GrowthArguments() => Root =
         new RootCommand("Grows a cluster under load, and checks that no client notices but by speed.")
     {
-        _groups, _rows, _valueBytes, _rest, _evenOut, _clients, _rate, _seed,
+        _groups, _rows, _valueBytes, _rest, _evenOut, _clients, _rate, _seed, _verbose,
     };
 
     public RootCommand Root { get; }
@@ -40,5 +44,5 @@ public sealed class GrowthArguments
     public GrowthPlan Read(ParseResult parsed) => new(parsed.GetValue(_groups), parsed.GetValue(_rows),
         parsed.GetValue(_valueBytes), TimeSpan.FromSeconds(parsed.GetValue(_rest)),
         TimeSpan.FromSeconds(parsed.GetValue(_evenOut)), parsed.GetValue(_clients), parsed.GetValue(_rate),
-        parsed.GetValue(_seed));
+        parsed.GetValue(_seed), parsed.GetValue(_verbose));
 }

@@ -5,9 +5,9 @@ namespace Orleans.Raft.Growth;
 /// <summary>The program, on a host.</summary>
 public static class GrowthProgram
 {
-    /// <param name="makeHost">From a directory and a number of clients.</param>
+    /// <param name="makeHost">From a directory, and what was asked for.</param>
     /// <returns>The exit code: 0 if all is well.</returns>
-    public static Task<int> RunAsync(string[] args, Func<string, int, IGrowthHost> makeHost)
+    public static Task<int> RunAsync(string[] args, Func<string, GrowthPlan, IGrowthHost> makeHost)
     {
         var arguments = new GrowthArguments();
         arguments.Root.SetAction((parsed, cancellation) =>
@@ -16,13 +16,13 @@ public static class GrowthProgram
     }
 
     private static async Task<int> RunAsync(
-        GrowthPlan plan, Func<string, int, IGrowthHost> makeHost, CancellationToken cancellation)
+        GrowthPlan plan, Func<string, GrowthPlan, IGrowthHost> makeHost, CancellationToken cancellation)
     {
         string directory = Directory.CreateTempSubdirectory("growth-").FullName;
         bool isWell = false;
         try
         {
-            await using IGrowthHost host = makeHost(directory, GrowthRun.AllClients(plan));
+            await using IGrowthHost host = makeHost(directory, plan);
             isWell = await new GrowthRun(host, plan, directory, Console.WriteLine).RunAsync(cancellation);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)

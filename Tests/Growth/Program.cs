@@ -1,4 +1,4 @@
 using Orleans.Raft.Growth;
 
-return await GrowthProgram.RunAsync(args, (directory, clients) =>
-    new EmbeddedGrowthHost(Path.Combine(directory, "data"), clients));
+return await GrowthProgram.RunAsync(args, (directory, plan) =>
+    new EmbeddedGrowthHost(Path.Combine(directory, "data"), GrowthRun.AllClients(plan), plan.Verbose));
