@@ -12,7 +12,8 @@ public static class ProgramFiles
     {
         string file = $"Orleans.Raft.{project}.dll";
         string beside = Path.Combine(AppContext.BaseDirectory, file);
-        if (File.Exists(Path.ChangeExtension(beside, ".runtimeconfig.json"))) return beside;
+        // A build copies the one without the other for a program that it is told to build and not to refer to.
+        if (File.Exists(beside) && File.Exists(Path.ChangeExtension(beside, ".runtimeconfig.json"))) return beside;
         string bin = Path.DirectorySeparatorChar + "bin" + Path.DirectorySeparatorChar;
         int at = AppContext.BaseDirectory.LastIndexOf(bin, StringComparison.Ordinal);
         DirectoryInfo? root = new(AppContext.BaseDirectory);

@@ -46,6 +46,20 @@ public sealed class ControllerTests
     }
 
     [Fact]
+    public void A_replica_of_a_silent_group_is_moved()
+    {
+        StoreCluster cluster = Start(nodes: 5, groups: 1, balance: false);
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        GroupDescriptor group = cluster.DescriptorOf(First);
+        NodeName to = cluster.Names.First(n => group.Replicas.All(r => r.Node != n));
+        cluster.RunUntil(() => cluster.Nodes.Values.All(n => n.Find(First) is not { } replica || replica.IsAsleep),
+            Seconds(60), "the group is silent");
+        AdministrationAnswer answer =
+            cluster.Complete(new MoveReplicaRequest(First, group.Replicas[0].Node, to));
+        Assert.Equal(AdministrationStatus.Done, answer.Status);
+    }
+
+    [Fact]
     public void Replicas_and_leaders_even_out_by_themselves()
     {
         StoreCluster cluster = Start(nodes: 3, groups: 6, balance: true);
