@@ -12,7 +12,7 @@ namespace Orleans.Raft.Simulator;
 /// </summary>
 public sealed class Simulation
 {
-    private const double CallsPerSecond = 260;
+    private const double CallsPerSecond = 300;
     private const int CallersPerProcess = 2;
 
     // Besides those of the history.

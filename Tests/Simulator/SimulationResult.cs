@@ -68,7 +68,7 @@ public sealed record SimulationResult
             if (WritesAcknowledged < 3000 * share) return $"only {WritesAcknowledged} writes were acknowledged";
             if (InHistory < 5000 * share) return $"the history has only {InHistory} operations";
             if (OutcomesUnknown * 10 > InHistory) return $"{OutcomesUnknown} of {InHistory} outcomes are unknown";
-            if (Silences < 20 * share) return $"groups fell silent only {Silences} times";
+            if (Silences < 3 * share) return $"groups fell silent only {Silences} times";
             if (Reads < 1000 * share) return $"only {Reads} reads were answered";
             if (Elections < 3 && Options.Faults.Count > 0) return $"there were only {Elections} elections";
             return Faults.Count < kinds && share == 1 ? $"only {Faults.Count} kinds of faults happened" : null;

@@ -14,7 +14,7 @@ internal static class FuzzArguments
 
     public static string Value(FuzzRandom random) => random.Below(7) switch
     {
-        0 => random.Of("0", "1", "3", "-1", "64", "65", "4096", "4097", "2147483647", "2147483648"),
+        0 => random.Of("0", "1", "3", "-1", "64", "65", "8192", "8193", "2147483647", "2147483648"),
         1 => random.Of("1e300", "NaN", "Infinity", "-0", "0.1", "1,5", "1e-300", "922337203685.5", "0x10"),
         2 => random.Of("a,b", "b,a", "a\\x00,b", "\\q", "a\\,b", ",", "", "\\x", "a,,b"),
         3 => random.Of("127.0.0.1:2379", "host", "::1", "http://x", "a b:1", "[::1]:70000", "x:y,z",
