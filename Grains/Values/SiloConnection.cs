@@ -13,6 +13,9 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
     private readonly Lock _lock = new();
     private volatile RouteTable? _routes;
 
+    // What the node knew when the routes were brought up to date last.
+    private volatile RangeMap? _seen;
+
     public ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         RouteTable? routes = CurrentRoutes();
@@ -22,8 +25,13 @@ internal sealed class SiloConnection(SiloNode silo, IGrainFactory grains) : ISto
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
     {
-        // No route leads to the meta group: only nodes know where it is.
-        if (group == GroupId.Meta && silo.FormedStore is { } store) CurrentRoutes()?.Update(store);
+        // No route leads to the meta group: only nodes know where it is. What came to other groups elsewhere, a silo that
+        // has no part in them hears from its node alone.
+        if (silo.FormedStore is { } store && (group == GroupId.Meta || !ReferenceEquals(_seen, store.Ranges)))
+        {
+            _seen = store.Ranges;
+            CurrentRoutes()?.Update(store);
+        }
         if (CurrentRoutes() is not { } routes || Choose(routes, group, request.Kind) is not { } asked)
             return GroupReply.Of(GroupReplyStatus.Unavailable);
         GroupReply reply = await AskAsync(routes, group, asked, request);

@@ -174,13 +174,15 @@ internal sealed class MetaRegistry
         return true;
     }
 
-    /// <summary>Replicas that believe to be members of a group that has left them out.</summary>
+    /// <summary>Replicas that believe to be members of a group that has left them out. One whose id is news here may
+    /// be newer than what is known.</summary>
     public IEnumerable<RetireOrder> Retirements(IEnumerable<ReplicaSighting> leaderless) =>
         from replica in leaderless
         where _groups.ContainsKey(replica.Group)
         let known = _groups[replica.Group].Descriptor
         where known.ConfigVersion > replica.ConfigVersion
-            && known.Replicas.All(r => r.Id != replica.Replica && r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
+            && known.HasLeft(replica.Replica)
+            && known.Replicas.All(r => r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
         select new RetireOrder(replica.Group, replica.Replica, known.ConfigVersion);
 
     public ClusterModel Model(TimeSpan now) => new(

@@ -160,7 +160,9 @@ internal sealed class NodeMeta : IMetaNode
         if (order is RetireOrder retire)
         {
             if (_host.FindOwn(retire.Group)?.Id != retire.Replica) return "it is not here";
-            _host.Retire(retire.Group, retire.Replica);
+            // One that is not open is told again when it is.
+            if (_host.Find(retire.Group) is not { } told || told.Id != retire.Replica) return "it is not open";
+            told.LeaveFor("the controller says so");
             return "it goes";
         }
         if (_host.Find(order.Group) is not { StopReason: null, Report: { } report } leader)
@@ -182,7 +184,7 @@ internal sealed class NodeMeta : IMetaNode
             case SplitOrder split when split.RangeVersion == group.RangeVersion:
                 // Without a type of its own null would become an empty key.
                 ReadOnlyMemory<byte>? key = split.Key is { } given ? given : default(ReadOnlyMemory<byte>?);
-                SplitAnswer answer = await leader.SplitAsync(key, split.Child);
+                SplitAnswer answer = await leader.SplitAsync(key, split.Child, split.RangeVersion);
                 return answer.Reason is { } reason ? $"{answer.Status}: {reason}" : answer.Status.ToString();
             case TransferOrder transfer: return (await leader.TransferLeadershipAsync(transfer.To)).ToString();
             default: return $"it is for another version than {group}";

@@ -68,9 +68,9 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         OwnReplica? own = node.FindOwn(address.Group);
         if (own?.Id == address.To)
         {
-            // One that is not open yet, or not any more, misses messages as a slow network would lose them, but for the
-            // word that it is to go.
-            if (message is ReplicaRemoved) node.Retire(address.Group, address.To);
+            // One that is not open misses messages as a slow network would lose them. That it is to go, one that failed
+            // must hear now; any other is told when it is open, for it may have to bear a child first.
+            if (message is ReplicaRemoved && live is { Status.Role: "failed" }) node.Retire(address.Group, address.To);
         }
         else if (address.To <= node.Storage.FindReplica(address.Group).Removed)
         {

@@ -64,13 +64,16 @@ public sealed partial class StoreNode
     public async Task RetireReplicaAsync(GroupId group, ReplicaId replica)
     {
         Replica? live;
+        ValueTask retiring;
         lock (_lock)
         {
             if (_own.TryGetValue(group, out OwnReplica? own) && own.Id <= replica) _own.Remove(group);
             live = _replicas.GetValueOrDefault(group);
+            // Under the lock: nobody may find it neither here nor removed, and make it anew.
+            retiring = Storage.RetireReplicaAsync(group, replica);
         }
         if (live?.Id <= replica) live.Stop("it was removed from its group");
-        await Storage.RetireReplicaAsync(group, replica);
+        await retiring;
         lock (_lock)
         {
             if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live) _replicas.Remove(group);

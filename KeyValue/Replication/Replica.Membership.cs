@@ -69,6 +69,8 @@ public sealed partial class Replica
             return false;
         }
         TellIfRemoved(from);
+        // A silent leader would take the question for old news.
+        if (message is HeartbeatReply { Round: 0 }) _node.Wake(_host.Now);
         return true;
     }
 
@@ -78,6 +80,14 @@ public sealed partial class Replica
         Configuration configuration = _node.Configuration;
         if (!_node.IsConfigurationCommitted || configuration.IsJoint || !configuration.HasLeft(from)) return;
         Send(from, new ReplicaRemoved(_node.Term, configuration.Version));
+    }
+
+    /// <summary>The group goes on without it: it leaves as soon as no other replica here needs its log.</summary>
+    internal void LeaveFor(string why)
+    {
+        // Its log is of no use to anybody any more.
+        if (_failed) _host.Retire(Group, Id);
+        else Post(new ContinuationInput(replica => replica._leaving ??= why));
     }
 
     private void OnReplicaRemoved(ReplicaId from, ReplicaRemoved removed)

@@ -16,7 +16,7 @@ public sealed partial class Replica
     /// off.</summary>
     private bool IsIdle => _pendingWrites.Count == 0 && _readsThisTurn.Count == 0 && _readsAwaitingIndex.Count == 0
         && _readsAwaitingApply.Count == 0 && _sending.Count == 0 && _receiving is null && !_takingSnapshot
-        && _stall is null && SnapshotProblem is null && !_isNewborn && _bearing.Count == 0 && !_awaitsBase;
+        && _stall is null && SnapshotProblem is null && !_isNewborn && !IsBearing() && !_awaitsBase;
 
     internal void OnNodeChanged()
     {

@@ -26,9 +26,12 @@ public sealed partial class Replica
     /// </summary>
     /// <param name="key">Null: where about half of the bytes lie on either side.</param>
     /// <param name="child">An id that no group ever had.</param>
-    public Task<SplitAnswer> SplitAsync(ReadOnlyMemory<byte>? key, GroupId child)
+    /// <param name="rangeVersion">Of the group that is to be split; one that has changed since is left alone. Null: as it
+    /// is now. Who may ask twice for one child must name it: a second split would give keys to a group that does not
+    /// begin again.</param>
+    public Task<SplitAnswer> SplitAsync(ReadOnlyMemory<byte>? key, GroupId child, ulong? rangeVersion = null)
     {
-        var input = new SplitInput(key?.ToArray(), child);
+        var input = new SplitInput(key?.ToArray(), child, rangeVersion);
         Post(input);
         return input.Result;
     }
@@ -49,6 +52,11 @@ public sealed partial class Replica
         if (_node.Role != Role.Leader || _stall is not null || _awaitsBase)
         {
             input.End(new SplitAnswer(SplitStatus.NotLeader));
+            return;
+        }
+        if (input.RangeVersion is { } expected && expected != _state.Descriptor.RangeVersion)
+        {
+            input.End(new SplitAnswer(SplitStatus.Refused, input.Key, $"{_state.Descriptor} is not of version {expected}."));
             return;
         }
         byte[]? key = input.Key ?? _state.MiddleKey();

@@ -74,7 +74,7 @@ internal sealed class TransferInput(NodeName target) : ReplicaInput
 }
 
 /// <summary>Somebody wants the group split; also the promise of the answer.</summary>
-internal sealed class SplitInput(byte[]? key, GroupId child) : ReplicaInput
+internal sealed class SplitInput(byte[]? key, GroupId child, ulong? rangeVersion) : ReplicaInput
 {
     private readonly TaskCompletionSource<SplitAnswer> _result =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -83,6 +83,9 @@ internal sealed class SplitInput(byte[]? key, GroupId child) : ReplicaInput
     public byte[]? Key => key;
 
     public GroupId Child => child;
+
+    /// <summary>What the group's must be; null: any.</summary>
+    public ulong? RangeVersion => rangeVersion;
 
     public Task<SplitAnswer> Result => _result.Task;
 

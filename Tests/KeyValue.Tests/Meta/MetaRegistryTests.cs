@@ -130,12 +130,13 @@ public sealed class MetaRegistryTests
     [Fact]
     public void A_replica_that_its_group_left_out_is_told_to_go_and_none_else()
     {
-        Tell(0, Group(1, "", "", 1, 9));
+        Tell(0, Group(1, "", "", 1, 9) with { HighestReplica = new ReplicaId(7) });
         var lost = new ReplicaSighting(First, new ReplicaId(7), 5);
         ReplicaSighting[] others =
         [
             lost with { Replica = new ReplicaId(1) }, // A member.
             lost with { ConfigVersion = 9 },          // It knows as much.
+            lost with { Replica = new ReplicaId(8) }, // It may have come after what is known here.
             lost with { Group = new GroupId(55) },    // Nobody knows.
         ];
         Assert.Empty(_registry.Retirements(others));

@@ -200,6 +200,19 @@ public sealed class SplitClusterTests
     }
 
     [Fact]
+    public void A_split_asked_for_again_after_it_was_done_splits_nothing_else()
+    {
+        StoreCluster cluster = Start(1);
+        KvClient client = cluster.CreateClient();
+        foreach (string key in new[] { "a", "b", "c", "d", "m", "n", "o", "p" }) cluster.Put(client, key, "1");
+        Replica leader = cluster.ReplicaOn(cluster.Leader());
+        ulong version = leader.Descriptor.RangeVersion;
+        Assert.Equal(SplitStatus.Split, cluster.Run(() => leader.SplitAsync(null, Second, version)).Status);
+        Assert.Equal(SplitStatus.Refused, cluster.Run(() => leader.SplitAsync(null, Second, version)).Status);
+        Assert.Equal(8, Scan(cluster, client).Count);
+    }
+
+    [Fact]
     public void Replaying_a_split_does_not_bring_back_a_child_that_was_removed()
     {
         StoreCluster cluster = Start(1);
