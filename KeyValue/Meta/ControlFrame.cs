@@ -4,9 +4,6 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>From whose disk to whose.</summary>
-internal readonly record struct ControlAddress(ClusterId Cluster, StoreId From, StoreId To);
-
 /// <summary>
 /// The bytes of a <see cref="ControlMessage"/>: magic u32, CRC-32C of all that follows u32, version u8, cluster 16, from
 /// store 16, to store 16, kind u8, fields. Integers are varints.
@@ -40,15 +37,15 @@ internal static class ControlFrame
         frame.Length >= CheckedFrom && BinaryPrimitives.ReadUInt32LittleEndian(frame) == Magic;
 
     /// <exception cref="InvalidOperationException">It would have more than <see cref="MaxBytes"/>.</exception>
-    public static byte[] Encode(in ControlAddress address, ControlMessage message)
+    public static byte[] Encode(in FrameHeader header, ControlMessage message)
     {
         var buffer = new ByteBuffer();
         buffer.UInt32(Magic);
         buffer.UInt32(0);
         buffer.Byte(Version);
-        buffer.Guid(address.Cluster.Value);
-        buffer.Guid(address.From.Value);
-        buffer.Guid(address.To.Value);
+        buffer.Guid(header.Cluster.Value);
+        buffer.Guid(header.From.Value);
+        buffer.Guid(header.To.Value);
         switch (message)
         {
             case NodeReport report: Write(buffer, report); break;
@@ -63,9 +60,9 @@ internal static class ControlFrame
     }
 
     public static FrameStatus TryDecode(
-        ReadOnlySpan<byte> frame, out ControlAddress address, out ControlMessage? message)
+        ReadOnlySpan<byte> frame, out FrameHeader header, out ControlMessage? message)
     {
-        address = default;
+        header = default;
         message = null;
         if (!IsControlFrame(frame)) return FrameStatus.UnknownMagic;
         if (frame.Length > MaxBytes) return FrameStatus.Malformed;
@@ -77,7 +74,7 @@ internal static class ControlFrame
         if (!reader.TryGuid(out Guid cluster) || !reader.TryGuid(out Guid from) || !reader.TryGuid(out Guid to)
             || !reader.TryByte(out byte kind))
             return FrameStatus.Truncated;
-        address = new ControlAddress(new ClusterId(cluster), new StoreId(from), new StoreId(to));
+        header = new FrameHeader(new ClusterId(cluster), new StoreId(from), new StoreId(to));
         message = (Kind)kind switch
         {
             Kind.Report => ReadReport(ref reader),

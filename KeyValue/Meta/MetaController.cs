@@ -345,7 +345,4 @@ internal static partial class MetaLog
 
     [LoggerMessage(96, LogLevel.Error, "{Node}: the cluster's nodes could not be recorded: {Reason}")]
     public static partial void NotRecorded(ILogger logger, Exception failure, NodeName node, string reason);
-
-    [LoggerMessage(94, LogLevel.Warning, "{Node}: refused a control frame: {What} ({Count} so far)")]
-    public static partial void Refused(ILogger logger, NodeName node, string what, long count);
 }

@@ -17,7 +17,6 @@ internal sealed class NodeMeta : IMetaNode
     // What was heard of the map, the newest of each.
     private readonly SortedDictionary<NodeName, NodeRow> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupDescriptor> _groups = [];
-    private long _refused;
 
     public NodeMeta(StoreNode host, StoreNodeOptions options, ControllerOptions controller, ulong boot)
     {
@@ -30,9 +29,6 @@ internal sealed class NodeMeta : IMetaNode
     public MetaController Controller { get; }
 
     public NodeAgent Agent { get; }
-
-    /// <summary>Control frames refused because they were damaged or foreign.</summary>
-    public long Refused => Interlocked.Read(ref _refused);
 
     public NodeName Name => _host.Name;
 
@@ -57,16 +53,6 @@ internal sealed class NodeMeta : IMetaNode
     }
 
     public void NoteGroupChanged() => Agent.NoteChange();
-
-    public void Receive(ReadOnlySpan<byte> frame)
-    {
-        FrameStatus status = ControlFrame.TryDecode(frame, out ControlAddress address, out ControlMessage? message);
-        if (status != FrameStatus.Ok || message is null) Refuse(status.ToString());
-        else if (address.Cluster != Formation.Cluster || address.To != _host.Storage.StoreId
-            || _host.Directory.NodeOf(address.From) is not { } sender)
-            Refuse($"of cluster {address.Cluster} from store {address.From} to store {address.To}");
-        else Take(sender, message);
-    }
 
     /// <summary>Never throws.</summary>
     public async Task<GroupReply> AdministerAsync(Replica asked, GroupRequest request)
@@ -127,7 +113,7 @@ internal sealed class NodeMeta : IMetaNode
         }
         if (_host.Directory.StoreOf(to) is not { } store) return;
         byte[] frame =
-            ControlFrame.Encode(new ControlAddress(Formation.Cluster, _host.Storage.StoreId, store), message);
+            ControlFrame.Encode(new FrameHeader(Formation.Cluster, _host.Storage.StoreId, store), message);
         _ = _host.Network.SendAsync(to, frame).AsTask();
     }
 
@@ -230,7 +216,8 @@ internal sealed class NodeMeta : IMetaNode
         return answer.Problem is { } problem ? $"{answer.Outcome}: {problem}" : answer.Outcome.ToString();
     }
 
-    private void Take(NodeName from, ControlMessage message)
+    /// <param name="from">The node that sent it, which is known for sure.</param>
+    public void Take(NodeName from, ControlMessage message)
     {
         switch (message)
         {
@@ -238,12 +225,5 @@ internal sealed class NodeMeta : IMetaNode
             case Orders orders: Agent.Receive(from, orders); break;
             case Redirect redirect: Agent.Receive(from, redirect); break;
         }
-    }
-
-    private void Refuse(string what)
-    {
-        long count = Interlocked.Increment(ref _refused);
-        // A stranger's flood must not become a flood of log lines: the first, then every thousandth.
-        if (count % 1000 == 1) MetaLog.Refused(_options.Logger, Name, what, count);
     }
 }

@@ -49,6 +49,17 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         else node.Liveness.Heard(sender, decoded.BootNonce, decoded.Sequence);
     }
 
+    /// <summary>Without a controller, nobody takes what is told.</summary>
+    public void ReceiveControl(ReadOnlySpan<byte> frame, FormationRecord record)
+    {
+        if (node.Meta is not { } meta) return;
+        FrameStatus status = ControlFrame.TryDecode(frame, out FrameHeader header, out ControlMessage? message);
+        if (status != FrameStatus.Ok || message is null) Refuse($"control frame: {status}");
+        else if (FindSender(header, record) is not { } sender)
+            Refuse($"control frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
+        else meta.Take(sender, message);
+    }
+
     /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant another.</summary>
     private NodeName? FindSender(in FrameHeader header, FormationRecord record) =>
         header.Cluster == record.Cluster && header.To == node.Storage.StoreId

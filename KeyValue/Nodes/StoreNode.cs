@@ -147,7 +147,7 @@ public sealed partial class StoreNode : IAsyncDisposable
         if (FormationMessage.IsFormationFrame(frame)) _formation.Receive(frame);
         else if (_record is not { } record) return;
         else if (LivenessFrame.IsLivenessFrame(frame)) _intake.ReceiveLiveness(frame, record);
-        else if (ControlFrame.IsControlFrame(frame)) _meta?.Receive(frame);
+        else if (ControlFrame.IsControlFrame(frame)) _intake.ReceiveControl(frame, record);
         else _intake.Receive(frame, record);
     }
 

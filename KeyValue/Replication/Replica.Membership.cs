@@ -18,17 +18,6 @@ public sealed partial class Replica
     /// whether one still belongs.</summary>
     internal static RaftMessage MembershipQuestion { get; } = new HeartbeatReply(new Term(1), 0, LogIndex.Zero);
 
-    /// <summary>Whether a learner has caught up, so that it can be promoted; null if this replica does not lead or does
-    /// not know it. See <see cref="ProgressInfo.IsCaughtUp"/>.</summary>
-    public Task<ProgressInfo?> GetProgressAsync(ReplicaId follower)
-    {
-        var result = new TaskCompletionSource<ProgressInfo?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
-            ? null
-            : replica._node.GetProgress(follower)), evenIfStopped: true));
-        return result.Task;
-    }
-
     /// <summary>
     /// Begins a change of the group's members; see <see cref="RaftNode.ChangeMembership"/>. Ids of new replicas must be
     /// above <see cref="GroupDescriptor.HighestReplica"/>. <see cref="Descriptor"/> tells what became of it. Never

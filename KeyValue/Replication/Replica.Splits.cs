@@ -38,14 +38,8 @@ public sealed partial class Replica
 
     /// <summary>A key that about half of the recent requests were below; null if there is none, or this replica has
     /// stopped.</summary>
-    public Task<ReadOnlyMemory<byte>?> FindLoadSplitKeyAsync()
-    {
-        var result = new TaskCompletionSource<ReadOnlyMemory<byte>?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
-            ? null
-            : replica._sample.Middle(key => replica._state.CanSplitAt(key))), evenIfStopped: true));
-        return result.Task;
-    }
+    public Task<ReadOnlyMemory<byte>?> FindLoadSplitKeyAsync() => AskAsync<ReadOnlyMemory<byte>>(static replica =>
+        replica._sample.Middle(key => replica._state.CanSplitAt(key)));
 
     internal void OnSplit(SplitInput input)
     {

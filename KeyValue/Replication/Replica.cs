@@ -213,13 +213,15 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// A checksum of all the state and the entry it covers: replicas that applied the same entries have the same. Reads
     /// everything within one turn: for checks, not for every day. Null if the replica stopped.
     /// </summary>
-    public Task<StateDigest?> DigestAsync()
+    public Task<StateDigest?> DigestAsync() => AskAsync<StateDigest>(static replica =>
+        new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest()));
+
+    private Task<T?> AskAsync<T>(Func<Replica, T?> question)
+        where T : struct
     {
-        var result = new TaskCompletionSource<StateDigest?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(new ContinuationInput(replica => result.SetResult(replica._stopReason is not null
-            ? null
-            : new StateDigest(replica._state.LastApplied, replica._state.Snapshot().Digest())), evenIfStopped: true));
-        return result.Task;
+        var input = new QuestionInput<T>(question);
+        Post(input);
+        return input.Result;
     }
 
     /// <summary>

@@ -60,25 +60,27 @@ internal sealed class StorageFailedInput(Exception failure) : ReplicaInput
         throw new ReplicaStoppedException($"its storage failed: {failure.Message}", failure);
 }
 
-/// <summary>Somebody wants another leader; also the promise of the answer.</summary>
-internal sealed class TransferInput(NodeName target) : ReplicaInput
+/// <summary>Somebody wants something of the replica and waits for the answer.</summary>
+internal abstract class AskedInput<T> : ReplicaInput
 {
-    private readonly TaskCompletionSource<TransferStatus> _result =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Task<TransferStatus> Result => _result.Task;
+    public Task<T> Result => _result.Task;
 
-    public override void Apply(Replica replica) => _result.TrySetResult(replica.OnTransfer(target));
-
-    public override void Abandon(Replica replica) => _result.TrySetResult(TransferStatus.Unavailable);
+    public void End(T answer) => _result.TrySetResult(answer);
 }
 
-/// <summary>Somebody wants the group split; also the promise of the answer.</summary>
-internal sealed class SplitInput(byte[]? key, GroupId child, ulong? rangeVersion) : ReplicaInput
+/// <summary>Somebody wants another leader.</summary>
+internal sealed class TransferInput(NodeName target) : AskedInput<TransferStatus>
 {
-    private readonly TaskCompletionSource<SplitAnswer> _result =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public override void Apply(Replica replica) => End(replica.OnTransfer(target));
 
+    public override void Abandon(Replica replica) => End(TransferStatus.Unavailable);
+}
+
+/// <summary>Somebody wants the group split.</summary>
+internal sealed class SplitInput(byte[]? key, GroupId child, ulong? rangeVersion) : AskedInput<SplitAnswer>
+{
     /// <summary>Null: the middle of its bytes.</summary>
     public byte[]? Key => key;
 
@@ -87,27 +89,27 @@ internal sealed class SplitInput(byte[]? key, GroupId child, ulong? rangeVersion
     /// <summary>What the group's must be; null: any.</summary>
     public ulong? RangeVersion => rangeVersion;
 
-    public Task<SplitAnswer> Result => _result.Task;
-
     public override void Apply(Replica replica) => replica.OnSplit(this);
 
     public override void Abandon(Replica replica) => End(new SplitAnswer(SplitStatus.NotLeader));
-
-    public void End(SplitAnswer answer) => _result.TrySetResult(answer);
 }
 
-/// <summary>Somebody wants other members; also the promise of the answer.</summary>
-internal sealed class MembershipInput(MembershipChange change) : ReplicaInput
+/// <summary>Somebody wants other members.</summary>
+internal sealed class MembershipInput(MembershipChange change) : AskedInput<MembershipAnswer>
 {
-    private readonly TaskCompletionSource<MembershipAnswer> _result =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public override void Apply(Replica replica) => End(replica.OnChangeMembership(change));
 
-    public Task<MembershipAnswer> Result => _result.Task;
+    public override void Abandon(Replica replica) =>
+        End(new MembershipAnswer(MembershipOutcome.NotLeader, EntryId.Zero, $"{replica.Id} has stopped."));
+}
 
-    public override void Apply(Replica replica) => _result.TrySetResult(replica.OnChangeMembership(change));
+/// <summary>Somebody wants to know something of a replica that works; null if it has stopped.</summary>
+internal sealed class QuestionInput<T>(Func<Replica, T?> ask) : AskedInput<T?>
+    where T : struct
+{
+    public override void Apply(Replica replica) => End(ask(replica));
 
-    public override void Abandon(Replica replica) => _result.TrySetResult(
-        new MembershipAnswer(MembershipOutcome.NotLeader, EntryId.Zero, $"{replica.Id} has stopped."));
+    public override void Abandon(Replica replica) => End(null);
 }
 
 /// <summary>A caller's batch; also the promise of its reply.</summary>

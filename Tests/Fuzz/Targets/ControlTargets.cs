@@ -16,7 +16,7 @@ internal sealed class ControlFrameTarget : FuzzTarget
 
     public override byte[] Generate(FuzzRandom random)
     {
-        var address = new ControlAddress(
+        var address = new FrameHeader(
             new ClusterId(random.Guid()), new StoreId(random.Guid()), new StoreId(random.Guid()));
         return ControlFrame.Encode(address, random.Below(4) switch
         {
@@ -39,13 +39,13 @@ internal sealed class ControlFrameTarget : FuzzTarget
 
     public override Reading Read(byte[] input)
     {
-        FrameStatus status = ControlFrame.TryDecode(input, out ControlAddress address, out ControlMessage? message);
+        FrameStatus status = ControlFrame.TryDecode(input, out FrameHeader address, out ControlMessage? message);
         return status == FrameStatus.Ok ? new Reading(true, (address, message!)) : Reading.Refused;
     }
 
     public override void Check(byte[] input, Reading reading)
     {
-        if (reading.Content is not (ControlAddress address, ControlMessage message)) return;
+        if (reading.Content is not (FrameHeader address, ControlMessage message)) return;
         RequireSame(input, ControlFrame.Encode(address, message));
     }
 

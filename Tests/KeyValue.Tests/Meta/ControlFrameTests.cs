@@ -4,7 +4,7 @@ namespace Orleans.Raft.KeyValue.Tests.Meta;
 
 public sealed class ControlFrameTests
 {
-    private static readonly ControlAddress Address = new(new ClusterId(new Guid(1, 2, 3, new byte[8])),
+    private static readonly FrameHeader Address = new(new ClusterId(new Guid(1, 2, 3, new byte[8])),
         new StoreId(new Guid(4, 5, 6, new byte[8])), new StoreId(new Guid(7, 8, 9, new byte[8])));
 
     public static TheoryData<string> Kinds() => [.. Messages.Keys];
@@ -15,7 +15,7 @@ public sealed class ControlFrameTests
     {
         byte[] frame = ControlFrame.Encode(Address, Messages[kind]);
         Assert.True(ControlFrame.IsControlFrame(frame));
-        Assert.Equal(FrameStatus.Ok, ControlFrame.TryDecode(frame, out ControlAddress address, out ControlMessage? read));
+        Assert.Equal(FrameStatus.Ok, ControlFrame.TryDecode(frame, out FrameHeader address, out ControlMessage? read));
         Assert.Equal(Address, address);
         Assert.IsType(Messages[kind].GetType(), read);
         Assert.Equal(frame, ControlFrame.Encode(address, read!));
