@@ -31,6 +31,7 @@ public static class OrleansRaftClientBuilderExtensions
             provider.GetRequiredService<IOptions<OrleansRaftClientOptions>>().Value.Client,
             BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)))));
         services.AddSingleton<IKeyValueStore>(provider => provider.GetRequiredService<KvClient>());
+        services.AddHostedService<RouteFollower>();
         return builder;
     }
 }

@@ -10,6 +10,11 @@ public interface IRouterGrain : IGrainWithIntegerKey
     [Alias("GetRoutes"), ResponseTimeout("00:00:02")]
     Task<RoutesMessage> GetRoutes();
 
+    /// <summary>The same as soon as it is of another version than <paramref name="seen"/>; null if it is not within ten
+    /// seconds. Who calls it again and again is told of every change.</summary>
+    [Alias("WaitForRoutes"), ResponseTimeout("00:00:15")]
+    Task<RoutesMessage?> WaitForRoutes(Guid seen);
+
     /// <summary>What every silo says of itself; silos that do not answer within half a second are reported without a
     /// status.</summary>
     [Alias("GetStatus"), ResponseTimeout("00:00:05")]

@@ -11,17 +11,44 @@ namespace Orleans.Raft.Client;
 internal sealed class ClusterConnection(IClusterClient cluster, IOptions<OrleansRaftClientOptions> options,
     ILogger<ClusterConnection> logger) : IStoreConnection
 {
+    private const int Routers = 64;
+
     private readonly Entrances _entrances = new();
     private int _routerKey;
 
     public async ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         // Another key each time: another gateway, should this one be gone.
-        Task<RoutesMessage> call = cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & 63).GetRoutes();
+        Task<RoutesMessage> call = NextRouter().GetRoutes();
         await EndAsync(call);
-        if (!call.IsCompletedSuccessfully || await call is not { Limits: { } limits } routes) return null;
-        return new StoreRoutes(new RangeMap([.. routes.Groups.Select(group => GroupDescriptor.Decode(group))]),
-            StoreLimits.Decode(limits));
+        return call.IsCompletedSuccessfully ? Decode(await call) : null;
+    }
+
+    /// <summary>Tells of every change of the routes from when they are first known, until it is stopped. Never
+    /// throws.</summary>
+    public async Task FollowRoutesAsync(Action<StoreRoutes> changed, CancellationToken stop)
+    {
+        Guid seen = Guid.Empty;
+        IRouterGrain router = NextRouter();
+        while (!stop.IsCancellationRequested)
+        {
+            Task<RoutesMessage?> call = AskAsync(router, seen);
+            await ((Task)call).WaitAsync(stop)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            if (call.IsCompletedSuccessfully && await call is { } message)
+            {
+                seen = message.Version;
+                if (Decode(message) is { } routes) changed(routes);
+            }
+            // Another gateway knows other versions.
+            else if (call.IsFaulted)
+            {
+                ConnectionLog.Failed(logger, call.Exception!.InnerException!.Message);
+                router = NextRouter();
+                await Task.Delay(options.Value.AttemptTimeout, stop)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            }
+        }
     }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
@@ -42,6 +69,18 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
             : null,
             message.Reason);
     }
+
+    /// <summary>A client that is not connected yet throws at once; here that is a call that failed.</summary>
+    private static async Task<RoutesMessage?> AskAsync(IRouterGrain router, Guid seen) => await router.WaitForRoutes(seen);
+
+    /// <summary>Another one each time: another gateway, should this one be gone.</summary>
+    private IRouterGrain NextRouter() =>
+        cluster.GetGrain<IRouterGrain>(Interlocked.Increment(ref _routerKey) & (Routers - 1));
+
+    private static StoreRoutes? Decode(RoutesMessage message) => message.Limits is { } limits
+        ? new StoreRoutes(new RangeMap([.. message.Groups.Select(group => GroupDescriptor.Decode(group))]),
+            StoreLimits.Decode(limits))
+        : null;
 
     /// <summary>Waits until a call ends or its time is up; how it ended is seen on the call itself.</summary>
     private async Task EndAsync(Task call)

@@ -15,8 +15,10 @@ public sealed record GroupReplyMessage(
 
 /// <summary>Where groups are, in the store's own formats.</summary>
 /// <param name="Groups">Their descriptors, which together cover all keys.</param>
+/// <param name="Version">Differs whenever what the silo knows differs.</param>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.Routes")]
-public sealed record RoutesMessage([property: Id(0)] byte[][] Groups, [property: Id(1)] byte[]? Limits);
+public sealed record RoutesMessage(
+    [property: Id(0)] byte[][] Groups, [property: Id(1)] byte[]? Limits, [property: Id(2)] Guid Version);
 
 /// <summary>The cluster as its silos see it.</summary>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.ClusterView")]

@@ -22,6 +22,7 @@ public static class OrleansRaftSiloBuilderExtensions
             s.GetRequiredService<ILogger<SiloNode>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNode>());
         services.AddSingleton<SiloStore>();
+        services.AddSingleton<SiloRoutes>();
         services.AddGrainDirectory<NoDirectory>(NoDirectory.Name, (_, _) => new NoDirectory());
         builder.AddPlacementDirector<SiloNamePlacement, SiloNamePlacementDirector>();
         builder.AddGrainService<SiloTransport>();

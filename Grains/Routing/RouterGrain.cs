@@ -7,11 +7,11 @@ namespace Orleans.Raft.Grains;
 
 /// <summary>Serves the map and the status from whichever silo the call enters.</summary>
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
-internal sealed class RouterGrain(SiloNode silo, SiloNetwork network) : Grain, IRouterGrain
+internal sealed class RouterGrain(SiloNode silo, SiloNetwork network, SiloRoutes routes) : Grain, IRouterGrain
 {
-    public Task<RoutesMessage> GetRoutes() => Task.FromResult(silo.FormedStore is { } store
-        ? new RoutesMessage([.. store.Ranges.Groups.Select(group => group.Encode())], store.Formation.Limits.Encode())
-        : new RoutesMessage([], null));
+    public Task<RoutesMessage> GetRoutes() => Task.FromResult(routes.Current);
+
+    public Task<RoutesMessage?> WaitForRoutes(Guid seen) => routes.NextAsync(seen);
 
     public async Task<ClusterViewMessage> GetStatus()
     {

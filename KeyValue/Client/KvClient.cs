@@ -48,6 +48,9 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     internal StoreLimits Limits => _routes!.Limits;
 
+    /// <summary>The map as this client knows it; null before anyone told.</summary>
+    internal RangeMap? Ranges => _routes?.Ranges;
+
     private TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
 
     public Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
@@ -172,6 +175,9 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         Require(answer, AnswerStatus.Value);
         return answer.Value;
     }
+
+    /// <summary>Takes over what somebody told unasked of where groups are.</summary>
+    public void Learn(StoreRoutes routes) => Adopt(routes);
 
     /// <summary>Stops; calls still waiting end as if their deadline had come, and what was sent may still
     /// happen.</summary>

@@ -20,6 +20,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     private volatile FormationRecord? _record;
     private volatile NodeDirectory? _directory;
     private volatile RangeMap? _ranges;
+    private TaskCompletionSource _rangesChanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile NodeMeta? _meta;
     private PeerLinks? _links;
     private LivenessSender? _liveness;
@@ -177,7 +178,22 @@ public sealed partial class StoreNode : IAsyncDisposable
     {
         // A new replica knows nothing of its group yet, and group 0 has no part in the range.
         if (descriptor.IsUnknown || descriptor.Group == GroupId.Meta) return;
-        lock (_lock) _ranges = Ranges.With(descriptor);
+        TaskCompletionSource changed;
+        lock (_lock)
+        {
+            RangeMap before = Ranges;
+            _ranges = before.With(descriptor);
+            if (ReferenceEquals(_ranges, before)) return;
+            changed = _rangesChanged;
+            _rangesChanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        changed.SetResult();
+    }
+
+    /// <summary>Completes when <see cref="Ranges"/> is another than <paramref name="seen"/>.</summary>
+    public Task WaitForRangesAsync(RangeMap seen)
+    {
+        lock (_lock) return ReferenceEquals(Ranges, seen) ? _rangesChanged.Task : Task.CompletedTask;
     }
 
     public NodeStatus GetStatus()
