@@ -12,7 +12,8 @@ internal abstract record ControlMessage;
 /// <param name="Map">How much of the map it has.</param>
 /// <param name="IsFull">It leads no other groups than these; else only what has changed is told.</param>
 /// <param name="Left">Groups that it told of and does not lead any more.</param>
-/// <param name="Leaderless">Its replicas that know no leader.</param>
+/// <param name="Leaderless">Its replicas that know no leader, those that hold nothing yet or failed among
+/// them.</param>
 /// <param name="Joining">Nodes that would join and said so to it.</param>
 internal sealed record NodeReport(ulong Boot, ulong Number, MapRevision Map, string Zone, bool IsFull,
     IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless,
@@ -26,7 +27,7 @@ internal sealed record GroupReport(GroupDescriptor Descriptor, Term Term, long B
     public GroupId Group => Descriptor.Group;
 }
 
-/// <summary>A replica, and the configuration by which it believes to be one.</summary>
+/// <summary>A replica, and the configuration by which it believes to be one; 0 if it knows none.</summary>
 internal readonly record struct ReplicaSighting(GroupId Group, ReplicaId Replica, ulong ConfigVersion);
 
 /// <summary>How far a node has followed the map of one controller; another controller's says nothing.</summary>
@@ -46,6 +47,10 @@ internal sealed record Orders(Term Controller, ulong Boot, ulong Number, ulong S
 /// <param name="Leader">Where the meta group's leader is believed to be; null if unknown.</param>
 /// <param name="Meta">The meta group as it is known there.</param>
 internal sealed record Redirect(NodeName? Leader, GroupDescriptor Meta) : ControlMessage;
+
+/// <summary>To a node that was removed from the cluster and that no group counts on, by any node that knows so.</summary>
+/// <param name="ToDo">Which of its replicas are to go.</param>
+internal sealed record Dismissal(IReadOnlyList<Order> ToDo) : ControlMessage;
 
 /// <summary>What the leader of a group is to do. It does nothing if the group is not as the order says.</summary>
 internal abstract record Order(GroupId Group);

@@ -10,6 +10,9 @@ internal sealed class NodeEntry(NodeRow row, TimeSpan now)
     /// <summary>When it reported last; at first when the controller began to listen.</summary>
     public TimeSpan HeardAt { get; set; } = now;
 
+    /// <summary>To this controller, and not to an earlier one.</summary>
+    public bool HasReported { get; set; }
+
     public ulong Boot { get; set; }
 
     public ulong Number { get; set; }
@@ -19,8 +22,6 @@ internal sealed class NodeEntry(NodeRow row, TimeSpan now)
 
     public MapRevision Map { get; set; }
 
-    /// <summary>The revision of the map in which it changed last.</summary>
-    public ulong Revision { get; set; }
 }
 
 /// <summary>A group, and what its leader last said.</summary>
@@ -35,9 +36,13 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 
     public TimeSpan ReportedAt { get; set; }
 
-    public PlannedMove? Move { get; set; }
+    /// <summary>The learner that is to be finished first, and when it was first seen; none if there is none.</summary>
+    public (ReplicaId Id, TimeSpan Since) Learner { get; set; }
 
-    public ulong Revision { get; set; }
+    /// <summary>The node on which its last learner was given up; null if none was.</summary>
+    public NodeName? GaveUpOn { get; set; }
+
+    public PlannedMove? Move { get; set; }
 }
 
 /// <summary>
@@ -51,20 +56,38 @@ internal sealed class MetaRegistry
     private readonly SortedDictionary<NodeName, NodeEntry> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupEntry> _groups = [];
     private readonly List<WriteOperation> _unwritten = [];
+
+    // What nodes are told, each with the revision in which it changed last: what is durable. The changes that are not
+    // yet are in the list, in their order.
+    private readonly SortedDictionary<NodeName, (NodeRow Row, ulong Revision)> _durableNodes = [];
+    private readonly SortedDictionary<GroupId, (GroupDescriptor Group, ulong Revision)> _durableGroups = [];
+    private readonly List<(ulong Revision, NodeRow? Node, GroupDescriptor? Group)> _notDurable = [];
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
+    private readonly TimeSpan _since;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
     public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1)
     {
         Controller = controller;
         _options = options;
+        _since = now;
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
         Revision = revision;
-        foreach (NodeRow row in state.Nodes.Values) _nodes[row.Name] = new NodeEntry(row, now) { Revision = revision };
+        // Where nothing was written yet, nothing is told.
+        DurableRevision = state.Nodes.Count == 0 ? 0 : revision;
+        foreach (NodeRow row in state.Nodes.Values)
+        {
+            _nodes[row.Name] = new NodeEntry(row, now);
+            _durableNodes[row.Name] = (row, revision);
+        }
         foreach (GroupDescriptor group in state.Groups.Values)
-            _groups[group.Group] = new GroupEntry(group) { Revision = revision };
+        {
+            NoteLearner(_groups[group.Group] = new GroupEntry(group), now);
+            _durableGroups[group.Group] = (group, revision);
+        }
+        foreach ((GroupId child, GroupId parent) in state.Splits) _splitting[child] = (parent, now);
         foreach ((GroupId group, PlannedMove move) in state.Moves)
             if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
     }
@@ -72,6 +95,9 @@ internal sealed class MetaRegistry
     public Term Controller { get; }
 
     public ulong Revision { get; private set; }
+
+    /// <summary>All changes up to it are durable: nodes are told of these alone.</summary>
+    public ulong DurableRevision { get; private set; }
 
     public bool IsBalanceOn { get; private set; }
 
@@ -103,7 +129,7 @@ internal sealed class MetaRegistry
         if (!_nodes.TryGetValue(row.Name, out NodeEntry? entry)) _nodes[row.Name] = entry = new NodeEntry(row, now);
         if (entry.Row.Store != row.Store) entry.HeardAt = now;
         entry.Row = row;
-        entry.Revision = ++Revision;
+        _notDurable.Add((++Revision, row, null));
         _unwritten.Add(MetaRows.Put(row));
     }
 
@@ -119,6 +145,13 @@ internal sealed class MetaRegistry
         _unwritten.Add(move is null ? MetaRows.DeleteMove(group) : MetaRows.Put(group, move));
     }
 
+    /// <summary>A group's learner is given up; the next one is tried elsewhere, if there is another place.</summary>
+    public void GiveUp(GroupId group, NodeName node)
+    {
+        _groups[group].GaveUpOn = node;
+        if (_groups[group].Move is not null) SetMove(group, null);
+    }
+
     /// <summary>A number that no group ever had.</summary>
     public GroupId TakeGroupId()
     {
@@ -128,15 +161,23 @@ internal sealed class MetaRegistry
         return taken;
     }
 
-    /// <summary>A split was ordered: it counts as under way until its child reports, or for a while should the order be
-    /// lost or refused.</summary>
-    public void NoteSplit(GroupId parent, GroupId child, TimeSpan now) => _splitting[child] = (parent, now);
+    /// <summary>A split is ordered: it counts as under way until its child reports, or for a while should the order be
+    /// lost or refused. The next controller knows of it, too.</summary>
+    public void NoteSplit(GroupId parent, GroupId child, TimeSpan now)
+    {
+        _splitting[child] = (parent, now);
+        _unwritten.Add(MetaRows.PutSplit(child, parent));
+    }
 
     /// <summary>The groups that are being split.</summary>
     public IReadOnlyCollection<GroupId> Splitting(TimeSpan now)
     {
         foreach ((GroupId child, (_, TimeSpan at)) in _splitting.ToArray())
-            if (_groups.ContainsKey(child) || now - at >= SplitPatience) _splitting.Remove(child);
+        {
+            if (!_groups.ContainsKey(child) && now - at < SplitPatience) continue;
+            _splitting.Remove(child);
+            _unwritten.Add(MetaRows.DeleteSplit(child));
+        }
         return [.. _splitting.Values.Select(split => split.Parent)];
     }
 
@@ -148,6 +189,27 @@ internal sealed class MetaRegistry
         return taken;
     }
 
+    /// <summary>The rows of all changes up to a revision are written.</summary>
+    public void MakeDurable(ulong revision)
+    {
+        foreach ((ulong at, NodeRow? node, GroupDescriptor? group) in _notDurable)
+        {
+            if (at > revision) break;
+            if (node is not null) _durableNodes[node.Name] = (node, at);
+            if (group is not null) _durableGroups[group.Group] = (group, at);
+        }
+        _notDurable.RemoveAll(change => change.Revision <= revision);
+        DurableRevision = Math.Max(DurableRevision, revision);
+    }
+
+    /// <summary>The durable nodes that changed after a revision.</summary>
+    public IReadOnlyList<NodeRow> NodesSince(ulong revision) =>
+        [.. _durableNodes.Values.Where(node => node.Revision > revision).Select(node => node.Row)];
+
+    /// <summary>The durable groups that changed after a revision.</summary>
+    public IReadOnlyList<GroupDescriptor> GroupsSince(ulong revision) =>
+        [.. _durableGroups.Values.Where(group => group.Revision > revision).Select(group => group.Group)];
+
     /// <summary>Takes in what a node reports; false if the node is not of this cluster.</summary>
     public bool Take(NodeName from, NodeReport report, TimeSpan now)
     {
@@ -155,6 +217,7 @@ internal sealed class MetaRegistry
         // Frames overtake each other; what an older one says was true before.
         if (report.Boot == node.Boot && report.Number <= node.Number) return true;
         node.HeardAt = now;
+        node.HasReported = true;
         // A change that was told in a report that got lost is missing.
         node.IsComplete = report.IsFull
             || (node.IsComplete && report.Boot == node.Boot && report.Number == node.Number + 1);
@@ -174,29 +237,28 @@ internal sealed class MetaRegistry
         return true;
     }
 
-    /// <summary>Replicas that believe to be members of a group that has left them out. One whose id is news here may
-    /// be newer than what is known.</summary>
-    public IEnumerable<RetireOrder> Retirements(IEnumerable<ReplicaSighting> leaderless) =>
-        from replica in leaderless
-        where _groups.ContainsKey(replica.Group)
-        let known = _groups[replica.Group].Descriptor
-        where known.ConfigVersion > replica.ConfigVersion
-            && known.HasLeft(replica.Replica)
-            && known.Replicas.All(r => r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
-        select new RetireOrder(replica.Group, replica.Replica, known.ConfigVersion);
+    /// <summary>Replicas that believe to be members of a group that has left them out.</summary>
+    /// <param name="node">Where they are.</param>
+    public IEnumerable<RetireOrder> Retirements(NodeName node, IEnumerable<ReplicaSighting> leaderless) =>
+        KeyValue.Retirements.Among(leaderless, node, group => _groups.GetValueOrDefault(group)?.Descriptor);
 
     public ClusterModel Model(TimeSpan now) => new(
         [.. _nodes.Values.Select(node => new ModelNode(
-            node.Row.Name, node.Row.Zone, node.Row.Intent, now - node.HeardAt))],
+            node.Row.Name, node.Row.Zone, node.Row.Intent, SilentFor(node, now)))],
         [.. _groups.Values.Select(entry => ModelOf(entry, now))], IsBalanceOn);
 
+    /// <summary>A new controller does not know yet who is there: until each node has reported or had time to.</summary>
+    public bool IsListening(TimeSpan now) => now - _since < _options.SuspectAfter
+        && _nodes.Values.Any(node => !node.HasReported && node.Row.Intent != NodeIntent.Removed);
+
+    /// <summary>For people: one that had no time to report yet is as it was.</summary>
     public NodeState StateOf(NodeName node, TimeSpan now) => _nodes.TryGetValue(node, out NodeEntry? entry)
         ? new ModelNode(node, entry.Row.Zone, entry.Row.Intent, now - entry.HeardAt).StateBy(_options)
         : NodeState.Removed;
 
     /// <summary>Whether a node reports, whatever is wanted of it.</summary>
     public bool Reports(NodeName node, TimeSpan now) =>
-        _nodes.TryGetValue(node, out NodeEntry? entry) && now - entry.HeardAt < _options.SuspectAfter;
+        _nodes.TryGetValue(node, out NodeEntry? entry) && SilentFor(entry, now) < _options.SuspectAfter;
 
     /// <summary>The leader that a group has now, as far as its node still reports.</summary>
     public NodeName? LeaderOf(GroupEntry entry, TimeSpan now) =>
@@ -214,6 +276,13 @@ internal sealed class MetaRegistry
         return found;
     }
 
+    /// <summary>Nobody is counted on who has not reported.</summary>
+    private TimeSpan SilentFor(NodeEntry node, TimeSpan now)
+    {
+        TimeSpan silent = now - node.HeardAt;
+        return node.HasReported || silent >= _options.SuspectAfter ? silent : _options.SuspectAfter;
+    }
+
     private ModelGroup ModelOf(GroupEntry entry, TimeSpan now)
     {
         TimeSpan age = now - entry.ReportedAt;
@@ -228,6 +297,8 @@ internal sealed class MetaRegistry
                 ? member with { SilentFor = member.SilentFor + age }
                 : member)],
             Move = entry.Move,
+            LearnsFor = entry.Learner.Id.IsNone ? TimeSpan.Zero : now - entry.Learner.Since,
+            GaveUpOn = entry.GaveUpOn,
         };
     }
 
@@ -245,9 +316,16 @@ internal sealed class MetaRegistry
         }
         entry ??= new GroupEntry(told);
         if (!isKnown || !entry.Descriptor.Equals(told)) SetGroup(entry, told);
+        NoteLearner(entry, now);
         entry.Leader = from;
         entry.Report = report;
         entry.ReportedAt = now;
+    }
+
+    private static void NoteLearner(GroupEntry entry, TimeSpan now)
+    {
+        ReplicaId learner = PlacementRound.FirstLearner(entry.Descriptor)?.Id ?? ReplicaId.None;
+        if (entry.Learner.Id != learner) entry.Learner = (learner, now);
     }
 
     /// <summary>Of ranges that overlap the newer counts.</summary>
@@ -258,7 +336,7 @@ internal sealed class MetaRegistry
     private void SetGroup(GroupEntry entry, GroupDescriptor descriptor)
     {
         entry.Descriptor = descriptor;
-        entry.Revision = ++Revision;
+        _notDurable.Add((++Revision, null, descriptor));
         _groups[descriptor.Group] = entry;
         _unwritten.Add(MetaRows.Put(descriptor));
         if (descriptor.Group.Value >= NextGroup)

@@ -95,6 +95,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
     internal long LogBytes => _summary.LogBytes;
 
+    /// <summary>It has no state, and nothing that was ever acknowledged waits for one.</summary>
+    internal bool HoldsNothing => Descriptor.IsUnknown && !_awaitsBase;
+
     /// <summary>Messages its core refused, or whose sender was on another node than it said.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
 
@@ -187,6 +190,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     public Task<GroupReply> ExecuteAsync(GroupRequest request)
     {
         if (request.Kind == RequestKind.Administer) return _host.AdministerAsync(this, request);
+        // What it holds may be old, and nobody will bring it up to date.
+        if (_host.IsDismissed && Report is null) return Task.FromResult(GroupReply.Of(GroupReplyStatus.Unavailable));
         return EnqueueAsync(request, isOwn: false);
     }
 

@@ -139,8 +139,92 @@ public sealed class MetaRegistryTests
             lost with { Replica = new ReplicaId(8) }, // It may have come after what is known here.
             lost with { Group = new GroupId(55) },    // Nobody knows.
         ];
-        Assert.Empty(_registry.Retirements(others));
-        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements([lost, .. others]));
+        Assert.Empty(_registry.Retirements(Nodes[0], others));
+        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements(Nodes[0], [lost, .. others]));
+    }
+
+    [Fact]
+    public void A_replica_whose_id_went_to_another_node_is_told_to_go_although_it_knows_no_configuration()
+    {
+        Tell(0, Group(1, "", "", 1, 9));
+        var undone = new ReplicaSighting(First, new ReplicaId(2), 0);
+        Assert.Equal([new RetireOrder(First, new ReplicaId(2), 9)], _registry.Retirements(Nodes[3], [undone]));
+        Assert.Empty(_registry.Retirements(Nodes[1], [undone]));
+    }
+
+    [Fact]
+    public void Nodes_are_told_of_nothing_that_is_not_durable()
+    {
+        Assert.Equal(0ul, _registry.DurableRevision);
+        Assert.Empty(_registry.NodesSince(0));
+        Assert.Empty(_registry.GroupsSince(0));
+        ulong founded = _registry.Revision;
+        _registry.SetNode(new NodeRow(new("node-5"), Store(5), "", NodeIntent.Member), default);
+        _registry.SetNode(_registry.Nodes[Nodes[0]].Row with { Intent = NodeIntent.Draining }, default);
+        _registry.MakeDurable(founded);
+        Assert.Equal(founded, _registry.DurableRevision);
+        Assert.Equal(Nodes, _registry.NodesSince(0).Select(n => n.Name));
+        // As it was, and not left out, as long as what it has become is not sure.
+        Assert.Equal(NodeIntent.Member, _registry.NodesSince(0)[0].Intent);
+        Assert.Equal([GroupId.Meta, First], _registry.GroupsSince(0).Select(g => g.Group));
+        _registry.MakeDurable(_registry.Revision);
+        Assert.Equal(["node-1", "node-5"], _registry.NodesSince(founded).Select(n => n.Name.Value));
+        Assert.Empty(_registry.GroupsSince(founded));
+    }
+
+    [Fact]
+    public void A_new_controller_counts_on_nobody_who_has_not_reported_to_it()
+    {
+        Assert.True(_registry.IsListening(default));
+        Assert.False(_registry.Reports(Nodes[0], default));
+        Assert.All(_registry.Model(default).Nodes, node => Assert.Equal(NodeState.Suspect, node.StateBy(Options)));
+        for (int node = 0; node < 3; node++) _registry.Take(Nodes[node], Report(node, []), default);
+        Assert.True(_registry.IsListening(default));
+        Assert.Equal([NodeState.Up, NodeState.Up, NodeState.Up, NodeState.Suspect],
+            _registry.Model(default).Nodes.Select(n => n.StateBy(Options)));
+        // Whoever had time enough is as silent as it looks.
+        Assert.False(_registry.IsListening(Options.SuspectAfter));
+        _registry.Take(Nodes[3], Report(3, []), default);
+        Assert.False(_registry.IsListening(default));
+        Assert.True(_registry.Reports(Nodes[3], default));
+    }
+
+    [Fact]
+    public void The_next_controller_knows_which_splits_are_under_way()
+    {
+        var child = new GroupId(5);
+        _registry.NoteSplit(First, child, default);
+        MetaRegistry next = Reread(_registry);
+        Assert.Equal([First], next.Splitting(default));
+        // Given up, it is forgotten for good.
+        next.TakeUnwritten();
+        Assert.Empty(next.Splitting(TimeSpan.FromSeconds(5)));
+        Assert.Null(Assert.Single(next.TakeUnwritten()).Value);
+        _registry.NoteSplit(First, child, default);
+        Tell(0, Group(5, "m", "", 2, 1));
+        _registry.TakeUnwritten();
+        Assert.Empty(_registry.Splitting(default));
+        Assert.Null(Assert.Single(_registry.TakeUnwritten()).Value);
+    }
+
+    [Fact]
+    public void How_long_a_replica_learns_counts_from_its_first_report_and_a_move_that_is_given_up_is_forgotten()
+    {
+        GroupDescriptor group = Group(1, "", "", 1, 2);
+        group = group with
+        {
+            Replicas = [.. group.Replicas, new ReplicaPlacement(new ReplicaId(4), Nodes[3], ReplicaRole.Learner)],
+        };
+        _registry.SetMove(First, new PlannedMove(Nodes[2], Nodes[3], IsAsked: false, "a reason"));
+        _registry.Take(Nodes[0], Report(0, [Of(group, 1)]), TimeSpan.FromSeconds(3));
+        _registry.Take(Nodes[0], Report(0, [Of(group, 1)]), TimeSpan.FromSeconds(8));
+        Assert.Equal(TimeSpan.FromSeconds(7), Model().LearnsFor);
+        _registry.GiveUp(First, Nodes[3]);
+        Assert.Equal((Nodes[3], null), (Model().GaveUpOn, Model().Move));
+        Tell(0, Group(1, "", "", 1, 3));
+        Assert.Equal(TimeSpan.Zero, Model().LearnsFor);
+
+        ModelGroup Model() => _registry.Model(TimeSpan.FromSeconds(10)).Groups.Single(g => g.Group == First);
     }
 
     [Fact]
