@@ -25,7 +25,8 @@ public sealed partial class GroupState
     /// <summary>Bytes of what a target would get, exactly.</summary>
     internal long MergeContentBytes()
     {
-        long head = SnapshotFormat.PreambleBytes + Block(Descriptor.RangeOnly.Encode()) + Block(Limits.Encode()) + 43;
+        long head = SnapshotFormat.PreambleBytes + Block(Descriptor.RangeOnly.Encode()) + Block(Limits.Encode())
+            + SnapshotFormat.HeadNumbersBytes + (SnapshotFormat.InheritedBytes * _inherited.Count);
         long sessions = 0;
         foreach (Session session in _sessions.Values)
             sessions += SnapshotFormat.SessionBytes + (SnapshotFormat.KeptBytes * session.KeptCount) + session.KeptBytes;
@@ -155,6 +156,7 @@ public sealed partial class GroupState
         bool isAbove = IsAbove(other);
         for (int i = 0; i < _families.Length; i++) _families[i].Join(source._families[i], isAbove);
         if (!Faults.Has(FaultPoint.SessionsLostInMerge)) Use(sessions);
+        foreach ((GroupId group, uint newest) in source.Heritage()) Inherit(group, newest);
         Change(Descriptor with
         {
             Start = isAbove ? Descriptor.Start : other.Start,
@@ -227,7 +229,7 @@ public sealed partial class GroupState
 
     /// <summary>
     /// The sessions of both, each with what either kept of it. One that only one of the two has is dropped if the other
-    /// opened it: it has expired there, and what was applied under it is not known any more.
+    /// had it once: it has expired there, and a late repetition of what was applied under it would not be known as one.
     /// </summary>
     private List<Session>? UniteSessions(GroupState source, out string? problem)
     {
@@ -236,12 +238,12 @@ public sealed partial class GroupState
         {
             Session session = own.CopyFor(_stamp);
             if (source._sessions.TryGetValue(own.Id, out Session? other)) session.Unite(other, MapUse(source, other));
-            else if (new SessionId(own.Id).Group == source.Descriptor.Group) continue;
+            else if (source.HasKnown(new SessionId(own.Id))) continue;
             united.Add(session);
         }
         foreach (Session other in source._sessions.Values)
         {
-            if (_sessions.ContainsKey(other.Id) || new SessionId(other.Id).Group == Descriptor.Group) continue;
+            if (HasKnown(new SessionId(other.Id))) continue;
             long used = MapUse(source, other);
             var session = new Session(other.Id, other.TimeoutMilliseconds, used, _stamp);
             session.Unite(other, used);

@@ -19,6 +19,7 @@ public sealed partial class GroupState
             Faults = faults,
             Merges = snapshot.Merges,
         };
+        foreach ((GroupId group, uint newest) in snapshot.Inherited) state.Inherit(group, newest);
         foreach (Session session in snapshot.Sessions) state.AddSession(session);
         return state;
     }
@@ -40,9 +41,11 @@ public sealed partial class GroupState
 
         public GroupState State { get; }
 
-        public uint NextSession => State._nextSession;
+        public bool Knows(SessionId session) => State.HasKnown(session);
 
         public long Stamp => State._stamp;
+
+        public void Inherit(GroupId group, uint newest) => State.Inherit(group, newest);
 
         public void Add(MergeState merges) => State.Merges = merges;
 

@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>Writes a snapshot's content piece by piece, into buffers of any size; equal states give equal
@@ -98,6 +100,12 @@ public sealed class GroupStateEncoder
         _scratch.UInt64((ulong)_snapshot.GroupTimeMilliseconds);
         _scratch.UInt32(_snapshot.NextSession);
         _scratch.UInt32((uint)_sessions.Length);
+        _scratch.UInt32((uint)_snapshot.Inherited.Length);
+        foreach ((GroupId group, uint newest) in _snapshot.Inherited)
+        {
+            _scratch.UInt32(group.Value);
+            _scratch.UInt32(newest);
+        }
         WriteMerges(_snapshot.Merges);
         _scratch.PatchUInt32(8, (uint)(_scratch.Length - SnapshotFormat.PreambleBytes));
         _numbers = _scratch.WrittenMemory;
