@@ -53,6 +53,10 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
         init => _highestReplica = value;
     }
 
+    /// <summary>What it says of the range, without the members.</summary>
+    internal GroupDescriptor RangeOnly =>
+        this with { ConfigVersion = 0, Replicas = [], HighestReplica = default };
+
     /// <summary>Of a replica that knows its group's id and nothing else yet.</summary>
     internal static GroupDescriptor Unknown(GroupId group) => new(group, [], [], 0, 0, []);
 
@@ -67,6 +71,22 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     /// <summary>Whether a key belongs to this group.</summary>
     public bool Contains(ReadOnlySpan<byte> key) =>
         (Start.Length == 0 || key.SequenceCompareTo(Start) >= 0) && (End.Length == 0 || key.SequenceCompareTo(End) < 0);
+
+    /// <summary>Whether every key of a write belongs to this group.</summary>
+    /// <param name="operation">A well-formed <see cref="Operation"/> that has a key.</param>
+    internal bool ContainsAll(ReadOnlySpan<byte> operation, StoreLimits limits)
+    {
+        ParsedOperation parsed = ParsedOperation.Parse(operation, limits, out _);
+        if (parsed.Kind != OperationKind.Batch) return Contains(parsed.Key);
+        var writes = new ByteReader(parsed.Writes);
+        ParsedOperation write = default;
+        for (long i = 0; i < parsed.Number; i++)
+        {
+            ParsedOperation.TryReadWrite(ref writes, limits, ref write);
+            if (!Contains(write.Key)) return false;
+        }
+        return true;
+    }
 
     /// <summary>Whether every key of a range belongs to this group; true for a range that holds no key.</summary>
     /// <param name="start">Inclusive; empty: unbounded.</param>

@@ -17,7 +17,9 @@ public sealed partial class GroupState
             _nextSession = snapshot.NextSession,
             _stamp = snapshot.Stamp + 1,
             Faults = faults,
+            Merges = snapshot.Merges,
         };
+        foreach ((GroupId group, uint newest) in snapshot.Inherited) state.Inherit(group, newest);
         foreach (Session session in snapshot.Sessions) state.AddSession(session);
         return state;
     }
@@ -26,8 +28,7 @@ public sealed partial class GroupState
     internal sealed class Restoration
     {
         public Restoration(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
-            long groupTimeMilliseconds,
-            uint nextSession, FaultPoints faults)
+            long groupTimeMilliseconds, uint nextSession, FaultPoints faults)
         {
             State = new GroupState(descriptor, limits)
             {
@@ -40,9 +41,13 @@ public sealed partial class GroupState
 
         public GroupState State { get; }
 
-        public uint NextSession => State._nextSession;
+        public bool Knows(SessionId session) => State.HasKnown(session);
 
         public long Stamp => State._stamp;
+
+        public void Inherit(GroupId group, uint newest) => State.Inherit(group, newest);
+
+        public void Add(MergeState merges) => State.Merges = merges;
 
         public void Add(Session session) => State.AddSession(session);
 

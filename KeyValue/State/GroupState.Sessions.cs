@@ -6,6 +6,24 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Exactly-once writes, and the group's time.</content>
 public sealed partial class GroupState
 {
+    /// <summary>Of each other group whose sessions came here by a split or a merge: the newest that may have come.</summary>
+    private readonly SortedDictionary<GroupId, uint> _inherited = [];
+
+    /// <summary>Whether a session was ever here; if it is not now, it has expired here, and what was applied under it is
+    /// forgotten.</summary>
+    private bool HasKnown(SessionId session) => session.Group == Descriptor.Group
+        ? session.Number < _nextSession
+        : _inherited.TryGetValue(session.Group, out uint newest) && session.Number <= newest;
+
+    /// <summary>What a group that gets this one's sessions will have known.</summary>
+    private IEnumerable<KeyValuePair<GroupId, uint>> Heritage() =>
+        _nextSession > 1 ? _inherited.Append(new(Descriptor.Group, _nextSession - 1)) : _inherited;
+
+    private void Inherit(GroupId group, uint newest)
+    {
+        if (group != Descriptor.Group) _inherited[group] = Math.Max(newest, _inherited.GetValueOrDefault(group));
+    }
+
     private Outcome ApplyInSession(in CommandBatchReader command)
     {
         Session? session = FindForWriting(command.Session.Value);
