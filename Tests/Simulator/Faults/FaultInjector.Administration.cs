@@ -143,9 +143,12 @@ internal sealed partial class FaultInjector
             return false;
         }
         await _administrator.InsistAsync(new RemoveNodeRequest(name));
-        _trace.Note($"{name} goes for good");
-        _cluster.CrashNode(name);
-        _cluster.ForgetNode(name);
+        await BetweenStepsAsync(() =>
+        {
+            _trace.Note($"{name} goes for good");
+            _cluster.CrashNode(name);
+            _cluster.ForgetNode(name);
+        });
         _leaving.Remove(name);
         return true;
     }
@@ -156,19 +159,37 @@ internal sealed partial class FaultInjector
     {
         await _administrator.DelayAsync(TimeSpan.FromSeconds(1));
         await _administrator.InsistAsync(new ReplaceNodeRequest(name));
-        _cluster.CrashNode(name);
-        _cluster.Disks[name].Wipe();
-        CalmDisk(name);
-        Lost = null;
+        await BetweenStepsAsync(() =>
+        {
+            _cluster.CrashNode(name);
+            _cluster.Disks[name].Wipe();
+            CalmDisk(name);
+            Lost = null;
+        });
         // Not all others know yet that it was replaced.
         do
         {
-            if (_cluster.StartFailure.Remove(name)) _cluster.CrashNode(name);
-            StartIfDown(name);
+            await BetweenStepsAsync(() =>
+            {
+                if (_cluster.StartFailure.Remove(name)) _cluster.CrashNode(name);
+                StartIfDown(name);
+            });
             await _administrator.DelayAsync(TimeSpan.FromSeconds(0.5));
         }
         while (!_cluster.IsFormed(name));
         _replacing = null;
+    }
+
+    /// <summary>Nodes die while nothing of the cluster runs.</summary>
+    private async Task BetweenStepsAsync(Action action)
+    {
+        bool isDone = false;
+        In(TimeSpan.Zero, () =>
+        {
+            action();
+            isDone = true;
+        });
+        while (!isDone) await _administrator.DelayAsync(TimeSpan.FromMilliseconds(1));
     }
 
     /// <summary>Whether each group has all its replicas, none of them on a disk that is gone.</summary>
