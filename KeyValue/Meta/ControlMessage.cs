@@ -12,7 +12,8 @@ internal abstract record ControlMessage;
 /// <param name="Map">How much of the map it has.</param>
 /// <param name="IsFull">It leads no other groups than these; else only what has changed is told.</param>
 /// <param name="Left">Groups that it told of and does not lead any more.</param>
-/// <param name="Leaderless">Its replicas that know no leader.</param>
+/// <param name="Leaderless">Its replicas that know no leader, those that hold nothing yet or failed among
+/// them.</param>
 /// <param name="Joining">Nodes that would join and said so to it.</param>
 internal sealed record NodeReport(ulong Boot, ulong Number, MapRevision Map, string Zone, bool IsFull,
     IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless,
@@ -26,7 +27,7 @@ internal sealed record GroupReport(GroupDescriptor Descriptor, Term Term, long B
     public GroupId Group => Descriptor.Group;
 }
 
-/// <summary>A replica, and the configuration by which it believes to be one.</summary>
+/// <summary>A replica, and the configuration by which it believes to be one; 0 if it knows none.</summary>
 internal readonly record struct ReplicaSighting(GroupId Group, ReplicaId Replica, ulong ConfigVersion);
 
 /// <summary>How far a node has followed the map of one controller; another controller's says nothing.</summary>

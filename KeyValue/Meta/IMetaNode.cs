@@ -49,5 +49,6 @@ internal interface IMetaNode
     Task<string> ObeyAsync(Order order);
 
     /// <summary>Takes what is new of the map.</summary>
-    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups);
+    /// <param name="isWhole">There is nothing else.</param>
+    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, bool isWhole);
 }

@@ -133,7 +133,9 @@ internal sealed class NodeMeta : IMetaNode
         var found = new List<ReplicaSighting>();
         foreach (Replica replica in _host.Replicas)
         {
-            if (replica is { StopReason: null, Leader: null, Descriptor.IsUnknown: false })
+            // One that waits for its first snapshot may wait for a group that has left it out.
+            bool isLost = replica.StopReason is null ? replica.Leader is null : replica.Status.Role == "failed";
+            if (isLost)
                 found.Add(new ReplicaSighting(replica.Group, replica.Id, replica.Descriptor.ConfigVersion));
         }
         return found;
@@ -177,11 +179,17 @@ internal sealed class NodeMeta : IMetaNode
         }
     }
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups)
+    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, bool isWhole)
     {
         FormationNode[] members;
         lock (_lock)
         {
+            // What a controller forgot was never sure.
+            if (isWhole)
+            {
+                _nodes.Clear();
+                _groups.Clear();
+            }
             foreach (NodeRow node in nodes) _nodes[node.Name] = node;
             foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
             // One that was removed is heard until it is empty: it hands over what it leads.

@@ -139,8 +139,37 @@ public sealed class MetaRegistryTests
             lost with { Replica = new ReplicaId(8) }, // It may have come after what is known here.
             lost with { Group = new GroupId(55) },    // Nobody knows.
         ];
-        Assert.Empty(_registry.Retirements(others));
-        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements([lost, .. others]));
+        Assert.Empty(_registry.Retirements(Nodes[0], others));
+        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements(Nodes[0], [lost, .. others]));
+    }
+
+    [Fact]
+    public void A_replica_whose_id_went_to_another_node_is_told_to_go_although_it_knows_no_configuration()
+    {
+        Tell(0, Group(1, "", "", 1, 9));
+        var undone = new ReplicaSighting(First, new ReplicaId(2), 0);
+        Assert.Equal([new RetireOrder(First, new ReplicaId(2), 9)], _registry.Retirements(Nodes[3], [undone]));
+        Assert.Empty(_registry.Retirements(Nodes[1], [undone]));
+    }
+
+    [Fact]
+    public void Nodes_are_told_of_nothing_that_is_not_durable()
+    {
+        Assert.Equal(0ul, _registry.DurableRevision);
+        Assert.Empty(_registry.NodesSince(0));
+        Assert.Empty(_registry.GroupsSince(0));
+        ulong founded = _registry.Revision;
+        _registry.SetNode(new NodeRow(new("node-5"), Store(5), "", NodeIntent.Member), default);
+        _registry.SetNode(_registry.Nodes[Nodes[0]].Row with { Intent = NodeIntent.Draining }, default);
+        _registry.MakeDurable(founded);
+        Assert.Equal(founded, _registry.DurableRevision);
+        Assert.Equal(Nodes, _registry.NodesSince(0).Select(n => n.Name));
+        // As it was, and not left out, as long as what it has become is not sure.
+        Assert.Equal(NodeIntent.Member, _registry.NodesSince(0)[0].Intent);
+        Assert.Equal([GroupId.Meta, First], _registry.GroupsSince(0).Select(g => g.Group));
+        _registry.MakeDurable(_registry.Revision);
+        Assert.Equal(["node-1", "node-5"], _registry.NodesSince(founded).Select(n => n.Name.Value));
+        Assert.Empty(_registry.GroupsSince(founded));
     }
 
     [Fact]
