@@ -202,14 +202,16 @@ internal sealed class NodeMeta : IMetaNode
         }
         foreach (GroupDescriptor group in groups) _host.Learn(group);
         bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
-        if (isMember && !members.SequenceEqual(_host.Directory.Nodes)) Start(() => SetNodesAsync(members));
+        if (isMember && !members.SequenceEqual(_host.Directory.Nodes))
+            Start(() => RecordAsync(() => _host.SetNodesAsync(members)));
+        if (isMember && isWhole) Start(() => RecordAsync(() => _host.RuleOutEarlierReplicasAsync(groups)));
     }
 
-    private async Task SetNodesAsync(IReadOnlyList<FormationNode> members)
+    private async Task RecordAsync(Func<Task> recording)
     {
         try
         {
-            await _host.SetNodesAsync(members);
+            await recording();
         }
         // The storage failed or the node stops: everybody here hears of that elsewhere.
         catch (Exception failure) when (failure is IOException or InvalidOperationException)

@@ -210,6 +210,8 @@ internal sealed partial class FaultInjector
         NodeName[] staying = Staying;
         if (staying.Length <= FewestNodes || _leaving.Count > 1) return null;
         NodeName name = staying[random.Next(staying.Length)];
+        // One that has not joined yet has nothing to lose.
+        if (!_cluster.IsFormed(name)) return null;
         _leaving.Add(name);
         return name;
     }

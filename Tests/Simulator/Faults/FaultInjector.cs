@@ -240,9 +240,9 @@ internal sealed partial class FaultInjector
         return PickLeader(random) ?? names[random.Next(names.Length)];
     }
 
-    /// <summary>As <see cref="PickUp"/>, but none that is to go.</summary>
+    /// <summary>As <see cref="PickUp"/>, but none that is to go, or is yet to join.</summary>
     private NodeName? PickStaying(Random random) =>
-        PickUp(random) is { } name && !_leaving.Contains(name) ? name : null;
+        PickUp(random) is { } name && !_leaving.Contains(name) && _cluster.IsFormed(name) ? name : null;
 
     /// <summary>All nodes, often with a leader first.</summary>
     private NodeName[] Shuffled(Random random)
