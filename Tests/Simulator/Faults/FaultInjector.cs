@@ -7,6 +7,8 @@ namespace Orleans.Raft.Simulator;
 /// <summary>Lets the faults of a schedule happen to a cluster, undoes them in time, and starts nodes again.</summary>
 internal sealed partial class FaultInjector
 {
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(10);
+
     private readonly StoreCluster _cluster;
     private readonly SimulationTrace _trace;
     private readonly InvariantChecker _invariants;
@@ -36,6 +38,7 @@ internal sealed partial class FaultInjector
     private readonly double _calmClientLoss;
     private readonly TimeSpan _calmDiskLatency;
     private TimeSpan _start = TimeSpan.MaxValue / 2;
+    private TimeSpan _lookAt;
     private int _ending;
 
     // Nodes that are being brought back with another disk.
@@ -271,9 +274,11 @@ internal sealed partial class FaultInjector
     /// <summary>A node or replica that its disk has failed can do no more than be started again.</summary>
     private void RestartFailedNodes()
     {
+        if (_cluster.Time.Now < _lookAt) return;
+        _lookAt = _cluster.Time.Now + LookInterval;
         foreach ((NodeName name, StoreNode node) in _cluster.Nodes.ToArray())
         {
-            string? failure = node.Storage.Status.Failure?.Message
+            string? failure = node.Storage.Failure?.Message
                 ?? node.Replicas.FirstOrDefault(HasFailed)?.StopReason;
             if (failure is null || !_restarting.Add(name)) continue;
             _trace.Note($"{name} stopped: {failure}");

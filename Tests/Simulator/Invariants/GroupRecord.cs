@@ -22,10 +22,6 @@ internal sealed class GroupRecord(GroupId group)
     /// <summary>What every entry that any replica ever had looked like, and the term of the entry before it.</summary>
     public Dictionary<EntryId, (Term Before, uint Checksum)> Entries { get; } = [];
 
-    /// <summary>The indexes seen committed that were not yet looked for on disks, and who was first seen to have committed
-    /// them.</summary>
-    public Queue<(ulong Index, ReplicaRecord By)> Unchecked { get; } = [];
-
     /// <summary>What replicas' states were when they had applied an index, for some indexes.</summary>
     public Dictionary<LogIndex, (uint Checksum, NodeName Of)> Digests { get; } = [];
 

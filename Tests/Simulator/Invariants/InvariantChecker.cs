@@ -18,6 +18,8 @@ internal sealed partial class InvariantChecker(
     private static readonly TimeSpan RareInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly SortedDictionary<GroupId, GroupRecord> _groups = [];
+    private readonly Dictionary<Replica, (GroupRecord Group, ReplicaRecord Record)> _lives = [];
+    private readonly Queue<(GroupRecord Group, ulong Index, ReplicaRecord By)> _unchecked = [];
     private TimeSpan _rareAt;
 
     /// <summary>Of all groups.</summary>
@@ -37,8 +39,7 @@ internal sealed partial class InvariantChecker(
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
         // Only now it is known what every replica holds.
-        foreach (GroupRecord group in _groups.Values)
-            while (group.Unchecked.TryDequeue(out var committed)) CheckMajority(group, committed.Index, committed.By);
+        while (_unchecked.TryDequeue(out var committed)) CheckMajority(committed.Group, committed.Index, committed.By);
         if (_rangesChanged) CheckRanges();
         if (cluster.Time.Now < _rareAt) return;
         _rareAt = cluster.Time.Now + RareInterval;
@@ -56,8 +57,15 @@ internal sealed partial class InvariantChecker(
     {
         // What is on its disk cannot be seen yet.
         if (replica.AwaitsBase) return;
-        GroupRecord group = Of(replica.Group);
-        ReplicaRecord record = group.Of(replica.Id, node);
+        if (_lives.TryGetValue(replica, out (GroupRecord Group, ReplicaRecord Record) known)
+            && known.Record.Life == replica && known.Record.Turns == replica.Turns) return;
+        if (known.Record is null)
+        {
+            GroupRecord of = Of(replica.Group);
+            known = _lives[replica] = (of, of.Of(replica.Id, node));
+        }
+        (GroupRecord group, ReplicaRecord record) = known;
+        record.Turns = replica.Turns;
         RaftNode core = replica.Core;
         record.Configurations = (record.Configurations.Now, core.Configuration);
         if (record.Life != replica) BeginLife(group, record, node, replica);
@@ -91,7 +99,7 @@ internal sealed partial class InvariantChecker(
     private void CheckStop(NodeName node, Replica replica, ReplicaRecord record)
     {
         // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
-        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Status.Failure is null
+        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Failure is null
             && !(cluster.Disks[node].FailedOperations > record.FailedBefore
                 && replica.StopReason!.StartsWith("its storage failed", StringComparison.Ordinal)))
             violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
@@ -145,7 +153,7 @@ internal sealed partial class InvariantChecker(
                     violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
                 continue;
             }
-            group.Unchecked.Enqueue((index, record));
+            _unchecked.Enqueue((group, index, record));
         }
     }
 

@@ -21,6 +21,9 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
     /// <summary>The present life; null before the first.</summary>
     public Replica? Life { get; set; }
 
+    /// <summary>See <see cref="Replica.Turns"/>; when it was last looked at.</summary>
+    public long Turns { get; set; }
+
     /// <summary>How many operations its disk had failed when this life began.</summary>
     public long FailedBefore { get; set; }
 
