@@ -21,6 +21,7 @@ internal static class ControlFrame
         Report = 1,
         Orders = 2,
         Redirect = 3,
+        Dismissal = 4,
     }
 
     private enum OrderKind : byte
@@ -51,6 +52,7 @@ internal static class ControlFrame
             case NodeReport report: Write(buffer, report); break;
             case Orders orders: Write(buffer, orders); break;
             case Redirect redirect: Write(buffer, redirect); break;
+            case Dismissal dismissal: Write(buffer, dismissal); break;
             default: throw new InvalidOperationException($"{message.GetType().Name} has no encoding.");
         }
         if (buffer.Length > MaxBytes)
@@ -80,9 +82,10 @@ internal static class ControlFrame
             Kind.Report => ReadReport(ref reader),
             Kind.Orders => ReadOrders(ref reader),
             Kind.Redirect => ReadRedirect(ref reader),
+            Kind.Dismissal => TryReadToDo(ref reader, out List<Order> toDo) ? new Dismissal(toDo) : null,
             _ => null,
         };
-        if (message is null) return kind is 0 or > (byte)Kind.Redirect ? FrameStatus.UnknownType : FrameStatus.Malformed;
+        if (message is null) return kind is 0 or > (byte)Kind.Dismissal ? FrameStatus.UnknownType : FrameStatus.Malformed;
         if (reader.IsAtEnd) return FrameStatus.Ok;
         message = null;
         return FrameStatus.Malformed;
@@ -145,8 +148,19 @@ internal static class ControlFrame
         foreach (NodeRow node in orders.Nodes) MetaRows.Write(buffer, node);
         buffer.Varint((ulong)orders.Groups.Count);
         foreach (GroupDescriptor group in orders.Groups) buffer.Block(group.Encode());
-        buffer.Varint((ulong)orders.ToDo.Count);
-        foreach (Order order in orders.ToDo) Write(buffer, order);
+        Write(buffer, orders.ToDo);
+    }
+
+    private static void Write(ByteBuffer buffer, Dismissal dismissal)
+    {
+        buffer.Byte((byte)Kind.Dismissal);
+        Write(buffer, dismissal.ToDo);
+    }
+
+    private static void Write(ByteBuffer buffer, IReadOnlyList<Order> toDo)
+    {
+        buffer.Varint((ulong)toDo.Count);
+        foreach (Order order in toDo) Write(buffer, order);
     }
 
     private static void Write(ByteBuffer buffer, Redirect redirect)
@@ -278,14 +292,21 @@ internal static class ControlFrame
             if (!reader.TryDescriptor(out GroupDescriptor? group)) return null;
             groups.Add(group);
         }
-        if (!reader.TryCount(out int orderCount)) return null;
-        var toDo = new List<Order>();
-        for (int i = 0; i < orderCount; i++)
+        return TryReadToDo(ref reader, out List<Order> toDo)
+            ? new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo)
+            : null;
+    }
+
+    private static bool TryReadToDo(ref ByteReader reader, out List<Order> toDo)
+    {
+        toDo = [];
+        if (!reader.TryCount(out int count)) return false;
+        for (int i = 0; i < count; i++)
         {
-            if (ReadOrder(ref reader) is not { } order) return null;
+            if (ReadOrder(ref reader) is not { } order) return false;
             toDo.Add(order);
         }
-        return new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo);
+        return true;
     }
 
     private static Redirect? ReadRedirect(ref ByteReader reader)

@@ -10,8 +10,8 @@ internal sealed record NodeRow(NodeName Name, StoreId Store, string Zone, NodeIn
 
 /// <summary>
 /// The rows of the meta group, all in the default column family: <c>n/NAME</c> a node, <c>g/ID</c> a group as last
-/// reported, <c>o/ID</c> the planned move of a group's replica, <c>id</c> the next group's number, <c>b</c> whether load
-/// is evened out. Each value begins with a version byte.
+/// reported, <c>o/ID</c> the planned move of a group's replica, <c>s/CHILD</c> the group that is being split,
+/// <c>id</c> the next group's number, <c>b</c> whether load is evened out. Each value begins with a version byte.
 /// </summary>
 internal static class MetaRows
 {
@@ -19,6 +19,7 @@ internal static class MetaRows
     private const string NodePrefix = "n/";
     private const string GroupPrefix = "g/";
     private const string MovePrefix = "o/";
+    private const string SplitPrefix = "s/";
     private const string NextGroupKey = "id";
     private const string BalanceKey = "b";
 
@@ -46,6 +47,16 @@ internal static class MetaRows
         value.Text(move.Reason);
         return Row(MovePrefix + Number(group), value);
     }
+
+    /// <summary>A split that is ordered and whose child has not reported yet.</summary>
+    public static WriteOperation PutSplit(GroupId child, GroupId parent)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(parent.Value);
+        return Row(SplitPrefix + Number(child), value);
+    }
+
+    public static WriteOperation DeleteSplit(GroupId child) => new(Key(SplitPrefix + Number(child)), null);
 
     public static WriteOperation PutNextGroup(uint next)
     {
@@ -109,10 +120,14 @@ internal static class MetaRows
         }
         else if (name.StartsWith(MovePrefix, StringComparison.Ordinal))
         {
-            bool read = uint.TryParse(name.AsSpan(MovePrefix.Length), NumberStyles.HexNumber,
-                CultureInfo.InvariantCulture, out uint group);
-            if (!read || !TryReadMove(ref reader, out PlannedMove? move)) return false;
-            state.Moves[new GroupId(group)] = move;
+            if (!TryNumber(name, MovePrefix, out GroupId group) || !TryReadMove(ref reader, out PlannedMove? move))
+                return false;
+            state.Moves[group] = move;
+        }
+        else if (name.StartsWith(SplitPrefix, StringComparison.Ordinal))
+        {
+            if (!TryNumber(name, SplitPrefix, out GroupId child) || !reader.TryGroup(out GroupId parent)) return false;
+            state.Splits[child] = parent;
         }
         else if (name == NextGroupKey)
         {
@@ -126,6 +141,14 @@ internal static class MetaRows
         }
         else return false;
         return reader.IsAtEnd;
+    }
+
+    private static bool TryNumber(string name, string prefix, out GroupId group)
+    {
+        bool read = uint.TryParse(
+            name.AsSpan(prefix.Length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint number);
+        group = new GroupId(number);
+        return read;
     }
 
     private static bool TryReadMove(ref ByteReader reader, [NotNullWhen(true)] out PlannedMove? move)
@@ -166,6 +189,9 @@ internal sealed class MetaState
     public SortedDictionary<GroupId, GroupDescriptor> Groups { get; } = [];
 
     public SortedDictionary<GroupId, PlannedMove> Moves { get; } = [];
+
+    /// <summary>Parents by the children that they are being split into.</summary>
+    public SortedDictionary<GroupId, GroupId> Splits { get; } = [];
 
     /// <summary>No group ever had this number or a higher one.</summary>
     public uint NextGroup { get; set; }

@@ -9,6 +9,7 @@ namespace Orleans.Raft.KeyValue;
 internal sealed class NodeMeta : IMetaNode
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RecordAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly StoreNode _host;
     private readonly StoreNodeOptions _options;
@@ -17,6 +18,12 @@ internal sealed class NodeMeta : IMetaNode
     // What was heard of the map, the newest of each.
     private readonly SortedDictionary<NodeName, NodeRow> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupDescriptor> _groups = [];
+
+    // Who belongs to the cluster; null until that was heard. One records it at a time, and again if that failed.
+    private FormationNode[]? _members;
+    private bool _isRecording;
+    private bool _isInDoubt;
+    private TimeSpan _recordAt;
 
     public NodeMeta(StoreNode host, StoreNodeOptions options, ControllerOptions controller, ulong boot)
     {
@@ -42,6 +49,8 @@ internal sealed class NodeMeta : IMetaNode
 
     public GroupDescriptor? Meta => Own is { Descriptor: { IsUnknown: false } descriptor } ? descriptor : null;
 
+    public GroupDescriptor KnownMeta => Agent.Meta;
+
     public NodeName? MetaLeader => Own?.Leader;
 
     private Replica? Own => _host.Find(GroupId.Meta) is { StopReason: null } replica ? replica : null;
@@ -50,6 +59,7 @@ internal sealed class NodeMeta : IMetaNode
     {
         Controller.Tick(now);
         Agent.Tick(now);
+        RecordIfNews();
     }
 
     public void NoteGroupChanged() => Agent.NoteChange();
@@ -60,12 +70,13 @@ internal sealed class NodeMeta : IMetaNode
         if (asked.Group != GroupId.Meta
             || !AdministrationCodec.TryDecodeRequest(request.Batch.Span, out AdministrationRequest decoded))
             return GroupReply.Of(GroupReplyStatus.Malformed);
-        if (await Controller.AdministerAsync(decoded) is { } answer)
-            return new GroupReply(GroupReplyStatus.Answered, AdministrationCodec.Encode(answer), Name);
-        // It was, or will be soon.
-        return asked.Leader is { } leader && leader != Name
-            ? GroupReply.Of(GroupReplyStatus.NotLeader, leader)
-            : GroupReply.Of(GroupReplyStatus.Unknown);
+        GroupReply reply = await Controller.AdministerAsync(decoded);
+        if (reply.Status != GroupReplyStatus.Unavailable) return reply;
+        if (asked.Leader is not { } leader) return reply;
+        // It leads, and will control as soon as it has read its rows.
+        return leader == Name
+            ? GroupReply.Of(GroupReplyStatus.Busy)
+            : GroupReply.Of(GroupReplyStatus.NotLeader, leader);
     }
 
     public async Task<IReadOnlyList<KeyValueEntry>?> ReadRowsAsync()
@@ -111,14 +122,33 @@ internal sealed class NodeMeta : IMetaNode
             });
             return;
         }
-        if (_host.Directory.StoreOf(to) is not { } store) return;
+        if (_host.Directory.StoreOf(to) is { } store) Send(to, store, message);
+    }
+
+    private void Send(NodeName to, StoreId store, ControlMessage message)
+    {
         byte[] frame =
             ControlFrame.Encode(new FrameHeader(Formation.Cluster, _host.Storage.StoreId, store), message);
         _ = _host.Network.SendAsync(to, frame).AsTask();
     }
 
-    public void Start(Func<Task> work) => _ = Task.Factory.StartNew(
-        work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, _options.Scheduler);
+    public void Start(Func<Task> work) => _ = Task.Factory.StartNew(() => RunAndLogAsync(work),
+        CancellationToken.None, TaskCreationOptions.DenyChildAttach, _options.Scheduler);
+
+    /// <summary>Nobody waits for it, so nobody else would hear of a failure.</summary>
+    private async Task RunAndLogAsync(Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            MetaLog.WorkFailed(_options.Logger, failure, Name, failure.Message);
+        }
+    }
 
     public IReadOnlyList<GroupReport> LedGroups()
     {
@@ -202,21 +232,94 @@ internal sealed class NodeMeta : IMetaNode
         }
         foreach (GroupDescriptor group in groups) _host.Learn(group);
         bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
-        if (isMember && !members.SequenceEqual(_host.Directory.Nodes))
-            Start(() => RecordAsync(() => _host.SetNodesAsync(members)));
-        if (isMember && isWhole) Start(() => RecordAsync(() => _host.RuleOutEarlierReplicasAsync(groups)));
+        lock (_lock)
+        {
+            if (isMember) _members = members;
+            else if (FindRemoved(_host.Storage.StoreId) is { Name: var name } && name == Name) NoteDismissed(Name);
+        }
+        RecordIfNews();
+        if (isMember && isWhole) Start(() => RuleOutAsync(groups));
     }
 
-    private async Task RecordAsync(Func<Task> recording)
+    private async Task RuleOutAsync(IReadOnlyList<GroupDescriptor> groups)
     {
         try
         {
-            await recording();
+            await _host.RuleOutEarlierReplicasAsync(groups);
         }
-        // The storage failed or the node stops: everybody here hears of that elsewhere.
+        // The storage failed, or the node stops: everybody here hears of that elsewhere.
         catch (Exception failure) when (failure is IOException or InvalidOperationException)
         {
             MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+        }
+    }
+
+    /// <summary>The node that had a store and was removed with it; null if that is none's.</summary>
+    public NodeRow? FindRemoved(StoreId store)
+    {
+        lock (_lock)
+            return _nodes.Values.FirstOrDefault(node => node.Store == store && node.Intent == NodeIntent.Removed);
+    }
+
+    public void NoteDismissed(NodeName from)
+    {
+        if (_host.Dismiss()) MetaLog.Dismissed(_options.Logger, Name, from);
+    }
+
+    /// <summary>A node that was removed does not know: nobody else listens to it.</summary>
+    public void TakeFromRemoved(NodeRow removed, ControlMessage message)
+    {
+        if (message is not NodeReport report) return;
+        RetireOrder[] toDo;
+        lock (_lock)
+            toDo = [.. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group))];
+        Send(removed.Name, removed.Store, new Dismissal(toDo));
+    }
+
+    /// <summary>Records durably, one after the other, who belongs to the cluster and where the meta group is.</summary>
+    private void RecordIfNews()
+    {
+        lock (_lock)
+        {
+            if (_isRecording || Now < _recordAt || !IsNews()) return;
+            _isRecording = true;
+        }
+        Start(RecordAsync);
+    }
+
+    // Under the lock.
+    private bool IsNews() => _isInDoubt || Agent.Meta.ConfigVersion > (Formation.Meta?.ConfigVersion ?? 1)
+        || (_members is { } members && !members.SequenceEqual(_host.Directory.Nodes));
+
+    private async Task RecordAsync()
+    {
+        while (true)
+        {
+            IReadOnlyList<FormationNode> members;
+            GroupDescriptor meta = Agent.Meta;
+            lock (_lock)
+            {
+                _isRecording = IsNews();
+                if (!_isRecording) return;
+                members = _members ?? _host.Directory.Nodes;
+            }
+            try
+            {
+                await _host.RecordClusterAsync(members, meta.ConfigVersion > 1 ? meta : null);
+                _isInDoubt = false;
+            }
+            // The storage failed, or the node stops: everybody here hears of that elsewhere. Else it is tried again.
+            catch (Exception failure) when (failure is IOException or InvalidOperationException)
+            {
+                MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+                lock (_lock)
+                {
+                    _isInDoubt = true;
+                    _isRecording = false;
+                    _recordAt = Now + RecordAgainAfter;
+                }
+                return;
+            }
         }
     }
 
@@ -234,6 +337,7 @@ internal sealed class NodeMeta : IMetaNode
             case NodeReport report: Controller.Receive(from, report); break;
             case Orders orders: Agent.Receive(from, orders); break;
             case Redirect redirect: Agent.Receive(from, redirect); break;
+            case Dismissal dismissal: Agent.Receive(from, dismissal); break;
         }
     }
 }

@@ -18,10 +18,11 @@ internal sealed class ControlFrameTarget : FuzzTarget
     {
         var address = new FrameHeader(
             new ClusterId(random.Guid()), new StoreId(random.Guid()), new StoreId(random.Guid()));
-        return ControlFrame.Encode(address, random.Below(4) switch
+        return ControlFrame.Encode(address, random.Below(5) switch
         {
             0 or 1 => Report(random),
             2 => AnyOrders(random),
+            3 => new Dismissal([.. Enumerable.Range(0, random.Below(4)).Select(_ => AnyOrder(random))]),
             _ => new Redirect(random.OneIn(2) ? AnyNode(random) : null, FuzzFormation.Descriptor(random)),
         });
     }

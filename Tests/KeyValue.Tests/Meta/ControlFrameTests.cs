@@ -167,6 +167,7 @@ public sealed class ControlFrameTests
             new GroupReport(Group(3), new Term(6), 0, 0, 0, null, []),
         ], [new GroupId(9)], [new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)],
             [new FormationNode(new("node-9"), new StoreId(new Guid(9, 9, 9, new byte[8])))]),
+        ["dismissal"] = new Dismissal([new RetireOrder(new GroupId(3), new ReplicaId(4), 5)]),
         ["orders"] = new Orders(new Term(4), 7, 8, 9, 10,
             [new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "", NodeIntent.Member)],
             [Group(0), Group(2)],
