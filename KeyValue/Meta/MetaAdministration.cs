@@ -216,7 +216,10 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
     private AdministrationAnswer Emptying(NodeName name, string done)
     {
         int left = registry.Groups.Values.Count(group => Has(group, name));
-        return left == 0 ? Done($"{name} is {done}") : UnderWay($"{left} replicas left on {name}");
+        if (left > 0) return UnderWay($"{left} replicas left on {name}");
+        return registry.CoversAllKeys()
+            ? Done($"{name} is {done}")
+            : UnderWay($"a group that was just split off, and may have a replica on {name}, has not reported yet");
     }
 
     /// <summary>Why nothing more can be asked of a group now; null if it can.</summary>

@@ -138,6 +138,8 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
                 + $"{known.Row.Store}. It must not vote as if it had not lost its disk. Put its data directory back, "
                 + $"or, if that is lost, say 'node replace {name}' and start it again.";
         }
+        if (!registry.CoversAllKeys())
+            return "a group that was just split off has not reported yet, and may have a replica there.";
         GroupDescriptor? left =
             registry.Groups.Values.Select(g => g.Descriptor).FirstOrDefault(g => g.Replicas.Any(r => r.Node == name));
         return left is null

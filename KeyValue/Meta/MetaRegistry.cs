@@ -276,6 +276,23 @@ internal sealed class MetaRegistry
         return found;
     }
 
+    /// <summary>Whether each key is in a group that is known. A group that was just split off has replicas where its parent
+    /// had some then; until it reports, nobody knows that a node is empty.</summary>
+    public bool CoversAllKeys()
+    {
+        byte[]? end = [];
+        foreach (GroupDescriptor group in _groups.Values.Select(entry => entry.Descriptor)
+            .Where(group => group.Group != GroupId.Meta)
+            .OrderBy(group => group.Start, Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b))))
+        {
+            if (end is null) break;
+            if (group.Start.AsSpan().SequenceCompareTo(end) > 0) return false;
+            if (group.End.Length == 0) end = null;
+            else if (group.End.AsSpan().SequenceCompareTo(end) > 0) end = group.End;
+        }
+        return end is null;
+    }
+
     /// <summary>Nobody is counted on who has not reported.</summary>
     private TimeSpan SilentFor(NodeEntry node, TimeSpan now)
     {

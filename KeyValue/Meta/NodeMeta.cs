@@ -238,6 +238,20 @@ internal sealed class NodeMeta : IMetaNode
             else if (FindRemoved(_host.Storage.StoreId) is { Name: var name } && name == Name) NoteDismissed(Name);
         }
         RecordIfNews();
+        if (isMember && isWhole) Start(() => RuleOutAsync(groups));
+    }
+
+    private async Task RuleOutAsync(IReadOnlyList<GroupDescriptor> groups)
+    {
+        try
+        {
+            await _host.RuleOutEarlierReplicasAsync(groups);
+        }
+        // The storage failed, or the node stops: everybody here hears of that elsewhere.
+        catch (Exception failure) when (failure is IOException or InvalidOperationException)
+        {
+            MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+        }
     }
 
     /// <summary>The node that had a store and was removed with it; null if that is none's.</summary>

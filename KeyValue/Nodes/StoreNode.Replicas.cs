@@ -11,6 +11,9 @@ public sealed partial class StoreNode
     private readonly SortedDictionary<GroupId, OwnReplica> _own = [];
     private readonly SortedDictionary<GroupId, Replica> _replicas = [];
 
+    // A node that joined makes no replica before it has ruled out those that an earlier disk under its name may have had.
+    private volatile bool _mayCreate;
+
     // Of _replicas; null: to be found out anew.
     private Replica[]? _awake;
 
@@ -95,10 +98,37 @@ public sealed partial class StoreNode
         lock (_lock) return _own.GetValueOrDefault(group);
     }
 
+    /// <summary>
+    /// A node that joined has heard of all groups for the first time in this life. What leaders still send to replicas that
+    /// an earlier disk under its name had must not make them anew: they would have forgotten what they promised. So all
+    /// ids are ruled out durably but for those that its groups gave to this disk, which are the only ones they have here.
+    /// </summary>
+    /// <exception cref="FencedException">The node stopped meanwhile.</exception>
+    internal async Task RuleOutEarlierReplicasAsync(IReadOnlyList<GroupDescriptor> groups)
+    {
+        if (_mayCreate) return;
+        var ruling = new List<Task>();
+        lock (_lock)
+        {
+            foreach (GroupDescriptor group in groups)
+            {
+                if (_own.ContainsKey(group.Group)) continue;
+                ReplicaId here = group.Replicas.FirstOrDefault(replica => replica.Node == Name).Id;
+                var last = new ReplicaId(here.IsNone ? group.HighestReplica.Value : here.Value - 1);
+                if (last > Storage.FindReplica(group.Group).Removed)
+                    ruling.Add(Storage.RetireReplicaAsync(group.Group, last).AsTask());
+            }
+        }
+        foreach (Task one in ruling) await one;
+        _mayCreate = true;
+    }
+
     /// <summary>A leader counts on a new replica here: it begins with nothing and waits for a snapshot. Nothing happens
     /// if the group has a replica here, or that one was removed.</summary>
     internal void Create(GroupId group, ReplicaId replica)
     {
+        // Leaders ask again.
+        if (!_mayCreate) return;
         lock (_lock)
         {
             if (_own.ContainsKey(group) || !Storage.FindReplica(group).MayOpen(replica)) return;
@@ -168,6 +198,7 @@ public sealed partial class StoreNode
     {
         // One that came with another disk, under the name of one that was lost, has none of what that promised.
         bool wasThere = record.Nodes.Contains(new FormationNode(Name, Storage.StoreId));
+        _mayCreate = wasThere || _options.Controller is null;
         IEnumerable<GroupDescriptor> formed = _options.Controller is null
             ? record.Groups
             : record.Groups.Prepend(MetaGroup.FormedBy(record));

@@ -14,6 +14,9 @@ public sealed partial class Replica
     // Its log follows a base that its parent, which is open here, too, has yet to hand over: until then it does nothing.
     private bool _awaitsBase;
 
+    /// <summary>For checks: what is on its disk it cannot take up yet.</summary>
+    internal bool AwaitsBase => _awaitsBase;
+
     // It began with a base that only its parent's log holds: it takes a snapshot as soon as it can.
     private bool _isNewborn;
     private bool _isBesideLeader;

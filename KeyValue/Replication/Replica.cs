@@ -73,6 +73,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>For checks; to be touched only while no turn runs.</summary>
     internal GroupState State => _state;
 
+    /// <summary>For checks: as long as it does not grow, nothing here has changed.</summary>
+    internal long Turns { get; private set; }
+
     /// <summary>See <see cref="IReplicaStorage.Incarnation"/>.</summary>
     public ulong Incarnation => _storage.Incarnation;
 
@@ -300,6 +303,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         // Nothing of a stopped replica's inbox was proposed.
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
+        Turns++;
         _summary = Summarize();
         TellRange();
         UpdateReport();

@@ -23,7 +23,13 @@ public sealed record SimulationResult
     /// <summary>How often a leader was found to have fallen silent, over all groups.</summary>
     public required int Silences { get; init; }
 
-    /// <summary>How often each kind of fault happened.</summary>
+    /// <summary>Groups that were split off.</summary>
+    public required int Splits { get; init; }
+
+    /// <summary>How often a replica became a voter of a group that did not begin with it.</summary>
+    public required int Moves { get; init; }
+
+    /// <summary>How often each kind of fault happened, or what was asked for was done.</summary>
     public required IReadOnlyDictionary<FaultKind, int> Faults { get; init; }
 
     public required long FramesDelivered { get; init; }
@@ -79,7 +85,8 @@ public sealed record SimulationResult
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
-        + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} silences {Silences} faults {Faults.Values.Sum()} of "
+        + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} silences {Silences} splits {Splits} "
+        + $"moves {Moves} faults {Faults.Values.Sum()} of "
         + $"{Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
         + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} "
         + $"{Verdict}");

@@ -7,9 +7,11 @@ namespace Orleans.Raft.Testing;
 public sealed partial class StoreCluster
 {
     private readonly List<NodeName> _joined = [];
+    private readonly HashSet<NodeName> _gone = [];
 
-    /// <summary>All nodes: those that form the cluster and those that joined it.</summary>
-    public IEnumerable<NodeName> AllNames => Names.Concat(_joined);
+    /// <summary>All nodes: those that form the cluster and those that joined it, but for those that are gone for
+    /// good.</summary>
+    public IEnumerable<NodeName> AllNames => Names.Concat(_joined).Where(name => !_gone.Contains(name));
 
     /// <summary>A group as the replica describes it that knows most; null if none is up.</summary>
     public GroupDescriptor? FindDescriptor(GroupId group) => Nodes.Values
@@ -25,6 +27,29 @@ public sealed partial class StoreCluster
         _clocks[name] = new NodeClock(Time, Scheduler.CreateLane());
         StartNode(name);
     }
+
+    /// <summary>A node that is down never comes back, nor does its disk.</summary>
+    public void ForgetNode(NodeName name)
+    {
+        if (_lives.ContainsKey(name)) throw new InvalidOperationException($"{name} is up.");
+        _gone.Add(name);
+        StartFailure.Remove(name);
+        Disks[name].Wipe();
+    }
+
+    /// <summary>What the controller aims at.</summary>
+    public PlacementOptions Placement => _options.Controller?.Placement ?? new PlacementOptions();
+
+    /// <summary>Whether a node is up or starting.</summary>
+    public bool IsUp(NodeName name) => _lives.ContainsKey(name);
+
+    /// <summary>Whether a node is up and belongs to the cluster.</summary>
+    public bool IsFormed(NodeName name) =>
+        Nodes.TryGetValue(name, out StoreNode? node) && node.Formed.IsCompletedSuccessfully;
+
+    /// <summary>An administrator's way to the controller, over a network that may lose its requests and their
+    /// answers.</summary>
+    public AdministrationClient CreateAdministrator(TimeSpan timeout) => new(new ClientConnection(this), Time, timeout);
 
     /// <summary>Asks a group's leader for a change until it is accepted and done; throws if it makes no sense, or after
     /// <paramref name="limit"/>.</summary>

@@ -396,6 +396,52 @@ public sealed class ControllerTests
         Assert.All(cluster.Nodes[lost].Replicas, replica => Assert.Equal(new ReplicaId(4), replica.Id));
     }
 
+    /// <summary>A leader goes on for a while with a replica that its group has left out. Were it made anew, it would have
+    /// forgotten its votes.</summary>
+    [Fact]
+    public void What_is_sent_to_a_replica_of_a_lost_disk_does_not_make_it_on_the_next_one()
+    {
+        StoreCluster cluster = Start(nodes: 4, groups: 1, balance: false);
+        ReplicaPlacement lost = cluster.DescriptorOf(First).Replicas[0];
+        cluster.CrashNode(lost.Node);
+        cluster.LoseDisk(lost.Node);
+        cluster.RunUntil(() => cluster.LeaderOf(First) is { } leader && leader != lost.Node, Seconds(20), "another leads");
+        cluster.RunUntil(() => cluster.Administer(new ReplaceNodeRequest(lost.Node)).Status
+            != AdministrationStatus.Refused, Seconds(20), "it counts as lost");
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new ReplaceNodeRequest(lost.Node)).Status);
+        cluster.RunFor(Seconds(3));
+        cluster.StartNode(lost.Node);
+        cluster.RunUntil(() => cluster.IsFormed(lost.Node), Seconds(20), "it has joined");
+        Replica speaker = cluster.Nodes[cluster.LeaderOf(First)!.Value].Find(First)!;
+        for (int i = 0; i < 100; i++)
+        {
+            StoreNode from = cluster.Nodes[speaker.Status.Node];
+            from.Send(lost.Node, new MessageAddress(First, speaker.Id, lost.Id), new Heartbeat(new Term(1), default, 1));
+            from.FlushLinks();
+            cluster.RunFor(Seconds(0.02));
+            Assert.Null(cluster.Nodes[lost.Node].FindOwn(First));
+        }
+        // One with an id of its own may come.
+        NodeName other = cluster.DescriptorOf(First).Replicas[0].Node;
+        Assert.Equal(AdministrationStatus.Done,
+            cluster.Complete(new MoveReplicaRequest(First, other, lost.Node)).Status);
+    }
+
+    [Fact]
+    public void A_node_is_not_empty_while_a_group_that_was_split_off_has_not_reported()
+    {
+        StoreCluster cluster = Start(nodes: 4, groups: 1, balance: false);
+        MetaRegistry registry = cluster.Nodes.Values.First(n => n.Meta!.Controller.IsActive).Meta!.Controller.Registry!;
+        Assert.True(registry.CoversAllKeys());
+        GroupDescriptor split = cluster.DescriptorOf(First) with { End = Bytes.Of("m"), RangeVersion = 2 };
+        registry.Groups[First].Descriptor = split;
+        Assert.False(registry.CoversAllKeys());
+        NodeName empty = cluster.Names.First(n => cluster.MembersOn(n) == 0);
+        AdministrationAnswer answer = cluster.Administer(new DrainNodeRequest(empty));
+        Assert.Equal(AdministrationStatus.UnderWay, answer.Status);
+        Assert.Contains("has not reported yet", answer.Text);
+    }
+
     private static StoreCluster Start(int nodes, int groups, bool balance = true, NodeName[]? joining = null)
     {
         StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions

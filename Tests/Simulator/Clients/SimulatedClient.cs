@@ -50,7 +50,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     public async Task ReadAllAsync(Action<string> violated)
     {
         foreach (string key in PutsOnlyOwnKeys ? [] : workload.SharedKeys)
-            await CallAsync(Operation.Get(workload.GroupOf(key), key), Consistency.Linearizable);
+            await CallAsync(Workload.Get(key), Consistency.Linearizable);
         Dictionary<string, string> found = [];
         for (int i = 0; i < workload.Prefixes.Count; i++)
         {
@@ -93,19 +93,12 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
     private Operation NextOperation(int choice)
     {
         string key = workload.SharedKeys[random.Next(workload.SharedKeys.Count)];
-        string group = workload.GroupOf(key);
-        switch (choice)
+        return choice switch
         {
-            case < 44: return Operation.Put(group, key, NextValue());
-            case < 53: return Operation.Append(group, key, NextValue());
-            case < 57: return Operation.Delete(group, key);
-            case < 66:
-                // Mostly what was last seen there, so that some succeed.
-                string? expected = random.Next(10) == 0 ? null : _lastRead.GetValueOrDefault(key);
-                return Operation.CompareAndSet(group, key, expected, random.Next(8) == 0 ? null : NextValue());
-            case < 88: return Operation.Get(group, key);
-            default: return Operation.Scan(group, key[..^1], key[..^1] + "z", random.Next(3), random.Next(2) == 0);
-        }
+            < 66 => Workload.AnyWrite(choice, key, NextValue, () => _lastRead.GetValueOrDefault(key), random),
+            < 88 => Workload.Get(key),
+            _ => workload.AnyScan(random),
+        };
     }
 
     private string NextValue() => Workload.ValueOf(number, ++_lastValue, random);
@@ -155,7 +148,7 @@ internal sealed class SimulatedClient(int number, ClientProcess process, Workloa
         string key = workload.SharedKeys[random.Next(workload.SharedKeys.Count)];
         try
         {
-            Operation read = Operation.Get(workload.GroupOf(key), key);
+            Operation read = Workload.Get(key);
             _lastRead[key] = (await process.Client.ExecuteAsync(read, Consistency.Stale)).Value;
         }
         catch (Exception refused) when (refused is UnavailableException or ObjectDisposedException)

@@ -13,7 +13,7 @@ internal sealed partial class FaultInjector
     {
         NodeName victim = Pick(random);
         Note(fault, $"{victim} is cut off");
-        CutWhile(fault, [.. BothWays([victim], _cluster.Names)]);
+        CutWhile(fault, [.. BothWays([victim], _cluster.AllNames.ToArray())]);
         return true;
     }
 
@@ -52,7 +52,7 @@ internal sealed partial class FaultInjector
         for (int i = 0; i < count; i++)
         {
             NodeName victim = cut[i];
-            (NodeName, NodeName)[] directions = [.. BothWays([victim], _cluster.Names)];
+            (NodeName, NodeName)[] directions = [.. BothWays([victim], _cluster.AllNames.ToArray())];
             int back = Array.IndexOf(mended, victim);
             In(step * i, () => CutAll(directions));
             In(fault.Lasting + step * back, () => MendAll(directions));

@@ -74,7 +74,7 @@ internal sealed partial class FaultInjector
     {
         CrashLoss loss = random.Next(2) == 0 ? CrashLoss.Everything : CrashLoss.Random;
         Note(fault, $"all nodes die and lose {Describe(loss)}");
-        foreach (NodeName name in _cluster.Names)
+        foreach (NodeName name in _cluster.AllNames.ToArray())
         {
             if (name == Lost) continue;
             _cluster.CrashNode(name, loss);
@@ -85,17 +85,17 @@ internal sealed partial class FaultInjector
 
     private bool LoseDisk(Fault fault, Random random)
     {
-        if (Lost is not null || PickUp(random) is not { } victim) return false;
+        if (!MayLoseDisk() || PickStaying(random) is not { } victim) return false;
         Note(fault, $"{victim} dies and loses its disk");
-        _cluster.CrashNode(victim);
+        Destroy(victim, fault);
         _cluster.Disks[victim].Wipe();
-        MarkLost(victim, fault);
+        ExpectRefusal(victim, fault);
         return true;
     }
 
     private bool RotDisk(Fault fault, Random random)
     {
-        if (Lost is not null || PickUp(random) is not { } victim) return false;
+        if (!MayLoseDisk() || PickStaying(random) is not { } victim) return false;
         // The system must not remember what the platter has forgotten.
         _cluster.CrashNode(victim, CrashLoss.Everything);
         if (_cluster.Disks[victim].RotDurable(random) is not { } where)
@@ -105,14 +105,13 @@ internal sealed partial class FaultInjector
             return false;
         }
         Note(fault, $"{victim} dies and its disk rots: {where}");
-        MarkLost(victim, fault);
+        Destroy(victim, fault);
+        ExpectRefusal(victim, fault);
         return true;
     }
 
-    private void MarkLost(NodeName victim, Fault fault)
+    private void ExpectRefusal(NodeName victim, Fault fault)
     {
-        Lost = victim;
-        LostBy = fault.Kind;
         _refusalIsDue = true;
         After(fault, () => StartIfDown(victim));
     }
@@ -237,8 +236,7 @@ internal sealed partial class FaultInjector
 
     private bool Transfer(Fault fault, Random random)
     {
-        GroupId group = _groups[random.Next(_groups.Count)];
-        if (_cluster.LeaderOf(group) is not { } leader) return false;
+        if (AnyGroup(random) is not { Group: var group } || _cluster.LeaderOf(group) is not { } leader) return false;
         NodeName[] others = [.. _cluster.Nodes.Values.Where(node => node.Name != leader && node.Find(group) is not null)
             .Select(node => node.Name)];
         if (others.Length == 0) return false;

@@ -7,8 +7,13 @@ namespace Orleans.Raft.Simulator;
 /// <summary>Lets the faults of a schedule happen to a cluster, undoes them in time, and starts nodes again.</summary>
 internal sealed partial class FaultInjector
 {
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(10);
+
     private readonly StoreCluster _cluster;
     private readonly SimulationTrace _trace;
+    private readonly InvariantChecker _invariants;
+    private readonly Administrator _administrator;
+    private readonly Workload _workload;
     private readonly Action<Random> _killClient;
     private readonly Action<string> _violated;
     private readonly Queue<Fault> _coming;
@@ -32,13 +37,20 @@ internal sealed partial class FaultInjector
     private readonly NetworkFaults _calmNetwork;
     private readonly double _calmClientLoss;
     private readonly TimeSpan _calmDiskLatency;
-    private IReadOnlyList<GroupId> _groups = [];
     private TimeSpan _start = TimeSpan.MaxValue / 2;
+    private TimeSpan _lookAt;
     private int _ending;
 
+    // Nodes that are being brought back with another disk.
+    private int _repairs;
+
     public FaultInjector(StoreCluster cluster, FaultSchedule schedule, SimulationTrace trace,
-        Action<Random> killClient, Action<string> violated, TimeSpan diskLatency)
+        InvariantChecker invariants, Workload workload, Action<Random> killClient, Action<string> violated,
+        TimeSpan diskLatency)
     {
+        _invariants = invariants;
+        _workload = workload;
+        _administrator = new Administrator(cluster, trace);
         _calmDiskLatency = diskLatency;
         foreach (NodeName name in cluster.Names) cluster.Disks[name].SlowDown(cluster.Time, TimeSpan.Zero, diskLatency);
         _cluster = cluster;
@@ -53,23 +65,26 @@ internal sealed partial class FaultInjector
     /// <summary>How often each kind really happened.</summary>
     public IReadOnlyDictionary<FaultKind, int> Counts => _counts;
 
-    /// <summary>The node whose disk is gone for good; at most one a run.</summary>
+    /// <summary>The node whose disk is gone, until it is replaced or removed; one at a time.</summary>
     public NodeName? Lost { get; private set; }
 
     public FaultKind LostBy { get; private set; }
 
-    /// <summary>All that was to happen and end has, and all nodes with a disk are up.</summary>
-    public bool HasEnded => _coming.Count == 0 && _ends.Count == 0
-        && _cluster.Names.All(name => name == Lost
-            ? _cluster.StartFailure.ContainsKey(name)
-            : _cluster.Nodes.ContainsKey(name));
+    /// <summary>All that was to happen and end has, and all nodes that are not gone are up.</summary>
+    public bool HasEnded => _coming.Count == 0 && _ends.Count == 0 && _begun.Count == 0 && _repairs == 0
+        && Lost is null && _cluster.AllNames.All(_cluster.IsFormed);
+
+    /// <summary>What keeps <see cref="HasEnded"/> from being true, in words.</summary>
+    public string DescribeOpen()
+    {
+        IEnumerable<string> begun =
+            _begun.Select(begun => $"{begun.Fault.Number} {FaultSchedule.NameOf(begun.Fault.Kind)}");
+        IEnumerable<string> down = _cluster.AllNames.Where(name => !_cluster.IsFormed(name)).Select(n => $"{n} is down");
+        return $"{string.Join(", ", begun.Concat(down))}; {_repairs} repairs, lost {Lost?.ToString() ?? "none"}";
+    }
 
     /// <summary>Faults are counted from here on.</summary>
-    public void Begin(IReadOnlyList<GroupId> groups)
-    {
-        _groups = groups;
-        _start = _cluster.Time.Now;
-    }
+    public void Begin() => _start = _cluster.Time.Now;
 
     /// <summary>When something is to begin or end; null if nothing is.</summary>
     public TimeSpan? Next
@@ -116,11 +131,11 @@ internal sealed partial class FaultInjector
         _moment = null;
         _failing.Clear();
         while (_ends.TryDequeue(out Action? end, out _)) end();
-        foreach (NodeName name in _cluster.Names) RestoreNode(name);
+        foreach (NodeName name in _cluster.AllNames) RestoreNode(name);
         _cluster.Network.Heal();
         _cluster.Network.Faults = new NetworkFaults();
         _cluster.ClientLoss = 0;
-        foreach (NodeName name in _cluster.Names) StartIfDown(name);
+        foreach (NodeName name in _cluster.AllNames) StartIfDown(name);
     }
 
     private void Begin(Fault fault)
@@ -156,11 +171,40 @@ internal sealed partial class FaultInjector
         FaultKind.SecondInstance => OpenAgain(fault, random),
         FaultKind.Transfer => Transfer(fault, random),
         FaultKind.ClientDeath => KillClient(fault, random),
+        FaultKind.Split => Split(fault, random),
+        FaultKind.Merge => Merge(fault, random),
+        FaultKind.Move => Move(fault, random),
+        FaultKind.Lead => Lead(fault, random),
+        FaultKind.Join => Join(fault),
+        FaultKind.Drain => Drain(fault, random),
+        FaultKind.Removal => Remove(fault, random),
+        FaultKind.LostNode => LoseNode(fault, random),
+        FaultKind.BalanceOff => SwitchBalanceOff(fault),
         _ => throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, "an unknown kind of fault"),
     };
 
     /// <summary>Lets something go on by itself that counts as a fault if it comes to that.</summary>
     private void Follow(Fault fault, Func<Task<bool>> work) => _begun.Add((fault, _cluster.Begin(work)));
+
+    /// <summary>Lets something go on by itself that must come to its end.</summary>
+    private void Repair(Func<Task> work)
+    {
+        _repairs++;
+        _ = _cluster.Begin(async () =>
+        {
+            try
+            {
+                await work();
+                _repairs--;
+            }
+#pragma warning disable CA1031 // Whatever it is, it is a finding.
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                _violated($"a repair failed: {failure}");
+            }
+        });
+    }
 
     private void CountBegun()
     {
@@ -191,15 +235,22 @@ internal sealed partial class FaultInjector
 
     /// <summary>Half of the time the leader of any group, if it has one: most bugs hide where leaders change.</summary>
     private NodeName? PickLeader(Random random) =>
-        random.Next(2) == 0 ? _cluster.LeaderOf(_groups[random.Next(_groups.Count)]) : null;
+        random.Next(2) == 0 && AnyGroup(random) is { } group ? _cluster.LeaderOf(group.Group) : null;
 
-    private NodeName Pick(Random random) =>
-        PickLeader(random) ?? _cluster.Names[random.Next(_cluster.Names.Count)];
+    private NodeName Pick(Random random)
+    {
+        NodeName[] names = [.. _cluster.AllNames];
+        return PickLeader(random) ?? names[random.Next(names.Length)];
+    }
+
+    /// <summary>As <see cref="PickUp"/>, but none that is to go, or is yet to join.</summary>
+    private NodeName? PickStaying(Random random) =>
+        PickUp(random) is { } name && !_leaving.Contains(name) && _cluster.IsFormed(name) ? name : null;
 
     /// <summary>All nodes, often with a leader first.</summary>
     private NodeName[] Shuffled(Random random)
     {
-        NodeName[] names = [.. _cluster.Names];
+        NodeName[] names = [.. _cluster.AllNames];
         random.Shuffle(names);
         if (PickLeader(random) is { } leader)
         {
@@ -211,7 +262,8 @@ internal sealed partial class FaultInjector
 
     private void StartIfDown(NodeName name)
     {
-        if (_cluster.Nodes.ContainsKey(name) || _cluster.StartFailure.ContainsKey(name)) return;
+        if (_cluster.IsUp(name) || _cluster.StartFailure.ContainsKey(name)) return;
+        if (name == _dead || !_cluster.AllNames.Contains(name)) return;
         _trace.Note($"{name} starts");
         _failedBefore[name] = _cluster.Disks[name].FailedOperations;
         _cluster.StartNode(name);
@@ -222,9 +274,11 @@ internal sealed partial class FaultInjector
     /// <summary>A node or replica that its disk has failed can do no more than be started again.</summary>
     private void RestartFailedNodes()
     {
+        if (_cluster.Time.Now < _lookAt) return;
+        _lookAt = _cluster.Time.Now + LookInterval;
         foreach ((NodeName name, StoreNode node) in _cluster.Nodes.ToArray())
         {
-            string? failure = node.Storage.Status.Failure?.Message
+            string? failure = node.Storage.Failure?.Message
                 ?? node.Replicas.FirstOrDefault(HasFailed)?.StopReason;
             if (failure is null || !_restarting.Add(name)) continue;
             _trace.Note($"{name} stopped: {failure}");
@@ -251,8 +305,11 @@ internal sealed partial class FaultInjector
                 _refusalIsDue = false;
                 _trace.Note($"{name} refuses to start: {failure.Message}");
                 _cluster.CrashNode(name);
+                _replacing = name;
+                Repair(() => ReplaceAsync(name));
                 continue;
             }
+            if (name == _replacing) continue;
             if (IsExcused(name, failure))
             {
                 _trace.Note($"{name} could not start: {failure.Message}");

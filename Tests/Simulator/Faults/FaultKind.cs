@@ -1,7 +1,7 @@
 namespace Orleans.Raft.Simulator;
 
-/// <summary>What can go wrong in a simulation. On the command line: <c>power-loss</c> for <see cref="PowerLoss"/>, and
-/// so on.</summary>
+/// <summary>What can go wrong in a simulation, and what administrators ask of the cluster meanwhile. On the command line:
+/// <c>power-loss</c> for <see cref="PowerLoss"/>, and so on.</summary>
 public enum FaultKind
 {
     /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later; sometimes its
@@ -18,12 +18,13 @@ public enum FaultKind
     /// <summary>All nodes lose power at once.</summary>
     PowerLossOfAll,
 
-    /// <summary>A node dies and comes back with an empty disk: it must refuse to start. At most one node a run loses
-    /// its disk or has it rot: a group of three survives one.</summary>
+    /// <summary>A node dies and comes back with an empty disk: it must refuse to start, until an administrator has said
+    /// that it is to be replaced. No other disk is lost before every group has all its replicas again: a group of three
+    /// survives one.</summary>
     LostDisk,
 
-    /// <summary>A bit of a node's log flips before the last batch while the node is down: it must refuse to
-    /// start.</summary>
+    /// <summary>A bit of a node's log flips before the last batch while the node is down: it must refuse to start. Then as
+    /// <see cref="LostDisk"/>.</summary>
     Rot,
 
     /// <summary>A node's process stands still, mostly for longer than an election timeout.</summary>
@@ -86,4 +87,31 @@ public enum FaultKind
 
     /// <summary>A client dies in the middle of its calls; another takes its place.</summary>
     ClientDeath,
+
+    /// <summary>A group is split at a key that clients use.</summary>
+    Split,
+
+    /// <summary>A group is merged with its right neighbour.</summary>
+    Merge,
+
+    /// <summary>A replica is moved to another node.</summary>
+    Move,
+
+    /// <summary>The controller hands leadership to another replica.</summary>
+    Lead,
+
+    /// <summary>A new node joins, with an empty disk.</summary>
+    Join,
+
+    /// <summary>A node is drained; then it gets replicas again, or is removed.</summary>
+    Drain,
+
+    /// <summary>A node that is up is removed; when it is empty, it goes for good.</summary>
+    Removal,
+
+    /// <summary>A node dies with its disk and never comes back; it is removed before or after it counts as gone.</summary>
+    LostNode,
+
+    /// <summary>Balancing is switched off for a while.</summary>
+    BalanceOff,
 }

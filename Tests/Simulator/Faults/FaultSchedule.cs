@@ -28,7 +28,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
     {
         var random = new Random(unchecked((int)(options.Seed * 0x9e3779b1)));
         FaultMix mix = (FaultMix)random.Next(3);
-        FaultKind[] kinds = [.. options.Faults];
+        FaultKind[] kinds = [.. options.Faults.Where(kind => !IsAsked(kind))];
         random.Shuffle(kinds);
         // Leases do not hold where clocks jump, and are to meet all other faults.
         if (random.Next(2) == 0) kinds = [.. kinds.Where(kind => kind != FaultKind.ClockJump)];
@@ -37,7 +37,6 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         kinds = [.. kinds.Take(random.Next(few, kinds.Length + 1))];
 
         var faults = new List<Fault>();
-        bool hasLostDisk = false;
         int drawn = 0;
         TimeSpan at = Between(random, 0.3, 1.5);
         while (at < options.Duration && kinds.Length > 0)
@@ -45,17 +44,12 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
             // Each kind once before any comes again.
             FaultKind kind = drawn < kinds.Length ? kinds[drawn] : kinds[random.Next(kinds.Length)];
             drawn++;
-            bool losesDisk = kind is FaultKind.LostDisk or FaultKind.Rot;
-            // A group of three survives one.
-            if (!losesDisk || !hasLostDisk)
-                faults.Add(new Fault(faults.Count + 1, kind, at, LastingOf(kind, random), random.Next()));
-            hasLostDisk |= losesDisk;
+            faults.Add(new Fault(0, kind, at, LastingOf(kind, random), random.Next()));
             at += mix switch
             {
                 FaultMix.Calm => Between(random, 2, 8),
                 FaultMix.Rough => Between(random, 0.8, 4),
-                // With a disk gone, two more faults at a time leave little to be looked at.
-                _ => Between(random, 0.1, hasLostDisk ? 4 : 2.5),
+                _ => Between(random, 0.1, 3),
             };
         }
         // So that the calmest run has several leaders, too.
@@ -63,11 +57,35 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         {
             foreach (double share in new[] { 0.25, 0.5, 0.75 })
                 faults.Add(new Fault(0, FaultKind.Transfer, options.Duration * share, TimeSpan.Zero, random.Next()));
-            faults = [.. faults.OrderBy(fault => fault.At).Select((fault, i) => fault with { Number = i + 1 })];
         }
+        DrawAsked(options, random, faults);
+        faults = [.. faults.OrderBy(fault => fault.At).Select((fault, i) => fault with { Number = i + 1 })];
         bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
         return new FaultSchedule(mix, faults, allowsLeases);
+    }
+
+    /// <summary>Whether it is nothing that breaks, but what an administrator asks for.</summary>
+    public static bool IsAsked(FaultKind kind) => kind >= FaultKind.Split;
+
+    /// <summary>What administrators ask for, in every run: all of it once, some of it more often, before any comes
+    /// again.</summary>
+    private static void DrawAsked(SimulationOptions options, Random random, List<Fault> faults)
+    {
+        FaultKind[] round =
+        [
+            .. options.Faults.Where(IsAsked),
+            .. new[] { FaultKind.Split, FaultKind.Split, FaultKind.Split, FaultKind.Move, FaultKind.Move, FaultKind.Join }
+                .Where(options.Faults.Contains),
+        ];
+        if (round.Length == 0) return;
+        int drawn = 0;
+        for (TimeSpan at = Between(random, 0.3, 2); at < options.Duration; at += Between(random, 0.5, 4))
+        {
+            if (drawn % round.Length == 0) random.Shuffle(round);
+            FaultKind kind = round[drawn++ % round.Length];
+            faults.Add(new Fault(0, kind, at, LastingOf(kind, random), random.Next()));
+        }
     }
 
     /// <summary><c>PowerLoss</c> is <c>power-loss</c>.</summary>
@@ -90,6 +108,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         FaultKind.HungDisk => random.Next(3) == 0 ? Between(random, 2.1, 4) : Between(random, 0.2, 2),
         FaultKind.FailedFlush or FaultKind.FailedWrite or FaultKind.SecondInstance or FaultKind.Transfer
             or FaultKind.ClientDeath => TimeSpan.Zero,
+        FaultKind.Drain or FaultKind.BalanceOff => Between(random, 2, 10),
         FaultKind.ClockDrift => Between(random, 5, 30),
         _ => Between(random, 0.3, 5),
     };

@@ -22,24 +22,28 @@ internal sealed class GroupRecord(GroupId group)
     /// <summary>What every entry that any replica ever had looked like, and the term of the entry before it.</summary>
     public Dictionary<EntryId, (Term Before, uint Checksum)> Entries { get; } = [];
 
-    /// <summary>The indexes seen committed that were not yet looked for on disks.</summary>
-    public Queue<ulong> Unchecked { get; } = [];
-
     /// <summary>What replicas' states were when they had applied an index, for some indexes.</summary>
     public Dictionary<LogIndex, (uint Checksum, NodeName Of)> Digests { get; } = [];
 
-    /// <summary>The newest range seen.</summary>
+    /// <summary>The newest that any replica has applied; null before the first. Both its versions grow along the
+    /// log.</summary>
     public GroupDescriptor? Descriptor { get; set; }
-
-    public int Voters { get; set; }
 
     public SortedDictionary<Term, NodeName> Leaders { get; } = [];
 
-    public SortedDictionary<NodeName, ReplicaRecord> Replicas { get; } = [];
+    /// <summary>One that was added where nobody heard of it may have its id on two nodes: each is a replica of its
+    /// own.</summary>
+    public SortedDictionary<(ReplicaId Id, NodeName Node), ReplicaRecord> Replicas { get; } = [];
 
-    public ReplicaRecord Of(NodeName node)
+    /// <summary>Its replicas that were voters at any time.</summary>
+    public HashSet<ReplicaId> Voters { get; } = [];
+
+    public ReplicaRecord Of(ReplicaId id, NodeName node)
     {
-        if (!Replicas.TryGetValue(node, out ReplicaRecord? record)) Replicas[node] = record = new ReplicaRecord();
+        if (!Replicas.TryGetValue((id, node), out ReplicaRecord? record))
+            Replicas[(id, node)] = record = new ReplicaRecord(id, node);
         return record;
     }
+
+    public ReplicaRecord? Find(Member member) => Replicas.GetValueOrDefault((member.Id, member.Node));
 }

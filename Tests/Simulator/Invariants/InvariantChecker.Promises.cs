@@ -9,7 +9,7 @@ internal sealed partial class InvariantChecker
     /// <summary>Takes note of a promise at the moment it leaves its node.</summary>
     public void NoteSent(NodeName from, MessageAddress address, RaftMessage message)
     {
-        ReplicaRecord record = Of(address.Group).Of(from);
+        ReplicaRecord record = Of(address.Group).Of(address.From, from);
         switch (message)
         {
             case RequestVote request: NoteVote(address, from, record, request.Term, address.From); break;
@@ -36,7 +36,7 @@ internal sealed partial class InvariantChecker
         if (reply.Term > record.PromisedTerm) record.PromisedTerm = reply.Term;
         bool isNewer = reply.Term > record.AcknowledgedIn
             || (reply.Term == record.AcknowledgedIn && reply.MatchIndex > record.Acknowledged.Index);
-        if (!isNewer || cluster.YoungestReplicaOf(node, address.Group) is not { } replica
+        if (!isNewer || cluster.YoungestReplicaOf(node, address.Group) is not { } replica || replica.Id != address.From
             || !replica.Core.Log.TryTermAt(reply.MatchIndex, out Term term)) return;
         record.AcknowledgedIn = reply.Term;
         record.Acknowledged = new EntryId(term, reply.MatchIndex);
@@ -46,6 +46,7 @@ internal sealed partial class InvariantChecker
     private void BeginLife(GroupRecord group, ReplicaRecord record, NodeName node, Replica replica)
     {
         RaftNode core = replica.Core;
+        if (record.IsRetired) violated($"{node} {group.Group} {record.Id} is back, though it was gone for good");
         if (core.Term < record.PromisedTerm)
             violated($"{node} {group.Group} came back in {core.Term}, but had promised something in "
                 + $"{record.PromisedTerm}");
@@ -62,6 +63,7 @@ internal sealed partial class InvariantChecker
             violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had acknowledged "
                 + $"{acknowledged} in {record.AcknowledgedIn}");
         CheckDurable(group, record, node, core);
+        NoteRange(group, node, replica.State.Descriptor);
         record.Life = replica;
         record.FailedBefore = cluster.Disks[node].FailedOperations;
         record.Term = Term.Zero;
@@ -82,19 +84,70 @@ internal sealed partial class InvariantChecker
                 + $"{new EntryId(before, durable)} for durable");
     }
 
-    /// <summary>Raft §5.3: committed is what a majority had on disk; of a disk that was lost since, too.</summary>
-    private void CheckMajority(GroupRecord group, ulong index)
+    /// <summary>Raft §5.3 and §6: committed is what a majority of each configuration in force had on disk; of a disk that
+    /// was lost since, too.</summary>
+    private void CheckMajority(GroupRecord group, ulong index, ReplicaRecord by)
     {
         CommittedEntry entry = group.Committed[(int)index - 1];
-        int holders = 0;
-        foreach (ReplicaRecord record in group.Replicas.Values)
+        ReplicaRecord leader = group.Replicas.Values
+            .FirstOrDefault(record => record.Role == Role.Leader && record.Term == entry.CommittedIn) ?? by;
+        if (IsDecidedBy(leader, IsHeldBy)) return;
+        violated($"{group.Group} committed {new EntryId(entry.Term, new LogIndex(index))}, but only "
+            + $"{Describe(group.Replicas.Values.Where(HasOnDisk))} had it on disk of {leader.Configurations.Now}");
+
+        bool IsHeldBy(Member member) => group.Find(member) is { } record && HasOnDisk(record);
+
+        bool HasOnDisk(ReplicaRecord record) => record.Compacted.Value >= index
+            || (record.Durable.Value >= index && record.Log[(int)index] == entry.Term);
+    }
+
+    /// <summary>Raft §5.2 and §6: a majority of each configuration in force voted for the leader.</summary>
+    private void CheckElection(GroupRecord group, ReplicaRecord leader, RaftNode core)
+    {
+        if (IsDecidedBy(leader, VotedForIt)) return;
+        violated($"{leader.Node} {group.Group} leads in {core.Term}, but only "
+            + $"{Describe(group.Replicas.Values.Where(record => VotedForIt(new Member(record.Id, record.Node))))} voted "
+            + $"for it of {leader.Configurations.Now}");
+
+        bool VotedForIt(Member member) => (member.Id == leader.Id && member.Node == leader.Node)
+            || (group.Find(member) is { } record && record.Votes.TryGetValue(core.Term, out ReplicaId vote)
+                && vote == leader.Id);
+    }
+
+    private static bool IsDecidedBy(ReplicaRecord record, Func<Member, bool> agrees) =>
+        IsQuorum(record.Configurations.Now, agrees) || IsQuorum(record.Configurations.Before, agrees);
+
+    private static bool IsQuorum(Configuration configuration, Func<Member, bool> agrees) =>
+        IsMajority(configuration.Voters, agrees)
+        && (!configuration.IsJoint || IsMajority(configuration.Outgoing, agrees));
+
+    private static bool IsMajority(IReadOnlyList<Member> voters, Func<Member, bool> agrees) =>
+        2 * voters.Count(agrees) > voters.Count;
+
+    private static string Describe(IEnumerable<ReplicaRecord> replicas) =>
+        string.Join(' ', replicas.Select(record => $"{record.Id}@{record.Node}"));
+
+    /// <summary>A disk is gone, and with it every replica on it.</summary>
+    public void NoteDestroyed(NodeName node)
+    {
+        foreach (GroupRecord group in _groups.Values)
         {
-            bool isLogged = record.Durable.Value >= index && record.Log[(int)index] == entry.Term;
-            if (isLogged || record.Compacted.Value >= index) holders++;
+            foreach (ReplicaRecord record in group.Replicas.Values.Where(record => record.Node == node))
+                record.IsRetired = true;
+            foreach (ReplicaPlacement placement in group.Descriptor?.Replicas ?? [])
+                if (placement.Node == node) group.Of(placement.Id, node).IsRetired = true;
         }
-        int voters = group.Voters;
-        if (holders <= voters / 2)
-            violated($"{group.Group} committed {new EntryId(entry.Term, new LogIndex(index))}, but only {holders} of "
-                + $"{voters} replicas had it on disk");
+    }
+
+    private void NoteRetired()
+    {
+        foreach (GroupRecord group in _groups.Values)
+        {
+            foreach (ReplicaRecord record in group.Replicas.Values)
+            {
+                if (!record.IsRetired && cluster.Nodes.TryGetValue(record.Node, out StoreNode? node))
+                    record.IsRetired = node.Storage.FindReplica(group.Group).Removed >= record.Id;
+            }
+        }
     }
 }

@@ -9,7 +9,31 @@ internal sealed partial class InvariantChecker
     // Digesting a state costs more than all else in a step.
     private const int DigestEvery = 32;
 
+    private readonly HashSet<(GroupId, ReplicaId, NodeName)> _compared = [];
+    private readonly Dictionary<GroupId, (Term Controller, GroupDescriptor Group)> _map = [];
+    private readonly List<byte[]> _boundaries = [];
     private bool _rangesChanged;
+
+    /// <summary>Where a group began at any time.</summary>
+    public IReadOnlyList<byte[]> Boundaries => _boundaries;
+
+    /// <summary>All groups as the replica describes them that has applied most, the meta group among them.</summary>
+    public IReadOnlyList<GroupDescriptor> Groups =>
+        [.. _groups.Values.Select(group => group.Descriptor).OfType<GroupDescriptor>()];
+
+    /// <summary>Groups with keys, in key order.</summary>
+    public IReadOnlyList<GroupDescriptor> Ranges =>
+    [
+        .. Groups.Where(group => group.Group != GroupId.Meta)
+            .OrderBy(range => range.Start, Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b))),
+    ];
+
+    /// <summary>Whether each group has three voters, none of them on a disk that is gone, and no other under
+    /// way.</summary>
+    public bool IsWhole => _groups.Values.All(group => group.Descriptor is { } descriptor
+        && descriptor.Replicas.All(replica => replica.Role is ReplicaRole.Voter or ReplicaRole.Learner
+            && !(group.Replicas.GetValueOrDefault((replica.Id, replica.Node))?.IsRetired ?? false))
+        && descriptor.Replicas.Count(replica => replica.Role == ReplicaRole.Voter) >= 3);
 
     /// <summary>Whoever has applied the same entries has the same state; of some indexes.</summary>
     private void NoteState(GroupRecord group, ReplicaRecord record, NodeName node, Replica replica)
@@ -19,40 +43,83 @@ internal sealed partial class InvariantChecker
         GroupState state = replica.State;
         if (state.LastApplied.Index != record.Applied) return; // A snapshot is on its way into the state.
         NoteRange(group, node, state.Descriptor);
-        if (record.Applied.Value % DigestEvery != 0) return;
-        uint checksum = state.Snapshot().Digest();
-        if (!group.Digests.TryAdd(record.Applied, (checksum, node))
-            && group.Digests[record.Applied] is var known && known.Checksum != checksum)
-            violated($"{node} {group.Group} has at {record.Applied} a state with checksum {checksum:x8}, {known.Of} had "
-                + $"{known.Checksum:x8} there");
+        if (record.Applied.Value % DigestEvery == 0)
+            CompareState(group, node, record.Applied, state.Snapshot().Digest());
     }
 
     private void NoteRange(GroupRecord group, NodeName node, GroupDescriptor descriptor)
     {
-        if (ReferenceEquals(group.Descriptor, descriptor)) return;
-        if (group.Descriptor is { } known && known.RangeVersion == descriptor.RangeVersion
-            && (!known.Start.AsSpan().SequenceEqual(descriptor.Start)
-                || !known.End.AsSpan().SequenceEqual(descriptor.End)))
-            violated($"{node} {group.Group} has the range {descriptor}, another replica {known}");
-        if (group.Descriptor is { } newer && newer.RangeVersion >= descriptor.RangeVersion) return;
+        if (ReferenceEquals(group.Descriptor, descriptor) || descriptor.IsUnknown) return;
+        GroupDescriptor? known = group.Descriptor;
+        int newer = known is null ? 1 : (descriptor.RangeVersion, descriptor.ConfigVersion)
+            .CompareTo((known.RangeVersion, known.ConfigVersion));
+        if (newer == 0 && !descriptor.Equals(known)) violated($"{node} {group.Group} is {descriptor}, another replica {known}");
+        if (newer <= 0) return;
+        _rangesChanged |= group.Group != GroupId.Meta && known?.RangeVersion != descriptor.RangeVersion;
         group.Descriptor = descriptor;
-        _rangesChanged = true;
+        if (descriptor.Start.Length > 0) _boundaries.Add(descriptor.Start);
+        foreach (ReplicaPlacement replica in descriptor.Replicas)
+            if (replica.Role == ReplicaRole.Voter) group.Voters.Add(replica.Id);
+    }
+
+    /// <summary>Groups that were split off and are not open yet, by what they begin with.</summary>
+    private void NoteUnopened()
+    {
+        foreach ((NodeName name, StoreNode node) in cluster.Nodes)
+        {
+            foreach (GroupId id in node.OwnGroups)
+            {
+                if (node.FindOwn(id) is not { Base: { } start } own) continue;
+                GroupRecord group = Of(id);
+                NoteRange(group, name, start.Descriptor);
+                if (_compared.Add((id, own.Id, name))) CompareState(group, name, LogIndex.Zero, start.Digest());
+            }
+        }
+    }
+
+    private void CompareState(GroupRecord group, NodeName node, LogIndex applied, uint checksum)
+    {
+        if (!group.Digests.TryAdd(applied, (checksum, node))
+            && group.Digests[applied] is var known && known.Checksum != checksum)
+            violated($"{node} {group.Group} has at {applied} a state with checksum {checksum:x8}, {known.Of} had "
+                + $"{known.Checksum:x8} there");
     }
 
     /// <summary>Ranges of groups never overlap and leave no gap.</summary>
     private void CheckRanges()
     {
-        if (_groups.Values.Any(group => group.Descriptor is null)) return; // Not all were seen yet.
+        NoteUnopened();
+        if (_groups.Values.Any(group => group.Group.Value <= groups && group.Descriptor is null)) return; // Not seen yet.
+        if (_groups.Keys.Count(group => group != GroupId.Meta) < groups) return;
         _rangesChanged = false;
-        GroupDescriptor[] ranges = [.. _groups.Values.Select(group => group.Descriptor!)
-            .OrderBy(range => range.Start, Comparer<byte[]>.Create((a, b) => a.AsSpan().SequenceCompareTo(b)))];
         byte[] end = [];
-        foreach (GroupDescriptor range in ranges)
+        foreach (GroupDescriptor range in Ranges)
         {
             if (!range.Start.AsSpan().SequenceEqual(end))
                 violated($"before {range} the keys from {Convert.ToHexStringLower(end)} on are in no group or in two");
             end = range.End;
         }
         if (end.Length > 0) violated($"the keys from {Convert.ToHexStringLower(end)} on are in no group");
+    }
+
+    /// <summary>What the controller knows of groups never goes back while it is the same, and is never newer than
+    /// they.</summary>
+    private void CheckMap()
+    {
+        foreach ((NodeName name, StoreNode node) in cluster.Nodes)
+        {
+            if (node.Meta?.Controller is not { IsActive: true, Registry: { } registry }) continue;
+            foreach (GroupDescriptor told in registry.Groups.Values.Select(entry => entry.Descriptor))
+            {
+                if (_map.TryGetValue(told.Group, out (Term Controller, GroupDescriptor Group) before)
+                    && before.Controller == registry.Controller
+                    && (told.RangeVersion < before.Group.RangeVersion || told.ConfigVersion < before.Group.ConfigVersion))
+                    violated($"the controller on {name} went back from {before.Group} to {told}");
+                if (_groups.GetValueOrDefault(told.Group)?.Descriptor is not { } newest
+                    || told.RangeVersion > newest.RangeVersion || told.ConfigVersion > newest.ConfigVersion)
+                    violated($"the controller on {name} knows {told}, which no replica does");
+                _map[told.Group] = (registry.Controller, told);
+            }
+        }
     }
 }

@@ -7,13 +7,20 @@ namespace Orleans.Raft.Simulator;
 /// <summary>
 /// Holds every replica, after every step, against what was seen of its group before: one leader per term; terms and
 /// commits that never go back; logs that agree in an entry agree before it; committed entries that never change, are on
-/// a majority of disks and in every later leader's log; votes and acknowledgements that outlive every crash; equal states
-/// after equal entries; ranges without overlap or gap; no lease in silence.
+/// the disks of a majority of each configuration in force and in every later leader's log; leaders that such a majority
+/// voted for; votes and acknowledgements that outlive every crash; replicas that are gone and do not come back; equal
+/// states after equal entries; ranges without overlap or gap; a map that never goes back; no lease in silence.
 /// </summary>
+/// <param name="groups">How many there are at first.</param>
 internal sealed partial class InvariantChecker(
-    StoreCluster cluster, SimulationTrace trace, Action<string> violated)
+    StoreCluster cluster, int groups, SimulationTrace trace, Action<string> violated)
 {
+    private static readonly TimeSpan RareInterval = TimeSpan.FromMilliseconds(100);
+
     private readonly SortedDictionary<GroupId, GroupRecord> _groups = [];
+    private readonly Dictionary<Replica, (GroupRecord Group, ReplicaRecord Record)> _lives = [];
+    private readonly Queue<(GroupRecord Group, ulong Index, ReplicaRecord By)> _unchecked = [];
+    private TimeSpan _rareAt;
 
     /// <summary>Of all groups.</summary>
     public long Commits => _groups.Values.Sum(group => (long)group.Committed.Count);
@@ -24,14 +31,20 @@ internal sealed partial class InvariantChecker(
     /// <summary>How often a leader had fallen silent.</summary>
     public int Silences { get; private set; }
 
+    /// <summary>How often a replica became a voter of a group that it was not formed with.</summary>
+    public int Moves => _groups.Values.Sum(group => Math.Max(0, group.Voters.Count - 3));
+
     public void Check()
     {
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
         // Only now it is known what every replica holds.
-        foreach (GroupRecord group in _groups.Values)
-            while (group.Unchecked.TryDequeue(out ulong index)) CheckMajority(group, index);
+        while (_unchecked.TryDequeue(out var committed)) CheckMajority(committed.Group, committed.Index, committed.By);
         if (_rangesChanged) CheckRanges();
+        if (cluster.Time.Now < _rareAt) return;
+        _rareAt = cluster.Time.Now + RareInterval;
+        NoteRetired();
+        CheckMap();
     }
 
     private GroupRecord Of(GroupId group)
@@ -42,10 +55,19 @@ internal sealed partial class InvariantChecker(
 
     private void Check(NodeName node, Replica replica)
     {
-        GroupRecord group = Of(replica.Group);
-        ReplicaRecord record = group.Of(node);
+        // What is on its disk cannot be seen yet.
+        if (replica.AwaitsBase) return;
+        if (_lives.TryGetValue(replica, out (GroupRecord Group, ReplicaRecord Record) known)
+            && known.Record.Life == replica && known.Record.Turns == replica.Turns) return;
+        if (known.Record is null)
+        {
+            GroupRecord of = Of(replica.Group);
+            known = _lives[replica] = (of, of.Of(replica.Id, node));
+        }
+        (GroupRecord group, ReplicaRecord record) = known;
+        record.Turns = replica.Turns;
         RaftNode core = replica.Core;
-        group.Voters = core.Configuration.Voters.Count;
+        record.Configurations = (record.Configurations.Now, core.Configuration);
         if (record.Life != replica) BeginLife(group, record, node, replica);
         if (replica.StopReason is not null) CheckStop(node, replica, record);
         record.Durable = core.DurableIndex;
@@ -66,7 +88,7 @@ internal sealed partial class InvariantChecker(
         if (core.LastEntry != record.Last) NoteLog(group, record, node, core);
         if (core.CommitIndex > record.Commit) NoteCommits(group, record, node, core);
         if (core.Role == Role.Leader && (record.Role != Role.Leader || core.Term != record.Term))
-            NoteLeader(group, node, core);
+            NoteLeader(group, record, node, core);
         record.Term = core.Term;
         record.Commit = core.CommitIndex;
         record.Role = core.Role;
@@ -77,7 +99,7 @@ internal sealed partial class InvariantChecker(
     private void CheckStop(NodeName node, Replica replica, ReplicaRecord record)
     {
         // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
-        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Status.Failure is null
+        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Failure is null
             && !(cluster.Disks[node].FailedOperations > record.FailedBefore
                 && replica.StopReason!.StartsWith("its storage failed", StringComparison.Ordinal)))
             violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
@@ -131,17 +153,18 @@ internal sealed partial class InvariantChecker(
                     violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
                 continue;
             }
-            group.Unchecked.Enqueue(index);
+            _unchecked.Enqueue((group, index, record));
         }
     }
 
     /// <summary>Raft §5.2 and §5.4: one leader in a term, and it has all that was committed in terms before.</summary>
-    private void NoteLeader(GroupRecord group, NodeName node, RaftNode core)
+    private void NoteLeader(GroupRecord group, ReplicaRecord record, NodeName node, RaftNode core)
     {
         trace.Note($"{node} leads {group.Group} in {core.Term}");
         if (group.Leaders.TryGetValue(core.Term, out NodeName other) && other != node)
             violated($"{other} and {node} both led {group.Group} in {core.Term}");
         group.Leaders[core.Term] = node;
+        CheckElection(group, record, core);
         for (int i = group.Committed.Count - 1; i >= 0; i--)
         {
             if (group.Committed[i].CommittedIn >= core.Term || group.Committed[i] == CommittedEntry.Unseen) continue;

@@ -4,10 +4,25 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Simulator;
 
 /// <summary>What was seen of a replica in its present life, and what it promised in any.</summary>
-internal sealed class ReplicaRecord
+internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
 {
+    public ReplicaId Id => id;
+
+    public NodeName Node => node;
+
+    /// <summary>It was removed, and its node knows, or its disk is gone: it is never to be seen again.</summary>
+    public bool IsRetired { get; set; }
+
+    /// <summary>The configurations in force after the last step and the one before that: of these one decided in
+    /// it.</summary>
+    public (Configuration Before, Configuration Now) Configurations { get; set; } =
+        (Configuration.None, Configuration.None);
+
     /// <summary>The present life; null before the first.</summary>
     public Replica? Life { get; set; }
+
+    /// <summary>See <see cref="Replica.Turns"/>; when it was last looked at.</summary>
+    public long Turns { get; set; }
 
     /// <summary>How many operations its disk had failed when this life began.</summary>
     public long FailedBefore { get; set; }
