@@ -109,27 +109,38 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
     /// <summary>Sends elsewhere what belongs to other groups by now.</summary>
     private void LeaveToOthers()
     {
+        GroupId heir = FindHeir();
         List<PendingOperation> leaving = [];
         lock (_lock)
         {
-            leaving.AddRange(_batch.Where(IsElsewhere));
+            leaving.AddRange(_batch.Where(operation => IsElsewhere(operation, heir)));
             for (int left = _queue.Count; left > 0; left--)
             {
                 PendingOperation operation = _queue.Dequeue();
-                if (IsElsewhere(operation)) leaving.Add(operation);
+                if (IsElsewhere(operation, heir)) leaving.Add(operation);
                 else _queue.Enqueue(operation);
             }
             _batch.RemoveAll(leaving.Contains);
         }
-        foreach (PendingOperation operation in leaving) Leave(operation);
+        foreach (PendingOperation operation in leaving) Leave(operation, heir);
     }
 
-    private bool IsElsewhere(PendingOperation operation) => !operation.IsEnded
-        && Client.OwnersOf(operation, Kind).Owner.Group != Group;
+    private bool IsElsewhere(PendingOperation operation, GroupId heir) => !operation.IsEnded
+        && (operation.MayBeApplied ? heir : Client.OwnersOf(operation, Kind).Owner.Group) != Group;
+
+    /// <summary>The group that has taken over this one, with all that it knew; this one itself while it lives.</summary>
+    protected virtual GroupId FindHeir() => Group;
+
+    private void Leave(PendingOperation operation, GroupId heir)
+    {
+        if (operation.MayBeApplied) Client.Enqueue(heir, Kind, operation);
+        else Leave(operation);
+    }
 
     /// <summary>Sends a call that is not in this lane any more to whoever has its keys.</summary>
-    protected virtual void Leave(PendingOperation operation)
+    private void Leave(PendingOperation operation)
     {
+        operation.ForgetNumber();
         if (operation.CanMove) Client.Reroute(operation, Group, Kind);
         else operation.End(new OperationAnswer(AnswerStatus.WrongRange,
             Descriptor: Client.OwnersOf(operation, Kind).Owner));
@@ -183,7 +194,7 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
         }
     }
 
-    /// <summary>Takes a call out of this lane to send it elsewhere.</summary>
+    /// <summary>Takes a call that was not applied out of this lane to send it elsewhere.</summary>
     protected void Release(PendingOperation operation)
     {
         lock (_lock)

@@ -228,8 +228,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
                 await RefreshRoutesAsync(operation.Deadline);
                 (owner, other) = OwnersOf(operation, kind);
             }
-            // One that may be applied keeps asking whether it is: either has what was answered before they parted.
-            if (other is not null && !operation.MayBeApplied) operation.Fail(CrossGroup(owner, other));
+            if (other is not null) operation.Fail(CrossGroup(owner, other));
             // No lane holds it now, so no sweep would end it.
             else if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
             else Enqueue(owner.Group, kind, operation);
@@ -257,7 +256,20 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         new($"The batch's keys lie in {one.Group} and {other.Group}; a batch is atomic within one group only. Nothing was "
             + "changed.");
 
-    private void Enqueue(GroupId group, RequestKind kind, PendingOperation operation)
+    /// <summary>The lowest key that a group is known to have, or to have had.</summary>
+    internal byte[]? LeastStart(GroupId group, byte[]? known)
+    {
+        foreach (GroupDescriptor slice in _routes!.Ranges.Groups)
+        {
+            if (slice.Group == group && (known is null || slice.Start.AsSpan().SequenceCompareTo(known) < 0))
+                known = slice.Start;
+        }
+        return known;
+    }
+
+    internal GroupId OwnerOf(ReadOnlySpan<byte> key) => _routes!.Ranges.Find(key).Group;
+
+    internal void Enqueue(GroupId group, RequestKind kind, PendingOperation operation)
     {
         GroupLane lane = LaneOf(group, kind);
         lane.Enqueue(operation);

@@ -1,5 +1,3 @@
-using Orleans.Raft.Core;
-
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>One call on its way: encoded once, sent as often as needed, ended once.</summary>
@@ -9,9 +7,6 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
 
     private readonly KvClient _client;
     private readonly AnswerStatus? _expected;
-
-    // The groups that may have applied it, or may yet, under its number.
-    private List<GroupId>? _unknownAt;
 
     /// <param name="encoded">An <see cref="Operation"/>, or a batch of one read; never changed.</param>
     /// <param name="deadline">On the client's clock.</param>
@@ -46,29 +41,20 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
     /// <summary>An attempt is under way.</summary>
     public bool IsSent { get; set; }
 
-    /// <summary>An earlier attempt ended without an answer: the write may be applied.</summary>
-    public bool MayBeApplied => _unknownAt is { Count: > 0 };
+    /// <summary>An earlier attempt ended without an answer: the write may be applied, or will be, under its number. Only the
+    /// group that was asked can tell, or the one that has taken it over.</summary>
+    public bool MayBeApplied { get; set; }
 
     public bool IsEnded => Task.IsCompleted;
 
     public void Number(SessionId session, ulong sequence) => (Session, Sequence) = (session, sequence);
 
-    /// <summary>It is applied nowhere under its number, nor will be: it gets another one.</summary>
+    /// <summary>It is not applied under its number, nor will be: it gets another one.</summary>
     public void ForgetNumber()
     {
         (Session, Sequence, FirstUnacknowledged) = (SessionId.None, 0, 0);
-        _unknownAt = null;
+        MayBeApplied = false;
     }
-
-    /// <summary>An attempt at a group ended without an answer.</summary>
-    public void NoteUnknown(GroupId group)
-    {
-        _unknownAt ??= [];
-        if (!_unknownAt.Contains(group)) _unknownAt.Add(group);
-    }
-
-    /// <summary>A group said that it has not applied this and never will under this number.</summary>
-    public void NoteRefused(GroupId group) => _unknownAt?.Remove(group);
 
     /// <summary>Ends the call as cancelled when the caller asks for it; what was sent may still happen.</summary>
     public void Observe(CancellationToken token)

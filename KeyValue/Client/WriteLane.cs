@@ -4,8 +4,8 @@ namespace Orleans.Raft.KeyValue;
 
 /// <summary>
 /// A client's writes to one group, in a session of that group: each has a sequence number, and an attempt that got no
-/// answer is repeated under the same number, so that it is applied at most once. That goes for those, too, whose keys have
-/// become another group's meanwhile: by a split or a merge that has the session as well, and what was answered in it.
+/// answer is repeated under the same number, so that it is applied at most once. If the group is taken over meanwhile, it is
+/// repeated there: that has the session, too, and what was answered in it.
 /// </summary>
 internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(client, group, RequestKind.Write)
 {
@@ -13,8 +13,8 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
     private SessionId? _session;
     private ulong _lastSequence;
 
-    // Numbered here, perhaps applied, and gone to other lanes.
-    private readonly List<PendingOperation> _away = [];
+    // The lowest key known to be the group's: one that splits keeps it, one that takes it over has it.
+    private byte[]? _start;
 
     protected override async Task<Retry?> AttemptAsync(IReadOnlyList<PendingOperation> batch)
     {
@@ -40,7 +40,7 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                             "The group refused the write as malformed or beyond its limits; nothing was changed."));
                 return null;
             case GroupReplyStatus.Unknown:
-                foreach (PendingOperation operation in sent) operation.NoteUnknown(Group);
+                foreach (PendingOperation operation in sent) operation.MayBeApplied = true;
                 break;
         }
         LastProblem = Describe(reply);
@@ -52,7 +52,9 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
     /// <returns>What has a number.</returns>
     private PendingOperation[] Number(IReadOnlyList<PendingOperation> batch, SessionId session)
     {
-        ulong first = FirstUnanswered(batch, session);
+        // The lane keeps one batch in flight, so what it holds is all of its session that is unanswered.
+        ulong first = batch.Where(operation => operation.Session == session)
+            .Min(operation => (ulong?)operation.Sequence) ?? _lastSequence + 1;
         var sent = new List<PendingOperation>(batch.Count);
         foreach (PendingOperation operation in batch)
         {
@@ -65,30 +67,20 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                 }
                 operation.Number(session, ++_lastSequence);
             }
+            // What came from a group that was taken over acknowledges no more than it did there.
             if (operation.Session == session) operation.FirstUnacknowledged = first;
             sent.Add(operation);
         }
         return [.. sent];
     }
 
-    /// <summary>The lane keeps one batch in flight, so that and what has gone from it to other lanes is all of the session
-    /// that is unanswered.</summary>
-    private ulong FirstUnanswered(IReadOnlyList<PendingOperation> batch, SessionId session)
+    protected override GroupId FindHeir()
     {
-        _away.RemoveAll(operation => operation.IsEnded || operation.Session != session);
-        ulong first = _lastSequence + 1;
-        foreach (PendingOperation operation in batch)
-            if (operation.Session == session) first = Math.Min(first, operation.Sequence);
-        foreach (PendingOperation operation in _away) first = Math.Min(first, operation.Sequence);
-        return first;
-    }
-
-    /// <summary>What may be applied keeps its number wherever it goes: who has the keys then has the session, too.</summary>
-    protected override void Leave(PendingOperation operation)
-    {
-        if (!operation.MayBeApplied) operation.ForgetNumber();
-        else if (operation.Session == _session) _away.Add(operation);
-        base.Leave(operation);
+        _start = Client.LeastStart(Group, _start);
+        if (_start is null || Client.OwnerOf(_start) is var heir && heir == Group) return Group;
+        // What goes there under this session is the last of it.
+        _session = null;
+        return heir;
     }
 
     private async Task<Retry?> OpenSessionAsync(IReadOnlyList<PendingOperation> batch)
@@ -105,6 +97,7 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
             if (answer.Status == AnswerStatus.SessionOpened)
             {
                 _session = answer.Session;
+                _start = Client.LeastStart(Group, _start);
                 _lastSequence = 0;
                 return null;
             }
@@ -150,12 +143,9 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
                     refused++;
                     break;
                 case AnswerStatus.WrongRange:
-                    GroupDescriptor told = read[i].Descriptor!;
-                    Client.Learn(told);
-                    operation.NoteRefused(Group);
-                    // That was recorded before the keys came here. Had another group applied it, that would have come with
-                    // them.
-                    if (told.ContainsAll(operation.Encoded, Client.Limits)) operation.ForgetNumber();
+                    // Had an earlier attempt been applied, this one would have been answered the same; and it is recorded,
+                    // so none will be.
+                    Client.Learn(read[i].Descriptor!);
                     Release(operation);
                     break;
                 case AnswerStatus.Busy or AnswerStatus.WindowExceeded:

@@ -34,7 +34,7 @@ internal static class FuzzBatches
 
     public static byte[] Value(FuzzRandom random) => random.Bytes(random.OneIn(10) ? 70 : 12);
 
-    public static byte[] Any(FuzzRandom random) => random.Below(10) switch
+    public static byte[] Any(FuzzRandom random) => random.Below(12) switch
     {
         0 or 1 => Operation.Put(Family(random), Key(random), Value(random)),
         2 => Operation.Append(Family(random), Key(random), Value(random)),
@@ -46,8 +46,45 @@ internal static class FuzzBatches
         7 => Operation.OpenSession((long)(random.Number() >> 1)),
         8 => Operation.Split(ApplyTarget.Descriptor with { RangeVersion = 1 + (ulong)random.Below(3) / 2 }, Key(random),
             new GroupId((uint)random.Below(4)), [new ReplicaId((ulong)random.Below(4))]),
+        9 or 10 => MergeStep(random),
         _ => Operation.AdvanceTime((long)(random.Number() >> 1)),
     };
+
+    /// <summary>A step of a merge, that of the neighbour of <see cref="ApplyTarget"/>'s group as a rule.</summary>
+    public static byte[] MergeStep(FuzzRandom random)
+    {
+        var merge = new MergeId((ulong)random.Below(4));
+        switch (random.Below(6))
+        {
+            case 0: return Operation.Freeze(merge, new GroupId((uint)random.Below(4)), (ulong)random.Below(3));
+            case 1: return Operation.TakeOver(merge);
+            case 2: return Operation.Abandon(merge);
+            case 3: return Operation.Thaw(merge);
+            default:
+                byte[] content = Neighbour(random);
+                int at = random.OneIn(2) ? 0 : random.Below(content.Length);
+                int count = random.OneIn(2) ? content.Length - at : random.Below(content.Length - at + 1);
+                return Operation.Absorb(new MergeChunk(merge, NeighbourRange, at, content.Length,
+                    random.OneIn(4) ? 1 : Crc32C.Compute(content), content.AsMemory(at, count)));
+        }
+    }
+
+    private static readonly GroupDescriptor NeighbourRange = new(new GroupId(2), [(byte)'g'], [], 2, 0, []);
+
+    /// <summary>What a neighbour has, sometimes damaged.</summary>
+    private static byte[] Neighbour(FuzzRandom random)
+    {
+        var state = new GroupState(NeighbourRange, Limits);
+        var writer = new CommandBatchWriter();
+        writer.AddUnsessioned(Operation.OpenSession(1000));
+        SessionId session = SessionId.Of(NeighbourRange.Group, 1);
+        writer.Add(session, 1, 0, Operation.Put(ColumnFamily.Default, "h"u8, Value(random)));
+        writer.Add(session, 2, 0, Operation.Put(ColumnFamily.Default, "a"u8, "1"u8));
+        state.Apply(ApplyTarget.Entry(state, writer.ToArray()), null);
+        byte[] content = MergeContent.Of(default, state.Snapshot()).Bytes.ToArray();
+        if (random.OneIn(3)) content[random.Below(content.Length)] ^= (byte)(1 << random.Below(8));
+        return content;
+    }
 
     /// <summary>A session that <see cref="ApplyTarget"/>'s group opened.</summary>
     public static SessionId SessionOf(int number) => SessionId.Of(ApplyTarget.Descriptor.Group, (uint)number);
@@ -110,7 +147,8 @@ internal static class FuzzBatches
             case 4: AddPage(random, writer); break;
             default:
                 writer.Add(random.Of(AnswerStatus.Ok, AnswerStatus.NotFound, AnswerStatus.Busy,
-                    AnswerStatus.SessionExpired, AnswerStatus.SequenceTooOld, AnswerStatus.Malformed));
+                    AnswerStatus.SessionExpired, AnswerStatus.SequenceTooOld, AnswerStatus.Malformed, AnswerStatus.Frozen,
+                    AnswerStatus.Refused));
                 break;
         }
     }
@@ -163,6 +201,13 @@ internal sealed class OperationTarget : FuzzTarget
             OperationKind.OpenSession => Operation.OpenSession(read.Number),
             OperationKind.Split => Operation.Split(ApplyTarget.Descriptor with
                 { RangeVersion = read.RangeVersion, ConfigVersion = read.ConfigVersion }, read.Key, read.Group, Replicas(read)),
+            OperationKind.Freeze => Operation.Freeze(read.Merge, read.Group, read.RangeVersion),
+            OperationKind.Absorb => Operation.Absorb(new MergeChunk(read.Merge, new GroupDescriptor(read.Group,
+                read.Start.ToArray(), read.End.ToArray(), read.RangeVersion, 0, []), read.Number, read.TotalBytes,
+                read.Checksum, read.Value.ToArray())),
+            OperationKind.TakeOver => Operation.TakeOver(read.Merge),
+            OperationKind.Abandon => Operation.Abandon(read.Merge),
+            OperationKind.Thaw => Operation.Thaw(read.Merge),
             _ => Operation.AdvanceTime(read.Number),
         };
     }

@@ -82,7 +82,9 @@ internal sealed class SnapshotContentTarget : FuzzTarget
     {
         GroupState state = ApplyTarget.MakeState();
         for (int left = random.Below(4); left > 0; left--)
-            state.Apply(ApplyTarget.Entry(state, FuzzBatches.Commands(random)), null);
+            state.Apply(ApplyTarget.Entry(state, random.OneIn(3)
+                ? Alone(FuzzBatches.MergeStep(random))
+                : FuzzBatches.Commands(random)), null);
         return ApplyTarget.Encode(state);
     }
 
@@ -105,6 +107,13 @@ internal sealed class SnapshotContentTarget : FuzzTarget
     public override void Check(byte[] input, Reading reading)
     {
         if (reading.Content is GroupState state) RequireSame(input, ApplyTarget.Encode(state));
+    }
+
+    private static byte[] Alone(byte[] operation)
+    {
+        var writer = new CommandBatchWriter();
+        writer.AddUnsessioned(operation);
+        return writer.ToArray();
     }
 
     // A session of 36 bytes becomes one of some hundred with room for its window; a row of 9 one of a hundred.

@@ -103,6 +103,50 @@ public sealed class EncodingTests
         State.TestGroup.DescriptorOf("", ""), "key"u8, new GroupId(child), [.. replicas.Select(id => new ReplicaId(id))]);
 
     [Fact]
+    public void The_steps_of_a_merge_come_back_as_they_were_written_and_those_that_cannot_be_are_malformed()
+    {
+        var merge = new MergeId(300);
+        var source = new GroupDescriptor(new GroupId(8), "a"u8.ToArray(), "b"u8.ToArray(), 9, 0, []);
+        var chunk = new MergeChunk(merge, source, 7, 10, 5, "xyz"u8.ToArray());
+        ParsedOperation read = Parse(Operation.Freeze(merge, new GroupId(4), 6));
+        Assert.Equal((OperationKind.Freeze, merge, 4U, 6UL), (read.Kind, read.Merge, read.Group.Value, read.RangeVersion));
+        read = Parse(Operation.Absorb(chunk));
+        Assert.Equal((OperationKind.Absorb, merge, 8U, 9UL), (read.Kind, read.Merge, read.Group.Value, read.RangeVersion));
+        Assert.Equal((7L, 10L, 5U), (read.Number, read.TotalBytes, read.Checksum));
+        Assert.Equal("a b xyz", $"{Bytes.Text(read.Start)} {Bytes.Text(read.End)} {Bytes.Text(read.Value)}");
+        Assert.Equal((OperationKind.TakeOver, merge), (Parse(Operation.TakeOver(merge)).Kind, read.Merge));
+        Assert.Equal((OperationKind.Abandon, merge), (Parse(Operation.Abandon(merge)).Kind, read.Merge));
+        Assert.Equal((OperationKind.Thaw, merge), (Parse(Operation.Thaw(merge)).Kind, read.Merge));
+        // Longer than what clients may send.
+        Parse(Operation.Absorb(chunk with { OffsetBytes = 0, TotalBytes = 5000, Data = new byte[5000] }));
+        foreach (byte[] wrong in new[]
+        {
+            Operation.Freeze(default, new GroupId(4), 6), Operation.Freeze(merge, new GroupId(0), 6),
+            Operation.TakeOver(default), Operation.Abandon(default), Operation.Thaw(default),
+            [.. Operation.Thaw(merge), 0], Operation.Freeze(merge, new GroupId(4), 6)[..^1],
+            Operation.Absorb(chunk with { Data = default }), Operation.Absorb(chunk with { OffsetBytes = 8 }),
+            Operation.Absorb(chunk with { Source = source with { Group = new GroupId(0) } }),
+            Operation.Absorb(chunk with { Source = source with { End = "a"u8.ToArray() } }),
+            Operation.Absorb(chunk with { TotalBytes = MergeContent.MaxBytes + 1 }),
+            Operation.Absorb(chunk with { TotalBytes = 1 << 20, Data = new byte[MergeContent.MaxChunkBytes + 1] }),
+        })
+        {
+            ParsedOperation.Parse(wrong, Limits, out AnswerStatus status);
+            Assert.Equal(AnswerStatus.Malformed, status);
+        }
+        ParsedOperation.Parse(Operation.Absorb(chunk with { Source = source with { End = new byte[17] } }), Limits,
+            out AnswerStatus tooLarge);
+        Assert.Equal(AnswerStatus.KeyTooLarge, tooLarge);
+
+        static ParsedOperation Parse(byte[] operation)
+        {
+            ParsedOperation read = ParsedOperation.Parse(operation, Limits, out AnswerStatus status);
+            Assert.Equal(AnswerStatus.Ok, status);
+            return read;
+        }
+    }
+
+    [Fact]
     public void What_breaks_a_limit_is_named_before_it_is_proposed()
     {
         AssertProblem("key is larger than 16", Single(Operation.Put(0, new byte[17], [])));

@@ -134,6 +134,69 @@ public sealed class OrderedMapPropertyTests
     }
 
     [Theory]
+    [InlineData(51, 3)]
+    [InlineData(52, 70)]
+    [InlineData(53, 5000)]
+    [InlineData(54, 20_000)]
+    public void Maps_that_are_joined_hold_what_both_held_and_change_as_one(int seed, int keys)
+    {
+        var random = new Random(seed);
+        byte[][] pool = [.. Enumerable.Range(0, keys).Select(_ => Bytes.RandomKey(random))];
+        var map = new OrderedMap();
+        var model = new SortedDictionary<byte[], byte[]>(NaiveByteOrder.Instance);
+        for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+        for (int round = 0; round < 12; round++)
+        {
+            string where = $"Seed {seed}, round {round}";
+            // Near an end, too, so that one of the two is much higher than the other.
+            byte[] at = round == 0 ? [0] : round == 1 ? [255, 255, 255, 255, 255]
+                : pool.Order(NaiveByteOrder.Instance).ElementAt(round % 3 == 0 ? keys / 20 : random.Next(keys));
+            OrderedMap right = map.CutFrom(at);
+            for (int i = 0; i < 20; i++)
+            {
+                byte[] key = pool[random.Next(keys)];
+                Set(NaiveByteOrder.Instance.Compare(key, at) < 0 ? map : right, model, key, Bytes.Random(random, 8));
+            }
+            OrderedMapSnapshot[] before = [map.Snapshot(), right.Snapshot()];
+            KeyValuePair<byte[], byte[]>[] then = [.. model];
+            int below = map.Count;
+            OrderedMap one = random.Next(2) == 0 ? map : right;
+            one.Join(one == map ? right : map, isAbove: one == map);
+            map = one;
+            Assert.Equal(map.NodesFound(), map.Nodes);
+            Assert.True(map.Count == model.Count, $"{where}: counts.");
+            CheckBytes(map, model, pool, random);
+            CheckAll(map.Cursor, [.. model], pool, random, where);
+            for (int i = 0; i < keys; i++) Change(map, model, pool, random);
+            CheckAll(map.Cursor, [.. model], pool, random, $"{where}, changed");
+            CheckBytes(map, model, pool, random);
+            Assert.Equal(map.NodesFound(), map.Nodes);
+            CheckAll(before[0].Cursor, then[..below], pool, random, $"{where}, snapshot of the lower one");
+            CheckAll(before[1].Cursor, then[below..], pool, random, $"{where}, snapshot of the upper one");
+        }
+    }
+
+    [Fact]
+    public void Cutting_and_joining_again_and_again_leaves_no_trail_and_costs_a_few_nodes_each()
+    {
+        var random = new Random(1);
+        var map = new OrderedMap();
+        for (int i = 0; i < 50_000; i++) map.Set(Bytes.Of($"{i:D5}"), [1]);
+        long nodes = map.Nodes;
+        for (int round = 0; round < 2000; round++)
+        {
+            OrderedMap right = map.CutFrom(Bytes.Of($"{random.Next(50_000):D5}"));
+            long allocated = GC.GetAllocatedBytesForCurrentThread();
+            map.Join(right, isAbove: true);
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - allocated, 1, 40 * MapNode.NodeBytes);
+        }
+        Assert.Equal(50_000, map.Count);
+        Assert.Equal(map.NodesFound(), map.Nodes);
+        // Halves of a leaf that was nearly full stay two.
+        Assert.InRange(map.Nodes, nodes, nodes * 5 / 2);
+    }
+
+    [Theory]
     [InlineData(41, 50)]
     [InlineData(42, 5000)]
     public void A_map_made_of_a_snapshot_goes_on_for_itself(int seed, int keys)

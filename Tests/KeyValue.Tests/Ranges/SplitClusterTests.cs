@@ -350,7 +350,7 @@ public sealed class SplitClusterTests
 
     internal static LogIndex SplitIndex { get; private set; }
 
-    private static StoreCluster Start(ulong seed, int logBytes = 32 << 20) =>
+    internal static StoreCluster Start(ulong seed, int logBytes = 32 << 20) =>
         StoreCluster.Start(new StoreClusterOptions
         {
             Seed = seed,

@@ -96,6 +96,20 @@ public class RangeMapTests
     }
 
     [Fact]
+    public void A_group_that_took_over_others_replaces_all_of_them()
+    {
+        GroupDescriptor[] groups = [.. FormationPlan.Create(Nodes, [[10], [20], [30]], new StoreLimits()).Groups];
+        GroupDescriptor wide = groups[1] with { End = [30], RangeVersion = 5 };
+        RangeMap map = new RangeMap(groups).With(wide);
+        Assert.Equal([groups[0], wide, groups[3]], map.Groups);
+        Assert.Null(map.Find(groups[2].Group));
+        Assert.Same(map, map.With(groups[2]));
+        Assert.Equal(map.Groups, new RangeMap(groups).With(map).Groups);
+        GroupDescriptor whole = groups[3] with { Start = [], RangeVersion = 6 };
+        Assert.Equal([whole], map.With(whole).Groups);
+    }
+
+    [Fact]
     public void A_router_learns_groups_and_where_they_moved()
     {
         GroupDescriptor group = FormationPlan.Create(Nodes[..3], [], new StoreLimits()).Groups[0];

@@ -136,16 +136,6 @@ public sealed class SessionTests
     }
 
     [Fact]
-    public void Wrong_range_is_not_recorded_so_the_number_can_be_used_for_the_right_keys()
-    {
-        var group = new TestGroup(null, "b", "m");
-        SessionId session = group.Open();
-        Assert.Equal(AnswerStatus.WrongRange, group.Write(session, 1, 1, Operation.Put(0, "z"u8, "1"u8)).Status);
-        Assert.Equal(AnswerStatus.Ok, group.Write(session, 1, 1, Operation.Put(0, "c"u8, "1"u8)).Status);
-        Assert.Equal("1", group.Get("c").Value);
-    }
-
-    [Fact]
     public void Other_refusals_are_recorded()
     {
         SessionId session = _group.Open();

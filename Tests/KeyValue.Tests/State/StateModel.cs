@@ -32,6 +32,14 @@ internal sealed class StateModel
         return upper;
     }
 
+    /// <summary>Takes over all of another one.</summary>
+    public void Join(StateModel other)
+    {
+        _sequence = Math.Max(_sequence, other._sequence);
+        for (int family = 0; family < 3; family++)
+            foreach ((byte[] key, byte[] value) in other._families[family]) _families[family].Add(key, value);
+    }
+
     /// <summary>Writes to a group, in its session 1, and here what that should do.</summary>
     public void Change(TestGroup group, Random random, int writes)
     {
