@@ -293,6 +293,35 @@ public sealed class MergeTests
         Assert.Equal(AnswerStatus.SessionExpired, lower.Write(TestGroup.SessionOf(1), 9, 9, AppendX).Status);
     }
 
+    /// <summary>One group of three opened it, and the other two, which merge, got it by splits.</summary>
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public void A_session_that_either_has_forgotten_is_gone_whoever_opened_it(bool takesUpper, bool upperForgets)
+    {
+        (TestGroup _, TestGroup lower) = Pair();
+        SessionId session = TestGroup.SessionOf(1);
+        lower = Split(lower, "c"u8, new GroupId(20));
+        TestGroup upper = Split(lower, "h"u8, new GroupId(21));
+        (TestGroup forgetting, string key) = upperForgets ? (upper, "k") : (lower, "d");
+        byte[] append = Operation.Append(0, Bytes.Of(key), "x"u8);
+        Assert.Equal(AnswerStatus.Ok, forgetting.Write(session, 5, 5, append).Status);
+        forgetting.Unsessioned(Operation.AdvanceTime(500_000));
+        (TestGroup source, TestGroup target) = takesUpper ? (upper, lower) : (lower, upper);
+        Merge(source, target, First);
+        // A copy of what was applied before it was forgotten.
+        TestGroup restored = new(SnapshotTests.Copy(target.State.Snapshot()));
+        foreach (TestGroup group in new[] { target, restored })
+        {
+            Assert.Equal(AnswerStatus.SessionExpired, group.Write(session, 5, 5, append).Status);
+            Assert.Equal("x", group.Get(key).Value);
+        }
+        // And a session that only one of them ever had lives on, also through the next merge.
+        Assert.Equal(AnswerStatus.Ok, target.Write(target.Open(), 1, 1, append).Status);
+    }
+
     [Fact]
     public void More_sessions_or_kept_answers_than_a_group_may_have_are_not_taken_over()
     {
