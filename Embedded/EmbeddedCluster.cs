@@ -266,8 +266,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
     {
         AdministrationAnswer known = await AdministerAsync(new ListNodesRequest(), cancellationToken);
         if (!known.Nodes.Any(overview => overview.Name == node && overview.State == NodeState.Removed)) return;
-        throw new AdministrationRefusedException($"{node} was removed from the cluster, and its data with it. If it is up, "
-            + $"kill it; delete its folder {DirectoryOf(node)} and add it again.");
+        throw new AdministrationRefusedException($"{node} was removed from the cluster, and its data with it. If it is "
+            + $"up, kill it; delete its folder {DirectoryOf(node)} and add it again.");
     }
 
     private async Task<StoreNode> OpenNodeAsync(NodeName name)

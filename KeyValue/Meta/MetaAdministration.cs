@@ -184,8 +184,8 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
             int needed = Math.Min(options.ReplicaCount, members.Count(r => r.Role != ReplicaRole.Learner));
             int places = members.Count(r => staying.Contains(r.Node)) + targets.Count(node => !Has(group, node));
             if (places >= needed) continue;
-            return Refused($"{group.Descriptor.Group} has nowhere to go from {name}: of {needed} replicas {places} would "
-                + "have a place on nodes that are up and stay. Add a node first.");
+            return Refused($"{group.Descriptor.Group} has nowhere to go from {name}: of {needed} replicas {places} "
+                + "would have a place on nodes that are up and stay. Add a node first.");
         }
         return null;
     }

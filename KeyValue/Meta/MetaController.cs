@@ -148,8 +148,8 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
             registry.Groups.Values.Select(g => g.Descriptor).FirstOrDefault(g => g.Replicas.Any(r => r.Node == name));
         return left is null
             ? null
-            : $"{left.Group} and perhaps others still have a replica on the {name} that was removed. Start it again when "
-                + "they are replaced.";
+            : $"{left.Group} and perhaps others still have a replica on the {name} that was removed. Start it again "
+                + "when they are replaced.";
     }
 
     private async Task RunAsync()

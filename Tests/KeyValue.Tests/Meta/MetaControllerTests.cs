@@ -11,7 +11,8 @@ public sealed class MetaControllerTests
     private readonly MetaController _controller;
     private ulong _number;
 
-    public MetaControllerTests() => _controller = new MetaController(_node, new ControllerOptions(), NullLogger.Instance);
+    public MetaControllerTests() =>
+        _controller = new MetaController(_node, new ControllerOptions(), NullLogger.Instance);
 
     [Fact]
     public void A_node_that_joins_is_told_of_only_when_its_row_is_durable()
