@@ -5,8 +5,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The bytes of a <see cref="ControlMessage"/>: magic u32, CRC-32C of all that follows u32, version u8, cluster 16, from
-/// store 16, to store 16, kind u8, fields. Integers are varints.
+/// The bytes of a <see cref="ControlMessage"/>: magic u32, CRC-32C of all that follows u32, version u8, cluster 16,
+/// from store 16, to store 16, kind u8, fields. Integers are varints.
 /// </summary>
 internal static class ControlFrame
 {
@@ -85,7 +85,8 @@ internal static class ControlFrame
             Kind.Dismissal => TryReadToDo(ref reader, out List<Order> toDo) ? new Dismissal(toDo) : null,
             _ => null,
         };
-        if (message is null) return kind is 0 or > (byte)Kind.Dismissal ? FrameStatus.UnknownType : FrameStatus.Malformed;
+        if (message is null)
+            return kind is 0 or > (byte)Kind.Dismissal ? FrameStatus.UnknownType : FrameStatus.Malformed;
         if (reader.IsAtEnd) return FrameStatus.Ok;
         message = null;
         return FrameStatus.Malformed;

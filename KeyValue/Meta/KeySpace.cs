@@ -14,8 +14,9 @@ internal static class KeySpace
     {
         const byte BeforeText = 0x20;
         const byte AfterText = 0x7f;
-        ulong low = start.IsEmpty ? (end.IsEmpty || end[0] > BeforeText ? (ulong)BeforeText << 56 : 0) : Fraction(start);
-        ulong high = !end.IsEmpty ? Fraction(end) : low < (ulong)AfterText << 56 ? (ulong)AfterText << 56 : ulong.MaxValue;
+        const ulong Before = (ulong)BeforeText << 56, After = (ulong)AfterText << 56;
+        ulong low = !start.IsEmpty ? Fraction(start) : end.IsEmpty || end[0] > BeforeText ? Before : 0;
+        ulong high = !end.IsEmpty ? Fraction(end) : low < After ? After : ulong.MaxValue;
         if (high <= low) return null;
         Span<byte> middle = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64BigEndian(middle, low + (high - low) / 2);

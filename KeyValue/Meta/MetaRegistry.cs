@@ -46,8 +46,8 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 }
 
 /// <summary>
-/// What the controller knows: the meta group's rows, and beside them what nodes report and nobody keeps. Changes to rows
-/// gather until they are written. Not thread-safe.
+/// What the controller knows: the meta group's rows, and beside them what nodes report and nobody keeps. Changes to
+/// rows gather until they are written. Not thread-safe.
 /// </summary>
 internal sealed class MetaRegistry
 {
@@ -310,9 +310,10 @@ internal sealed class MetaRegistry
             OperationsPerSecond = report?.OperationsPerSecond ?? 0,
             LoadSplitKey = report?.LoadSplitKey,
             // What is silent stays so between two reports.
-            Members = report is null ? [] : [.. report.Members.Select(member => member.SilentFor >= _options.SuspectAfter
-                ? member with { SilentFor = member.SilentFor + age }
-                : member)],
+            Members = report is null ? [] : [.. report.Members.Select(member =>
+                member.SilentFor >= _options.SuspectAfter
+                    ? member with { SilentFor = member.SilentFor + age }
+                    : member)],
             Move = entry.Move,
             LearnsFor = entry.Learner.Id.IsNone ? TimeSpan.Zero : now - entry.Learner.Since,
             GaveUpOn = entry.GaveUpOn,

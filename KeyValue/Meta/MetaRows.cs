@@ -99,8 +99,8 @@ internal static class MetaRows
     public static void Load(MetaState state, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         if (!TryLoad(state, key, value))
-            throw new InvalidDataException($"The meta group holds a row that cannot be read ({Encoding.UTF8.GetString(key)}): "
-                + "a newer program wrote it. Run that version on every node.");
+            throw new InvalidDataException($"The meta group holds a row that cannot be read "
+                + $"({Encoding.UTF8.GetString(key)}): a newer program wrote it. Run that version on every node.");
     }
 
     private static bool TryLoad(MetaState state, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)

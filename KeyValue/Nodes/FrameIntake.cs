@@ -61,7 +61,8 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         else Refuse($"control frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
     }
 
-    /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant another.</summary>
+    /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant
+    /// another.</summary>
     private NodeName? FindSender(in FrameHeader header, FormationRecord record) =>
         IsForThis(header, record) && node.Directory.NodeOf(header.From) is { } sender && sender != node.Name
             ? sender
@@ -100,7 +101,8 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         {
             node.Create(address.Group, address.To);
         }
-        // Its group would not give the node another replica as long as this one belonged to it. A later message makes that.
+        // Its group would not give the node another replica as long as this one belonged to it. A later message makes
+        // that.
         else if (own is { Start: null, Base: null } && live is { StopReason: null, HoldsNothing: true }
             && live.Id == own.Id)
         {

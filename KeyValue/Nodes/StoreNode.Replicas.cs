@@ -138,8 +138,8 @@ public sealed partial class StoreNode
         _options.ReplicaWanted?.Invoke(group);
     }
 
-    /// <summary>From now on frames and callers find this instance instead of the one before. False, and it is to be opened
-    /// again, if it was born meanwhile and has missed its base.</summary>
+    /// <summary>From now on frames and callers find this instance instead of the one before. False, and it is to be
+    /// opened again, if it was born meanwhile and has missed its base.</summary>
     internal bool Adopt(Replica replica)
     {
         Replica? fenced;

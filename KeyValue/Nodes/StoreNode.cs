@@ -221,7 +221,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     {
         StorageStatus storage = Storage.Status;
         string? problem = storage.Failure?.Message
-            ?? (IsDismissed ? "it was removed from the cluster; stop it" : null) ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
+            ?? (IsDismissed ? "it was removed from the cluster; stop it" : null)
+            ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
             .FirstOrDefault(p => p is not null);
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles,
             Replicas.Sum(r => r.MemoryBytes), problem);

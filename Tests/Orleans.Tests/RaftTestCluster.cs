@@ -27,6 +27,9 @@ public sealed class RaftTestCluster : IAsyncLifetime
     /// <summary>The silos' names as the test host gives them.</summary>
     public static IReadOnlyList<NodeName> Names { get; } = [new("Silo_0"), new("Silo_1"), new("Silo_2")];
 
+    /// <summary>How many there are; more than <see cref="Names"/> have no replica of some groups.</summary>
+    internal int Silos { get; init; } = Names.Count;
+
     /// <summary>Changes what every silo's part in the store is given.</summary>
     internal Action<OrleansRaftOptions>? Configure { get; init; }
 
@@ -42,16 +45,18 @@ public sealed class RaftTestCluster : IAsyncLifetime
     private InProcessTestCluster Cluster => _cluster
         ?? throw new InvalidOperationException("The cluster is not started.");
 
+    private NodeName[] SiloNames => [.. Enumerable.Range(0, Silos).Select(i => new NodeName($"Silo_{i}"))];
+
     public async Task InitializeAsync()
     {
-        var builder = new InProcessTestClusterBuilder(3);
+        var builder = new InProcessTestClusterBuilder((short)Silos);
         builder.Options.AssumeHomogenousSilosForTesting = false;
         builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {
             silo.AddOrleansRaft(raft =>
             {
-                raft.Nodes = Names;
+                raft.Nodes = SiloNames;
                 raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
                 Configure?.Invoke(raft);
             });
@@ -65,7 +70,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
         });
         _cluster = builder.Build();
         await _cluster.DeployAsync();
-        foreach (NodeName name in Names) await NodeOf(name).Serving.WaitAsync(Deadline);
+        foreach (NodeName name in SiloNames) await NodeOf(name).Serving.WaitAsync(Deadline);
     }
 
     public async Task DisposeAsync()

@@ -132,7 +132,8 @@ public sealed class ControlFrameTests
     [Fact]
     public void Rows_are_read_as_they_were_written_and_one_of_a_newer_version_is_refused()
     {
-        var node = new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "zone-a", NodeIntent.Draining);
+        var node =
+            new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "zone-a", NodeIntent.Draining);
         var move = new PlannedMove(new NodeName("node-1"), new NodeName("node-4"), IsAsked: true, "asked");
         var lone = new PlannedMove(null, new NodeName("node-5"), IsAsked: false, "it has 2 of 3");
         WriteOperation[] rows =
@@ -155,7 +156,8 @@ public sealed class ControlFrameTests
             Assert.Throws<InvalidDataException>(
                 () => MetaRows.Load(new MetaState(), row.Key.Span, row.Value.Value.Span[..^1]));
         }
-        Assert.Equal(MetaRows.Put(new GroupId(17), move).Key.ToArray(), MetaRows.DeleteMove(new GroupId(17)).Key.ToArray());
+        Assert.Equal(MetaRows.Put(new GroupId(17), move).Key.ToArray(),
+            MetaRows.DeleteMove(new GroupId(17)).Key.ToArray());
     }
 
     private static readonly Dictionary<string, ControlMessage> Messages = new()
@@ -190,7 +192,8 @@ public sealed class ControlFrameTests
     private static byte[] Repaired(byte[] frame)
     {
         if (frame.Length >= 8)
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(frame.AsSpan(4), Crc32C.Compute(frame.AsSpan(8)));
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(
+                frame.AsSpan(4), Crc32C.Compute(frame.AsSpan(8)));
         return frame;
     }
 }

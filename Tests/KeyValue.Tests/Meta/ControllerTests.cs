@@ -109,11 +109,13 @@ public sealed class ControllerTests
         ];
         for (int i = 1; i <= 10; i++)
         {
-            var next = new NodeRow(new($"node-{i + 10}"), new StoreId(new Guid(i, 1, 1, new byte[8])), "", NodeIntent.Member);
+            var store = new StoreId(new Guid(i, 1, 1, new byte[8]));
+            var next = new NodeRow(new($"node-{i + 10}"), store, "", NodeIntent.Member);
             meta.Learn([.. rows, next], [], isWhole: true);
         }
         cluster.RunFor(Seconds(0.05));
-        Assert.Equal("node-20", cluster.Nodes[cluster.Names[0]].Directory.Nodes.Single(n => n.Name.Value.Length > 6).Name.Value);
+        FormationNode added = cluster.Nodes[cluster.Names[0]].Directory.Nodes.Single(n => n.Name.Value.Length > 6);
+        Assert.Equal("node-20", added.Name.Value);
     }
 
     [Fact]
@@ -145,7 +147,8 @@ public sealed class ControllerTests
         StoreCluster cluster = Start(nodes: 3, groups: 1);
         NodeName first = cluster.LeaderOf(GroupId.Meta)!.Value;
         cluster.CrashNode(first);
-        cluster.RunUntil(() => cluster.LeaderOf(GroupId.Meta) is { } next && next != first, Seconds(20), "another leads");
+        cluster.RunUntil(() => cluster.LeaderOf(GroupId.Meta) is { } next && next != first, Seconds(20),
+            "another leads");
         NodeName leader = cluster.LeaderOf(GroupId.Meta)!.Value;
         Assert.False(cluster.Nodes[leader].Meta!.Controller.IsActive);
         GroupReply reply = cluster.Execute(cluster.ReplicaOn(leader, GroupId.Meta),
@@ -167,8 +170,8 @@ public sealed class ControllerTests
         cluster.RunFor(Seconds(5));
         foreach (NodeName node in names[..3]) cluster.CrashNode(node);
         cluster.StartNode(names[0]);
-        cluster.RunUntil(() => cluster.Nodes.TryGetValue(names[0], out StoreNode? node) && node.KnownMetaGroup is not null,
-            Seconds(5), "it is back");
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(names[0], out StoreNode? node)
+            && node.KnownMetaGroup is not null, Seconds(5), "it is back");
         Assert.Equal(names[3..], cluster.Nodes[names[0]].KnownMetaGroup!.Replicas.Select(r => r.Node));
     }
 
@@ -226,12 +229,13 @@ public sealed class ControllerTests
         NodeName controller = cluster.LeaderOf(GroupId.Meta)!.Value;
         NodeName from = group.Replicas.First(r => r.Node != controller).Node;
         NodeName to = cluster.Names.First(n => group.Replicas.All(r => r.Node != n));
+        cluster.RunFor(Seconds(2));
         // The new replica hears nothing: it cannot catch up before the controller is gone.
         cluster.Isolate(to);
         cluster.RunUntil(() => cluster.Administer(new MoveReplicaRequest(First, from, to)).Text.Contains("moves from"),
             Seconds(20), "the move is planned");
-        cluster.RunUntil(() => cluster.DescriptorOf(First).Replicas.Any(r => r.Role == ReplicaRole.Learner), Seconds(20),
-            "the new replica learns");
+        cluster.RunUntil(() => cluster.DescriptorOf(First).Replicas.Any(r => r.Role == ReplicaRole.Learner),
+            Seconds(20), "the new replica learns");
         cluster.CrashNode(controller);
         cluster.Network.Heal();
         cluster.RunUntil(() => cluster.LeaderOf(GroupId.Meta) is { } next && next != controller, Seconds(20),
@@ -249,8 +253,8 @@ public sealed class ControllerTests
         GroupId serving = cluster.GroupIds().First(g =>
             cluster.DescriptorOf(g).Replicas.Count(r => cluster.Names.Take(2).Contains(r.Node)) < 2);
         foreach (NodeName node in cluster.Names.Take(2)) cluster.CrashNode(node);
-        cluster.RunUntil(() => cluster.LeaderOf(serving) is { } leader && cluster.Nodes.ContainsKey(leader), Seconds(20),
-            "the group has a leader");
+        cluster.RunUntil(() => cluster.LeaderOf(serving) is { } leader && cluster.Nodes.ContainsKey(leader),
+            Seconds(20), "the group has a leader");
         string key = System.Text.Encoding.ASCII.GetString(cluster.DescriptorOf(serving).Start) + "1";
         KvClient client = cluster.CreateClient();
         for (int i = 0; i < 20; i++)
@@ -261,8 +265,8 @@ public sealed class ControllerTests
         Assert.Equal("v19", cluster.Get(client, key));
         Assert.Throws<UnavailableException>(() => cluster.Administer(new ListNodesRequest()));
         foreach (NodeName node in cluster.Names.Take(2)) cluster.StartNode(node);
-        cluster.RunUntil(() => cluster.AllGroupsHaveLeaders() && cluster.LeaderOf(GroupId.Meta) is not null, Seconds(30),
-            "all are back");
+        cluster.RunUntil(() => cluster.AllGroupsHaveLeaders() && cluster.LeaderOf(GroupId.Meta) is not null,
+            Seconds(30), "all are back");
         Assert.Equal(5, cluster.Administer(new ListNodesRequest()).Nodes.Count);
     }
 
@@ -344,7 +348,8 @@ public sealed class ControllerTests
         int count = cluster.GroupIds().Length;
         cluster.RunFor(Seconds(10));
         Assert.Equal(count, cluster.GroupIds().Length);
-        Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent, d => d.Contains("more than 20000"));
+        Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent,
+            d => d.Contains("more than 20000"));
         for (int i = 0; i < 30; i++) Assert.Equal(1000, cluster.Get(client, $"m{i:00}")!.Length);
     }
 

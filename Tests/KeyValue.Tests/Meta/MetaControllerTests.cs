@@ -11,7 +11,8 @@ public sealed class MetaControllerTests
     private readonly MetaController _controller;
     private ulong _number;
 
-    public MetaControllerTests() => _controller = new MetaController(_node, new ControllerOptions(), NullLogger.Instance);
+    public MetaControllerTests() =>
+        _controller = new MetaController(_node, new ControllerOptions(), NullLogger.Instance);
 
     [Fact]
     public void A_node_that_joins_is_told_of_only_when_its_row_is_durable()
@@ -38,6 +39,23 @@ public sealed class MetaControllerTests
         Task<GroupReply> asked = _controller.AdministerAsync(new SwitchBalanceRequest(On: false));
         _node.EndWrites(written: false);
         Assert.Equal(GroupReplyStatus.Unknown, (await asked).Status);
+    }
+
+    [Fact]
+    public async Task Nodes_are_let_go_only_when_the_controller_has_heard_who_is_there()
+    {
+        TakeOver();
+        AdministrationRequest[] requests =
+        [
+            new DrainNodeRequest(new("node-3")), new RemoveNodeRequest(new("node-3")),
+            new ReplaceNodeRequest(new("node-3")), new TransferLeaderRequest(new GroupId(1), new("node-3")),
+        ];
+        foreach (AdministrationRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Busy, (await _controller.AdministerAsync(request)).Status);
+        Assert.Equal(GroupReplyStatus.Answered, (await _controller.AdministerAsync(new ListNodesRequest())).Status);
+        for (int node = 1; node <= 3; node++) Told(Report(node));
+        foreach (AdministrationRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Answered, (await _controller.AdministerAsync(request)).Status);
     }
 
     [Fact]

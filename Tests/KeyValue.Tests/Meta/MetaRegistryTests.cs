@@ -89,7 +89,8 @@ public sealed class MetaRegistryTests
     {
         Tell(0, Group(1, "", "m", 2, 1));
         _registry.Take(Nodes[0], Report(0, [Of(Group(2, "m", "", 2, 1), 1)], isFull: false), default);
-        Assert.Equal([Nodes[0], Nodes[0]], new[] { 1u, 2u }.Select(g => _registry.Groups[new GroupId(g)].Leader!.Value));
+        Assert.Equal([Nodes[0], Nodes[0]],
+            new[] { 1u, 2u }.Select(g => _registry.Groups[new GroupId(g)].Leader!.Value));
         _registry.Take(Nodes[0], Report(0, [], isFull: false, left: [First]), default);
         Assert.Null(_registry.Groups[First].Leader);
         _registry.Take(Nodes[0], Report(0, [], isFull: true), default);

@@ -33,7 +33,10 @@ public sealed class NodeAgentTests
     [Fact]
     public void Without_an_answer_every_member_of_the_cluster_is_asked_and_none_that_left()
     {
-        _node.Formation = _node.Formation with { Members = [.. _node.Formation.Nodes.Where(n => n.Name.Value is not "node-2")] };
+        _node.Formation = _node.Formation with
+        {
+            Members = [.. _node.Formation.Nodes.Where(n => n.Name.Value is not "node-2")],
+        };
         NodeAgent agent = MakeAgent();
         var asked = new SortedSet<string>();
         for (int i = 0; i < 40; i++) asked.Add(Ask(agent));

@@ -3,7 +3,8 @@ using static Orleans.Raft.KeyValue.Tests.Placement.PlacementWorld;
 
 namespace Orleans.Raft.KeyValue.Tests.Placement;
 
-/// <summary>Evening out: TinyKV's scheduler cases (3C), MIT's minimal movement (lab 4), zones, bytes, leaders.</summary>
+/// <summary>Evening out: TinyKV's scheduler cases (3C), MIT's minimal movement (lab 4), zones, bytes,
+/// leaders.</summary>
 public sealed class BalanceTests
 {
     private static readonly PlacementOptions Options = new() { MaxMoves = 100, MaxMovesPerNode = 100 };

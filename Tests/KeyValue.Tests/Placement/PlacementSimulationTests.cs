@@ -73,7 +73,8 @@ public sealed class PlacementSimulationTests
         int groups = 1 + random.Next(30);
         for (uint id = 1; id <= groups; id++)
         {
-            int[] placed = [.. Enumerable.Range(1, nodes).OrderBy(_ => random.Next()).Take(1 + random.Next(copies + 1))];
+            int[] placed =
+                [.. Enumerable.Range(1, nodes).OrderBy(_ => random.Next()).Take(1 + random.Next(copies + 1))];
             world.Add(id, random.Next(100 << 20), placed);
         }
         for (int node = 1; node <= nodes; node++)

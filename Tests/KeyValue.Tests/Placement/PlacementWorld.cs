@@ -35,7 +35,8 @@ internal sealed class PlacementWorld(PlacementOptions options)
     /// <summary>Adds a group with voters on these nodes; the first leads.</summary>
     public WorldGroup Add(uint id, long bytes, params int[] nodes)
     {
-        var group = new WorldGroup { Id = new GroupId(id), Bytes = bytes, Leader = nodes.Length > 0 ? Name(nodes[0]) : null };
+        NodeName? leader = nodes.Length > 0 ? Name(nodes[0]) : null;
+        var group = new WorldGroup { Id = new GroupId(id), Bytes = bytes, Leader = leader };
         foreach (int node in nodes) group.Join(Name(node), ReplicaRole.Voter);
         Groups[group.Id] = group;
         return group;

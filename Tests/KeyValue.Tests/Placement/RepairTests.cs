@@ -115,7 +115,8 @@ public sealed class RepairTests
             }],
         };
         Decision? only = PlacementController.Decide(model, Options).SingleOrDefault();
-        Assert.Contains(Assert.IsType<RemoveReplicaDecision>(only).Replica, new[] { new ReplicaId(3), new ReplicaId(4) });
+        Assert.Contains(Assert.IsType<RemoveReplicaDecision>(only).Replica,
+            new[] { new ReplicaId(3), new ReplicaId(4) });
     }
 
     [Fact]
