@@ -16,8 +16,8 @@ public sealed partial class OrderedMap
         ArgumentNullException.ThrowIfNull(other);
         if (other.Count == 0) return;
         Version++;
-        // Nodes that either could change before may belong to snapshots of it, too.
-        _stamp = Math.Max(_stamp, other._stamp) + 1;
+        // What carries the higher stamp belongs to that map alone; all else may be in snapshots.
+        _stamp = Math.Max(_stamp, other._stamp);
         if (Count == 0)
         {
             (_root, _nodes) = (other._root, other._nodes);

@@ -54,6 +54,30 @@ public class ExactlyOnceTests
     }
 
     [Fact]
+    public void Nothing_is_sent_again_after_its_deadline()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions());
+        var connection = new WrappedConnection(cluster);
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler, new KvClientOptions
+        {
+            Timeout = Seconds(1), MaxBackoff = TimeSpan.FromMilliseconds(4),
+        }, 1);
+        cluster.Put(client, "k", "1");
+        cluster.RunFor(TimeSpan.FromMilliseconds(13));
+        var sent = new List<TimeSpan>();
+        connection.Handle = (_, _) =>
+        {
+            sent.Add(cluster.Time.Now);
+            return Task.FromResult(GroupReply.Of(GroupReplyStatus.Unknown));
+        };
+        TimeSpan deadline = cluster.Time.Now + Seconds(1);
+        Running<bool> append = cluster.Begin(() => client.AppendAsync(Bytes.Of("k"), Bytes.Of("2")));
+        cluster.RunFor(Seconds(2));
+        Assert.IsType<OutcomeUnknownException>(append.Failure);
+        Assert.True(sent.Count > 100 && sent[^1] < deadline, $"{sent.Count} attempts, the last at {sent[^1] - deadline}");
+    }
+
+    [Fact]
     public void A_session_that_expired_is_replaced_when_nothing_depends_on_it()
     {
         StoreCluster cluster = StoreCluster.Start(ShortSessions());
