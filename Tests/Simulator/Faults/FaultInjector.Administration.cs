@@ -162,7 +162,7 @@ internal sealed partial class FaultInjector
         await BetweenStepsAsync(() =>
         {
             _cluster.CrashNode(name);
-            _cluster.Disks[name].Wipe();
+            _cluster.ReplaceNode(name);
             CalmDisk(name);
             Lost = null;
         });
