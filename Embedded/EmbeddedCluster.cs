@@ -44,6 +44,9 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
     /// <summary>Messages that replicas on the nodes that are up sent to other nodes so far.</summary>
     public long SentMessages => _nodes.Values.Sum(node => node.SentMessages);
 
+    /// <summary>For checks: a node that is up, or null.</summary>
+    internal StoreNode? Find(NodeName node) => _nodes.GetValueOrDefault(node);
+
     /// <summary>Opens or creates the data directory and starts all nodes.</summary>
     /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
     /// <exception cref="FormationException">The data directory is another cluster's, or misses a node's

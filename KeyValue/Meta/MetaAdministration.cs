@@ -9,8 +9,6 @@ namespace Orleans.Raft.KeyValue;
 internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions options, TimeSpan now,
     Dictionary<GroupId, byte[]?> splits, Dictionary<GroupId, NodeName> transfers, IReadOnlyList<string> recent)
 {
-    private const string Listening = "the controller has just taken over and waits for the nodes to report";
-
     private readonly ClusterModel _model = registry.Model(now);
 
     public AdministrationAnswer Serve(AdministrationRequest request) => request switch
@@ -128,7 +126,6 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         }
         if (node.Row.Intent == NodeIntent.Member)
         {
-            if (registry.IsListening(now)) return UnderWay(Listening);
             if (Homeless(request.Node) is { } homeless) return homeless;
             registry.SetNode(node.Row with { Intent = NodeIntent.Draining }, now);
         }
@@ -140,7 +137,6 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         if (!registry.Nodes.TryGetValue(request.Node, out NodeEntry? node)) return NoSuch(request.Node);
         if (node.Row.Intent != NodeIntent.Removed)
         {
-            if (registry.IsListening(now)) return UnderWay(Listening);
             if (LostMajority(request.Node) is { } lost) return lost;
             // One that is lost anyway may go without a place for what it held.
             if (registry.Reports(request.Node, now) && Homeless(request.Node) is { } homeless) return homeless;
@@ -154,7 +150,6 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         if (!registry.Nodes.TryGetValue(request.Node, out NodeEntry? node)) return NoSuch(request.Node);
         if (node.Row.Intent != NodeIntent.Removed)
         {
-            if (registry.IsListening(now)) return UnderWay(Listening);
             if (registry.Reports(request.Node, now))
                 return Refused($"{request.Node} is up with its disk. Only a node that lost its disk is replaced; use "
                     + $"'node remove {request.Node}' for one that works.");

@@ -86,8 +86,8 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         else if (node.MetaTerm is null) node.Send(from, new Redirect(node.MetaLeader, node.KnownMeta));
     }
 
-    /// <summary>Serves an administrator. Unavailable if this is not the controller, or not yet: then nothing has
-    /// happened.</summary>
+    /// <summary>Serves an administrator. Unavailable if this is not the controller, or not yet; Busy while it does not
+    /// know enough: then nothing has happened.</summary>
     public async Task<GroupReply> AdministerAsync(AdministrationRequest request)
     {
         AdministrationAnswer answer;
@@ -95,6 +95,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         lock (_lock)
         {
             if (ActiveRegistry() is not { } registry) return GroupReply.Of(GroupReplyStatus.Unavailable);
+            if (DependsOnNodes(request) && registry.IsListening(node.Now)) return GroupReply.Of(GroupReplyStatus.Busy);
             controller = registry.Controller;
             var administration = new MetaAdministration(
                 registry, options.Placement, node.Now, _askedSplits, _askedTransfers, [.. _recent]);
@@ -106,6 +107,11 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
             ? new GroupReply(GroupReplyStatus.Answered, AdministrationCodec.Encode(answer), node.Name)
             : GroupReply.Of(GroupReplyStatus.Unknown);
     }
+
+    /// <summary>Whether it must be known who is there.</summary>
+    private static bool DependsOnNodes(AdministrationRequest request) =>
+        request is MoveReplicaRequest or TransferLeaderRequest or DrainNodeRequest or RemoveNodeRequest
+            or ReplaceNodeRequest;
 
     /// <summary>Takes a node into the cluster, if that is possible; the others hear of it with the map, when it is
     /// durable, and tell the node.</summary>

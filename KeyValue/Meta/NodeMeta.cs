@@ -8,11 +8,14 @@ namespace Orleans.Raft.KeyValue;
 /// </summary>
 internal sealed class NodeMeta : IMetaNode
 {
+    private const int MaxFramesOnTheirWay = 4;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan RecordAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly StoreNode _host;
     private readonly StoreNodeOptions _options;
+    private readonly BoundedSender _sender;
     private readonly Lock _lock = new();
 
     // What was heard of the map, the newest of each.
@@ -29,6 +32,7 @@ internal sealed class NodeMeta : IMetaNode
     {
         _host = host;
         _options = options;
+        _sender = new BoundedSender(host.Network, MaxFramesOnTheirWay);
         Controller = new MetaController(this, controller, options.Logger);
         Agent = new NodeAgent(this, controller, options.Logger, boot);
     }
@@ -129,7 +133,7 @@ internal sealed class NodeMeta : IMetaNode
     {
         byte[] frame =
             ControlFrame.Encode(new FrameHeader(Formation.Cluster, _host.Storage.StoreId, store), message);
-        _ = _host.Network.SendAsync(to, frame).AsTask();
+        _sender.TrySend(to, frame);
     }
 
     public void Start(Func<Task> work) => _ = Task.Factory.StartNew(() => RunAndLogAsync(work),

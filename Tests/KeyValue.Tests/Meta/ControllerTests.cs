@@ -226,6 +226,7 @@ public sealed class ControllerTests
         NodeName controller = cluster.LeaderOf(GroupId.Meta)!.Value;
         NodeName from = group.Replicas.First(r => r.Node != controller).Node;
         NodeName to = cluster.Names.First(n => group.Replicas.All(r => r.Node != n));
+        cluster.RunFor(Seconds(2));
         // The new replica hears nothing: it cannot catch up before the controller is gone.
         cluster.Isolate(to);
         cluster.RunUntil(() => cluster.Administer(new MoveReplicaRequest(First, from, to)).Text.Contains("moves from"),

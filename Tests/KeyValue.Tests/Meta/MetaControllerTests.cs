@@ -41,6 +41,23 @@ public sealed class MetaControllerTests
     }
 
     [Fact]
+    public async Task Nodes_are_let_go_only_when_the_controller_has_heard_who_is_there()
+    {
+        TakeOver();
+        AdministrationRequest[] requests =
+        [
+            new DrainNodeRequest(new("node-3")), new RemoveNodeRequest(new("node-3")),
+            new ReplaceNodeRequest(new("node-3")), new TransferLeaderRequest(new GroupId(1), new("node-3")),
+        ];
+        foreach (AdministrationRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Busy, (await _controller.AdministerAsync(request)).Status);
+        Assert.Equal(GroupReplyStatus.Answered, (await _controller.AdministerAsync(new ListNodesRequest())).Status);
+        for (int node = 1; node <= 3; node++) Told(Report(node));
+        foreach (AdministrationRequest request in requests)
+            Assert.Equal(GroupReplyStatus.Answered, (await _controller.AdministerAsync(request)).Status);
+    }
+
+    [Fact]
     public void What_fails_for_good_is_said_once_and_tried_ever_more_rarely()
     {
         var log = new CountingLogger();
