@@ -51,6 +51,9 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
     /// <summary>For checks.</summary>
     internal MetaRegistry? Registry => _registry;
 
+    /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
+    internal FaultPoints Faults { get; init; }
+
     public void Tick(TimeSpan now)
     {
         lock (_lock)
@@ -193,7 +196,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         {
             if (node.MetaTerm != term) return;
             TimeSpan now = node.Now;
-            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1);
+            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1) { Faults = Faults };
             if (state.Nodes.Count == 0) registry.Found(node.Formation, options.IsBalanceOn, now);
             _decidesFrom = now + ListeningIntervals * options.ReportInterval;
             _registry = registry;

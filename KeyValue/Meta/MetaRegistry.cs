@@ -94,6 +94,8 @@ internal sealed class MetaRegistry
 
     public Term Controller { get; }
 
+    internal FaultPoints Faults { get; init; }
+
     public ulong Revision { get; private set; }
 
     /// <summary>All changes up to it are durable: nodes are told of these alone.</summary>
@@ -327,7 +329,7 @@ internal sealed class MetaRegistry
         bool isOld = isKnown && (told.RangeVersion < entry!.Descriptor.RangeVersion
             || told.ConfigVersion < entry.Descriptor.ConfigVersion
             || (entry.Report is { } before && report.Term < before.Term && entry.Leader is not null));
-        if (isOld || IsOverruled(told))
+        if ((isOld || IsOverruled(told)) && !Faults.Has(FaultPoint.StaleDescriptorAccepted))
         {
             StaleReports++;
             return;

@@ -33,7 +33,7 @@ internal sealed class NodeMeta : IMetaNode
         _host = host;
         _options = options;
         _sender = new BoundedSender(host.Network, MaxFramesOnTheirWay);
-        Controller = new MetaController(this, controller, options.Logger);
+        Controller = new MetaController(this, controller, options.Logger) { Faults = options.Faults };
         Agent = new NodeAgent(this, controller, options.Logger, boot);
     }
 

@@ -216,6 +216,9 @@ internal enum FaultPoint
     /// applied.</summary>
     RangeCheckedWhenProposed,
 
+    /// <summary>The controller takes what an older report tells of a group. Breaks: stale reports are refused.</summary>
+    StaleDescriptorAccepted,
+
     /// <summary>A leader sets the group's time to its own clock instead of adding what it measured. Breaks: group time
     /// moves only by the leader's own elapsed time.</summary>
     GroupTimeFromLocalClock,

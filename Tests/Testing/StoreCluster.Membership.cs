@@ -8,6 +8,7 @@ public sealed partial class StoreCluster
 {
     private readonly List<NodeName> _joined = [];
     private readonly HashSet<NodeName> _gone = [];
+    private readonly HashSet<NodeName> _replaced = [];
 
     /// <summary>All nodes: those that form the cluster and those that joined it, but for those that are gone for
     /// good.</summary>
@@ -26,6 +27,13 @@ public sealed partial class StoreCluster
         Disks[name] = new SimulatedDisk(_random.Next());
         _clocks[name] = new NodeClock(Time, Scheduler.CreateLane());
         StartNode(name);
+    }
+
+    /// <summary>A node that is down gets an empty disk and will join as a new one under its name.</summary>
+    public void ReplaceNode(NodeName name)
+    {
+        Disks[name].Wipe();
+        _replaced.Add(name);
     }
 
     /// <summary>A node that is down never comes back, nor does its disk.</summary>

@@ -262,11 +262,12 @@ public sealed partial class StoreCluster : IStoreConnection
         StoreNode? node = null;
         try
         {
+            bool joins = !Names.Contains(name) || _options.Joining.Contains(name) || _replaced.Contains(name);
             var options = new StoreNodeOptions
             {
                 Name = name,
-                Nodes = [.. Names.Except(_options.Joining)],
-                Joins = !Names.Contains(name) || _options.Joining.Contains(name),
+                Nodes = [.. joins ? AllNames.Where(other => other != name) : Names.Except(_options.Joining)],
+                Joins = joins,
                 Groups = _options.Groups,
                 Limits = _options.Limits,
                 Replica = _options.Replica,

@@ -439,9 +439,10 @@ public sealed class ControllerTests
         MetaRegistry registry = cluster.Nodes.Values.First(n => n.Meta!.Controller.IsActive).Meta!.Controller.Registry!;
         Assert.True(registry.CoversAllKeys());
         GroupDescriptor split = cluster.DescriptorOf(First) with { End = Bytes.Of("m"), RangeVersion = 2 };
+        NodeName empty = cluster.Names.First(n => cluster.MembersOn(n) == 0);
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new DrainNodeRequest(empty)).Status);
         registry.Groups[First].Descriptor = split;
         Assert.False(registry.CoversAllKeys());
-        NodeName empty = cluster.Names.First(n => cluster.MembersOn(n) == 0);
         AdministrationAnswer answer = cluster.Administer(new DrainNodeRequest(empty));
         Assert.Equal(AdministrationStatus.UnderWay, answer.Status);
         Assert.Contains("has not reported yet", answer.Text);

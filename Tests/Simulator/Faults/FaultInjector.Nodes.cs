@@ -10,7 +10,7 @@ internal sealed partial class FaultInjector
 {
     private static readonly Type[] s_promises =
     [
-        typeof(RequestVote), typeof(RequestVoteReply), typeof(AppendEntries), typeof(AppendEntriesReply),
+        typeof(RequestVote), typeof(RequestVoteReply), typeof(RequestVoteReply), typeof(AppendEntries), typeof(AppendEntriesReply),
         typeof(AppendEntriesRejection), typeof(TimeoutNow), typeof(SnapshotChunkReply),
     ];
 
@@ -32,7 +32,23 @@ internal sealed partial class FaultInjector
         Type promise = s_promises[random.Next(s_promises.Length)];
         Note(fault, $"{victim} is to die when it next sends {promise.Name}");
         _moment = new Moment(fault, victim, promise, loss);
+        if (promise == typeof(RequestVoteReply)) CallForVote(victim, random);
         return false; // It counts when it happens.
+    }
+
+    /// <summary>Votes are rare: a leader hands over to another replica than that on a node, which asks it for its
+    /// vote.</summary>
+    private void CallForVote(NodeName voter, Random random)
+    {
+        GroupDescriptor[] groups = [.. _invariants.Groups.Where(group =>
+            group.Replicas.Any(replica => replica.Node == voter) && _cluster.LeaderOf(group.Group) is { } leader
+            && leader != voter)];
+        if (groups.Length == 0) return;
+        GroupDescriptor group = groups[random.Next(groups.Length)];
+        NodeName? leader = _cluster.LeaderOf(group.Group);
+        NodeName[] others = [.. group.Replicas.Select(r => r.Node).Where(node => node != voter && node != leader)];
+        if (others.Length == 0) return;
+        _ = _cluster.Begin(() => _cluster.TransferLeadershipAsync(group.Group, others[0]));
     }
 
     /// <summary>Looks at what leaves a node for what the fault waits for.</summary>

@@ -10,7 +10,7 @@ internal sealed partial class InvariantChecker
     private const int DigestEvery = 32;
 
     private readonly HashSet<(GroupId, ReplicaId, NodeName)> _compared = [];
-    private readonly Dictionary<GroupId, (Term Controller, GroupDescriptor Group)> _map = [];
+    private readonly Dictionary<GroupId, (MetaRegistry Registry, GroupDescriptor Group)> _map = [];
     private readonly List<byte[]> _boundaries = [];
     private bool _rangesChanged;
 
@@ -43,6 +43,7 @@ internal sealed partial class InvariantChecker
         GroupState state = replica.State;
         if (state.LastApplied.Index != record.Applied) return; // A snapshot is on its way into the state.
         NoteRange(group, node, state.Descriptor);
+        record.Sessions = (record.Sessions.Now, state.SessionCount);
         if (record.Applied.Value % DigestEvery == 0)
             CompareState(group, node, record.Applied, state.Snapshot().Digest());
     }
@@ -72,8 +73,23 @@ internal sealed partial class InvariantChecker
                 if (node.FindOwn(id) is not { Base: { } start } own) continue;
                 GroupRecord group = Of(id);
                 NoteRange(group, name, start.Descriptor);
-                if (_compared.Add((id, own.Id, name))) CompareState(group, name, LogIndex.Zero, start.Digest());
+                if (!_compared.Add((id, own.Id, name))) continue;
+                CompareState(group, name, LogIndex.Zero, start.Digest());
+                CheckSessions(name, node, start);
             }
+        }
+    }
+
+    /// <summary>Sessions travel with a split.</summary>
+    private void CheckSessions(NodeName name, StoreNode node, GroupStateSnapshot child)
+    {
+        if (child.Sessions.Length > 0) return;
+        foreach (Replica parent in node.Replicas)
+        {
+            if (parent.AwaitsBase || !parent.State.Descriptor.End.AsSpan().SequenceEqual(child.Descriptor.Start)) continue;
+            if (_lives.TryGetValue(parent, out (GroupRecord, ReplicaRecord Record) known)
+                && known.Record.Life == parent && known.Record.Sessions is { Before: > 0, Now: > 0 })
+                violated($"{name} {child.Descriptor} begins without the sessions of {parent.Group}");
         }
     }
 
@@ -102,7 +118,7 @@ internal sealed partial class InvariantChecker
         if (end.Length > 0) violated($"the keys from {Convert.ToHexStringLower(end)} on are in no group");
     }
 
-    /// <summary>What the controller knows of groups never goes back while it is the same, and is never newer than
+    /// <summary>What the controller knows of groups never goes back before it reads its rows anew, and is never newer than
     /// they.</summary>
     private void CheckMap()
     {
@@ -111,14 +127,14 @@ internal sealed partial class InvariantChecker
             if (node.Meta?.Controller is not { IsActive: true, Registry: { } registry }) continue;
             foreach (GroupDescriptor told in registry.Groups.Values.Select(entry => entry.Descriptor))
             {
-                if (_map.TryGetValue(told.Group, out (Term Controller, GroupDescriptor Group) before)
-                    && before.Controller == registry.Controller
+                if (_map.TryGetValue(told.Group, out (MetaRegistry Registry, GroupDescriptor Group) before)
+                    && before.Registry == registry
                     && (told.RangeVersion < before.Group.RangeVersion || told.ConfigVersion < before.Group.ConfigVersion))
                     violated($"the controller on {name} went back from {before.Group} to {told}");
                 if (_groups.GetValueOrDefault(told.Group)?.Descriptor is not { } newest
                     || told.RangeVersion > newest.RangeVersion || told.ConfigVersion > newest.ConfigVersion)
                     violated($"the controller on {name} knows {told}, which no replica does");
-                _map[told.Group] = (registry.Controller, told);
+                _map[told.Group] = (registry, told);
             }
         }
     }

@@ -21,6 +21,9 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
     /// <summary>The present life; null before the first.</summary>
     public Replica? Life { get; set; }
 
+    /// <summary>How many sessions its state held when it was last looked at, and the time before.</summary>
+    public (int Before, int Now) Sessions { get; set; }
+
     /// <summary>See <see cref="Replica.Turns"/>; when it was last looked at.</summary>
     public long Turns { get; set; }
 

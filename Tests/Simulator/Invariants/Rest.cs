@@ -45,7 +45,7 @@ internal static class Rest
 
     private static string? ProblemOfController(StoreCluster cluster, InvariantChecker invariants)
     {
-        StoreNode? node = cluster.Nodes.Values.FirstOrDefault(node => node.Meta!.Controller.IsActive);
+        StoreNode? node = cluster.Nodes.Values.FirstOrDefault(node => node.Meta?.Controller.IsActive == true);
         if (node?.Meta!.Controller.Registry is not { } registry) return "nobody controls the cluster";
         foreach (GroupDescriptor group in invariants.Groups)
         {
