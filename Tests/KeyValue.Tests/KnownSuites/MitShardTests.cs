@@ -191,8 +191,8 @@ public sealed class MitShardTests
     private static void Enter(StoreCluster cluster, params NodeName[] nodes)
     {
         foreach (NodeName node in nodes) cluster.StartNode(node);
-        cluster.RunUntil(() => nodes.All(node => cluster.Administer(new ListNodesRequest()).Nodes.Any(n => n.Name == node)),
-            Seconds(30), "the nodes are in");
+        cluster.RunUntil(() => nodes.All(node => cluster.Administer(new ListNodesRequest()).Nodes
+            .Any(n => n.Name == node && n.State == NodeState.Up)), Seconds(30), "the nodes are in");
     }
 
     private static void Join(StoreCluster cluster, params NodeName[] nodes)
