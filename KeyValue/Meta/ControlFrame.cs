@@ -8,7 +8,7 @@ namespace Orleans.Raft.KeyValue;
 /// The bytes of a <see cref="ControlMessage"/>: magic u32, CRC-32C of all that follows u32, version u8, cluster 16, from
 /// store 16, to store 16, kind u8, fields. Integers are varints.
 /// </summary>
-internal static class ControlFrame
+internal static partial class ControlFrame
 {
     public const int MaxBytes = 16 << 20;
 
@@ -21,6 +21,8 @@ internal static class ControlFrame
         Report = 1,
         Orders = 2,
         Redirect = 3,
+        MergeChunk = 4,
+        MergeReply = 5,
     }
 
     private enum OrderKind : byte
@@ -31,6 +33,9 @@ internal static class ControlFrame
         Transfer = 4,
         Split = 5,
         Retire = 6,
+        Merge = 7,
+        Abandon = 8,
+        Thaw = 9,
     }
 
     public static bool IsControlFrame(ReadOnlySpan<byte> frame) =>
@@ -51,6 +56,8 @@ internal static class ControlFrame
             case NodeReport report: Write(buffer, report); break;
             case Orders orders: Write(buffer, orders); break;
             case Redirect redirect: Write(buffer, redirect); break;
+            case MergeChunk chunk: Write(buffer, chunk); break;
+            case MergeReply reply: Write(buffer, reply); break;
             default: throw new InvalidOperationException($"{message.GetType().Name} has no encoding.");
         }
         if (buffer.Length > MaxBytes)
@@ -80,9 +87,11 @@ internal static class ControlFrame
             Kind.Report => ReadReport(ref reader),
             Kind.Orders => ReadOrders(ref reader),
             Kind.Redirect => ReadRedirect(ref reader),
+            Kind.MergeChunk => ReadMergeChunk(ref reader),
+            Kind.MergeReply => ReadMergeReply(ref reader),
             _ => null,
         };
-        if (message is null) return kind is 0 or > (byte)Kind.Redirect ? FrameStatus.UnknownType : FrameStatus.Malformed;
+        if (message is null) return kind is 0 or > (byte)Kind.MergeReply ? FrameStatus.UnknownType : FrameStatus.Malformed;
         if (reader.IsAtEnd) return FrameStatus.Ok;
         message = null;
         return FrameStatus.Malformed;
@@ -114,6 +123,12 @@ internal static class ControlFrame
             buffer.Name(joining.Name);
             buffer.Guid(joining.Store.Value);
         }
+        buffer.Varint((ulong)report.MergeTroubles.Count);
+        foreach (MergeTrouble trouble in report.MergeTroubles)
+        {
+            buffer.Varint(trouble.Merge);
+            buffer.Text(trouble.Reason);
+        }
     }
 
     private static void Write(ByteBuffer buffer, GroupReport group)
@@ -131,6 +146,7 @@ internal static class ControlFrame
             buffer.Flag(member.IsCaughtUp);
             buffer.Varint((ulong)Math.Max(0, (long)member.SilentFor.TotalMilliseconds));
         }
+        Write(buffer, group.Merges);
     }
 
     private static void Write(ByteBuffer buffer, Orders orders)
@@ -147,6 +163,12 @@ internal static class ControlFrame
         foreach (GroupDescriptor group in orders.Groups) buffer.Block(group.Encode());
         buffer.Varint((ulong)orders.ToDo.Count);
         foreach (Order order in orders.ToDo) Write(buffer, order);
+        buffer.Varint((ulong)orders.Merged.Count);
+        foreach (MergedGroup merged in orders.Merged)
+        {
+            buffer.Varint(merged.Group.Value);
+            buffer.Varint(merged.Into.Value);
+        }
     }
 
     private static void Write(ByteBuffer buffer, Redirect redirect)
@@ -167,6 +189,9 @@ internal static class ControlFrame
             TransferOrder => OrderKind.Transfer,
             SplitOrder => OrderKind.Split,
             RetireOrder => OrderKind.Retire,
+            MergeOrder => OrderKind.Merge,
+            AbandonOrder => OrderKind.Abandon,
+            ThawOrder => OrderKind.Thaw,
             _ => throw new InvalidOperationException($"{order.GetType().Name} has no encoding."),
         }));
         buffer.Varint(order.Group.Value);
@@ -195,6 +220,14 @@ internal static class ControlFrame
                 buffer.Varint(retire.Replica.Value);
                 buffer.Varint(retire.ConfigVersion);
                 break;
+            case MergeOrder merge:
+                buffer.Varint(merge.Merge);
+                buffer.Varint(merge.RangeVersion);
+                buffer.Varint(merge.Target.Value);
+                buffer.Name(merge.TargetNode);
+                break;
+            case AbandonOrder abandon: buffer.Varint(abandon.Merge); break;
+            case ThawOrder thaw: buffer.Varint(thaw.Merge); break;
         }
     }
 
@@ -234,8 +267,12 @@ internal static class ControlFrame
             if (!reader.TryName(out NodeName name) || !reader.TryGuid(out Guid store)) return null;
             joining.Add(new FormationNode(name, new StoreId(store)));
         }
+        if (ReadTroubles(ref reader) is not { } troubles) return null;
         var map = new MapRevision(new Term(controller), revision);
-        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless, joining);
+        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless, joining)
+        {
+            MergeTroubles = troubles,
+        };
     }
 
     private static bool TryReadGroup(ref ByteReader reader, [NotNullWhen(true)] out GroupReport? group)
@@ -254,8 +291,12 @@ internal static class ControlFrame
                 return false;
             members.Add(new ModelMember(new ReplicaId(id), isCaughtUp, TimeSpan.FromMilliseconds((long)silent)));
         }
+        if (!TryReadMarks(ref reader, out MergeMarks merges)) return false;
         group = new GroupReport(descriptor, new Term(term), bytes, keys,
-            BitConverter.Int64BitsToDouble((long)rate), splitKey, members);
+            BitConverter.Int64BitsToDouble((long)rate), splitKey, members)
+        {
+            Merges = merges,
+        };
         return true;
     }
 
@@ -285,7 +326,8 @@ internal static class ControlFrame
             if (ReadOrder(ref reader) is not { } order) return null;
             toDo.Add(order);
         }
-        return new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo);
+        if (ReadMerged(ref reader) is not { } merged) return null;
+        return new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo) { Merged = merged };
     }
 
     private static Redirect? ReadRedirect(ref ByteReader reader)
@@ -326,6 +368,13 @@ internal static class ControlFrame
                 return reader.TryVarint(out ulong version)
                     ? new RetireOrder(group, new ReplicaId(first), version)
                     : null;
+            case OrderKind.Merge:
+                return reader.TryVarint(out ulong rangeVersion) && reader.TryGroup(out GroupId target)
+                    && reader.TryName(out NodeName targetNode)
+                    ? new MergeOrder(group, first, rangeVersion, target, targetNode)
+                    : null;
+            case OrderKind.Abandon: return new AbandonOrder(group, first);
+            case OrderKind.Thaw: return new ThawOrder(group, first);
             default: return null;
         }
     }

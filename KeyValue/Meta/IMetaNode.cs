@@ -11,6 +11,8 @@ internal interface IMetaNode
 
     FormationRecord Formation { get; }
 
+    FaultPoints Faults { get; }
+
     /// <summary>By the node's own monotonic clock.</summary>
     TimeSpan Now { get; }
 
@@ -40,7 +42,11 @@ internal interface IMetaNode
     /// <summary>The groups that this node's replicas lead, and how they are.</summary>
     IReadOnlyList<GroupReport> LedGroups();
 
+    /// <summary>Replicas here that know no leader, and those of groups that are merged into others.</summary>
     IReadOnlyList<ReplicaSighting> LeaderlessReplicas();
+
+    /// <summary>Why merges that were ordered here cannot go on.</summary>
+    IReadOnlyList<MergeTrouble> MergeTroubles();
 
     /// <summary>Nodes that would join the cluster and said so here.</summary>
     IReadOnlyList<FormationNode> Joining();
@@ -49,5 +55,7 @@ internal interface IMetaNode
     Task<string> ObeyAsync(Order order);
 
     /// <summary>Takes what is new of the map.</summary>
-    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups);
+    /// <param name="merged">Groups that it has no more.</param>
+    void Learn(
+        IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged);
 }

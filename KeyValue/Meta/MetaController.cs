@@ -8,7 +8,7 @@ namespace Orleans.Raft.KeyValue;
 /// interval, and sends orders. On any other node it does nothing. All that must outlive it is in the rows; the rest it
 /// hears within a report interval. Any thread may call it.
 /// </summary>
-internal sealed class MetaController(IMetaNode node, ControllerOptions options, ILogger logger)
+internal sealed partial class MetaController(IMetaNode node, ControllerOptions options, ILogger logger)
 {
     /// <summary>A new controller listens for so many intervals before it changes anything.</summary>
     private const int ListeningIntervals = 3;
@@ -168,7 +168,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         {
             if (node.MetaTerm != term) return;
             TimeSpan now = node.Now;
-            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1);
+            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1, node.Faults);
             if (state.Nodes.Count == 0) registry.Found(node.Formation, options.IsBalanceOn, now);
             _decidesFrom = now + ListeningIntervals * options.ReportInterval;
             _registry = registry;
@@ -201,6 +201,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
     private void Decide(MetaRegistry registry, TimeSpan now, SortedDictionary<NodeName, List<Order>> orders)
     {
         var round = new HashSet<string>();
+        AdvanceMerges(registry, now, orders, round);
         foreach (Decision decision in PlacementController.Decide(registry.Model(now), options.Placement))
         {
             GroupEntry group = registry.Groups[decision.Group];
@@ -216,14 +217,15 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         }
         foreach ((GroupId id, byte[]? key) in _askedSplits.OrderBy(split => split.Key))
         {
-            GroupEntry group = registry.Groups[id];
-            if (registry.LeaderOf(group, now) is not { } leader) continue;
+            if (!registry.Groups.TryGetValue(id, out GroupEntry? group)) continue;
+            if (registry.MergeOf(id) is not null || registry.LeaderOf(group, now) is not { } leader) continue;
             Note($"{id}: split, because an administrator asked for it", round);
             Add(orders, leader, Split(registry, id, group.Descriptor.RangeVersion, key, now));
         }
         foreach ((GroupId id, NodeName to) in _askedTransfers.OrderBy(transfer => transfer.Key))
         {
-            if (registry.LeaderOf(registry.Groups[id], now) is not { } leader || leader == to) continue;
+            if (!registry.Groups.TryGetValue(id, out GroupEntry? group)) continue;
+            if (registry.LeaderOf(group, now) is not { } leader || leader == to) continue;
             Note($"{id}: let the replica on {to} lead, because an administrator asked for it", round);
             Add(orders, leader, new TransferOrder(id, to));
         }
@@ -305,7 +307,10 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         ulong taken = entry.IsComplete ? entry.Number : 0;
         return new Orders(registry.Controller, entry.Boot, taken, since, registry.Revision,
             [.. registry.Nodes.Values.Where(n => n.Revision > since).Select(n => n.Row)],
-            [.. registry.Groups.Values.Where(g => g.Revision > since).Select(g => g.Descriptor)], toDo);
+            [.. registry.Groups.Values.Where(g => g.Revision > since).Select(g => g.Descriptor)], toDo)
+        {
+            Merged = registry.MergedSince(since),
+        };
     }
 
     private MetaRegistry? ActiveRegistry() =>

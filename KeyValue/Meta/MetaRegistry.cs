@@ -37,6 +37,9 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 
     public PlannedMove? Move { get; set; }
 
+    /// <summary>When its range or its replicas changed last, as far as this controller has heard.</summary>
+    public TimeSpan ChangedAt { get; set; }
+
     public ulong Revision { get; set; }
 }
 
@@ -44,7 +47,7 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 /// What the controller knows: the meta group's rows, and beside them what nodes report and nobody keeps. Changes to rows
 /// gather until they are written. Not thread-safe.
 /// </summary>
-internal sealed class MetaRegistry
+internal sealed partial class MetaRegistry
 {
     private static readonly TimeSpan SplitPatience = TimeSpan.FromSeconds(5);
 
@@ -53,20 +56,24 @@ internal sealed class MetaRegistry
     private readonly List<WriteOperation> _unwritten = [];
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
+    private readonly FaultPoints _faults;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
-    public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1)
+    public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1,
+        FaultPoints faults = default)
     {
         Controller = controller;
         _options = options;
+        _faults = faults;
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
         Revision = revision;
         foreach (NodeRow row in state.Nodes.Values) _nodes[row.Name] = new NodeEntry(row, now) { Revision = revision };
         foreach (GroupDescriptor group in state.Groups.Values)
-            _groups[group.Group] = new GroupEntry(group) { Revision = revision };
+            _groups[group.Group] = new GroupEntry(group) { Revision = revision, ChangedAt = now };
         foreach ((GroupId group, PlannedMove move) in state.Moves)
             if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
+        LoadMerges(state, revision);
     }
 
     public Term Controller { get; }
@@ -91,7 +98,8 @@ internal sealed class MetaRegistry
     {
         foreach (FormationNode node in formation.Nodes)
             SetNode(new NodeRow(node.Name, node.Store, "", NodeIntent.Member), now);
-        foreach (GroupDescriptor group in formation.Groups) SetGroup(new GroupEntry(group), group);
+        foreach (GroupDescriptor group in formation.Groups)
+            SetGroup(new GroupEntry(group) { ChangedAt = now }, group);
         GroupDescriptor meta = MetaGroup.FormedBy(formation);
         SetGroup(new GroupEntry(meta), meta);
         SetBalance(isBalanceOn);
@@ -171,13 +179,20 @@ internal sealed class MetaRegistry
         foreach (GroupId group in report.Left)
             if (_groups.TryGetValue(group, out GroupEntry? entry) && entry.Leader == from) entry.Leader = null;
         foreach (GroupReport group in report.Groups) Take(from, group, now);
+        foreach (MergeTrouble trouble in report.MergeTroubles)
+            if (_merges.TryGetValue(trouble.Merge, out MergeEntry? merge)) merge.Trouble ??= trouble.Reason;
         return true;
     }
 
-    /// <summary>Replicas that believe to be members of a group that has left them out. One whose id is news here may
-    /// be newer than what is known.</summary>
-    public IEnumerable<RetireOrder> Retirements(IEnumerable<ReplicaSighting> leaderless) =>
-        from replica in leaderless
+    /// <summary>Replicas that believe to be members of a group that has left them out, and all those of a group that is no
+    /// more. One whose id is news here may be newer than what is known.</summary>
+    public IEnumerable<RetireOrder> Retirements(IReadOnlyList<ReplicaSighting> sightings) =>
+        sightings.Where(replica => _merged.ContainsKey(replica.Group))
+            .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion))
+            .Concat(LeftOut(sightings));
+
+    private IEnumerable<RetireOrder> LeftOut(IEnumerable<ReplicaSighting> sightings) =>
+        from replica in sightings
         where _groups.ContainsKey(replica.Group)
         let known = _groups[replica.Group].Descriptor
         where known.ConfigVersion > replica.ConfigVersion
@@ -220,6 +235,8 @@ internal sealed class MetaRegistry
         GroupReport? report = entry.Report;
         return new ModelGroup(entry.Descriptor, LeaderOf(entry, now))
         {
+            UnchangedFor = now - entry.ChangedAt,
+            IsMerging = MergeOf(entry.Descriptor.Group) is not null,
             Bytes = report?.Bytes ?? 0,
             OperationsPerSecond = report?.OperationsPerSecond ?? 0,
             LoadSplitKey = report?.LoadSplitKey,
@@ -238,13 +255,18 @@ internal sealed class MetaRegistry
         bool isOld = isKnown && (told.RangeVersion < entry!.Descriptor.RangeVersion
             || told.ConfigVersion < entry.Descriptor.ConfigVersion
             || (entry.Report is { } before && report.Term < before.Term && entry.Leader is not null));
-        if (isOld || IsOverruled(told))
+        bool isStale = isOld || _merged.ContainsKey(told.Group) || IsOverruled(told);
+        if (isStale && !_faults.Has(FaultPoint.StaleDescriptorAccepted))
         {
             StaleReports++;
             return;
         }
         entry ??= new GroupEntry(told);
-        if (!isKnown || !entry.Descriptor.Equals(told)) SetGroup(entry, told);
+        if (!isKnown || !entry.Descriptor.Equals(told))
+        {
+            SetGroup(entry, told);
+            entry.ChangedAt = now;
+        }
         entry.Leader = from;
         entry.Report = report;
         entry.ReportedAt = now;

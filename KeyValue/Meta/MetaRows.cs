@@ -10,8 +10,9 @@ internal sealed record NodeRow(NodeName Name, StoreId Store, string Zone, NodeIn
 
 /// <summary>
 /// The rows of the meta group, all in the default column family: <c>n/NAME</c> a node, <c>g/ID</c> a group as last
-/// reported, <c>o/ID</c> the planned move of a group's replica, <c>id</c> the next group's number, <c>b</c> whether load
-/// is evened out. Each value begins with a version byte.
+/// reported, <c>o/ID</c> the planned move of a group's replica, <c>m/ID</c> a merge that is not over, <c>x/ID</c> a group
+/// that was merged into another, <c>id</c> the next group's number, <c>im</c> the next merge's, <c>b</c> whether load is
+/// evened out. Each value begins with a version byte.
 /// </summary>
 internal static class MetaRows
 {
@@ -19,7 +20,10 @@ internal static class MetaRows
     private const string NodePrefix = "n/";
     private const string GroupPrefix = "g/";
     private const string MovePrefix = "o/";
+    private const string MergePrefix = "m/";
+    private const string MergedPrefix = "x/";
     private const string NextGroupKey = "id";
+    private const string NextMergeKey = "im";
     private const string BalanceKey = "b";
 
     public static WriteOperation Put(NodeRow node)
@@ -47,6 +51,33 @@ internal static class MetaRows
         return Row(MovePrefix + Number(group), value);
     }
 
+    public static WriteOperation Put(PlannedMerge merge)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(merge.Source.Value);
+        value.Varint(merge.Target.Value);
+        value.Varint(merge.RangeVersion);
+        value.Flag(merge.IsAsked);
+        value.Text(merge.Reason);
+        value.Byte((byte)merge.Phase);
+        value.Text(merge.Problem);
+        return Row(MergePrefix + Number(merge.Id), value);
+    }
+
+    public static WriteOperation Put(MergedGroup merged)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(merged.Into.Value);
+        return Row(MergedPrefix + Number(merged.Group), value);
+    }
+
+    public static WriteOperation PutNextMerge(ulong next)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(next);
+        return Row(NextMergeKey, value);
+    }
+
     public static WriteOperation PutNextGroup(uint next)
     {
         ByteBuffer value = Begin();
@@ -62,6 +93,8 @@ internal static class MetaRows
     }
 
     public static WriteOperation DeleteMove(GroupId group) => new(Key(MovePrefix + Number(group)), null);
+
+    public static WriteOperation DeleteMerge(ulong merge) => new(Key(MergePrefix + Number(merge)), null);
 
     public static WriteOperation DeleteGroup(GroupId group) => new(Key(GroupPrefix + Number(group)), null);
 
@@ -109,10 +142,26 @@ internal static class MetaRows
         }
         else if (name.StartsWith(MovePrefix, StringComparison.Ordinal))
         {
-            bool read = uint.TryParse(name.AsSpan(MovePrefix.Length), NumberStyles.HexNumber,
-                CultureInfo.InvariantCulture, out uint group);
-            if (!read || !TryReadMove(ref reader, out PlannedMove? move)) return false;
-            state.Moves[new GroupId(group)] = move;
+            if (!TryParse(name, MovePrefix, out GroupId group) || !TryReadMove(ref reader, out PlannedMove? move))
+                return false;
+            state.Moves[group] = move;
+        }
+        else if (name.StartsWith(MergePrefix, StringComparison.Ordinal))
+        {
+            bool read = ulong.TryParse(name.AsSpan(MergePrefix.Length), NumberStyles.HexNumber,
+                CultureInfo.InvariantCulture, out ulong id);
+            if (!read || !TryReadMerge(id, ref reader, out PlannedMerge? merge)) return false;
+            state.Merges[id] = merge;
+        }
+        else if (name.StartsWith(MergedPrefix, StringComparison.Ordinal))
+        {
+            if (!TryParse(name, MergedPrefix, out GroupId group) || !reader.TryGroup(out GroupId into)) return false;
+            state.Merged[group] = into;
+        }
+        else if (name == NextMergeKey)
+        {
+            if (!reader.TryVarint(out ulong next)) return false;
+            state.NextMerge = next;
         }
         else if (name == NextGroupKey)
         {
@@ -144,6 +193,26 @@ internal static class MetaRows
         return true;
     }
 
+    private static bool TryReadMerge(ulong id, ref ByteReader reader, [NotNullWhen(true)] out PlannedMerge? merge)
+    {
+        merge = null;
+        if (!reader.TryGroup(out GroupId source) || !reader.TryGroup(out GroupId target)
+            || !reader.TryVarint(out ulong range) || !reader.TryFlag(out bool isAsked)
+            || !reader.TryText(out string reason) || !reader.TryByte(out byte phase)
+            || phase > (byte)MergePhase.Abandoned || !reader.TryText(out string problem))
+            return false;
+        merge = new PlannedMerge(id, source, target, range, isAsked, reason, (MergePhase)phase, problem);
+        return true;
+    }
+
+    private static bool TryParse(string name, string prefix, out GroupId group)
+    {
+        bool read = uint.TryParse(name.AsSpan(prefix.Length), NumberStyles.HexNumber, CultureInfo.InvariantCulture,
+            out uint number);
+        group = new GroupId(number);
+        return read;
+    }
+
     private static ByteBuffer Begin()
     {
         var value = new ByteBuffer();
@@ -154,6 +223,8 @@ internal static class MetaRows
     private static WriteOperation Row(string key, ByteBuffer value) => new(Key(key), value.ToArray());
 
     private static byte[] Key(string text) => Encoding.UTF8.GetBytes(text);
+
+    private static string Number(ulong number) => number.ToString("x16", CultureInfo.InvariantCulture);
 
     private static string Number(GroupId group) => group.Value.ToString("x8", CultureInfo.InvariantCulture);
 }
@@ -166,6 +237,15 @@ internal sealed class MetaState
     public SortedDictionary<GroupId, GroupDescriptor> Groups { get; } = [];
 
     public SortedDictionary<GroupId, PlannedMove> Moves { get; } = [];
+
+    /// <summary>Those that are not over, by id.</summary>
+    public SortedDictionary<ulong, PlannedMerge> Merges { get; } = [];
+
+    /// <summary>Groups that are no more, and those that they were merged into.</summary>
+    public SortedDictionary<GroupId, GroupId> Merged { get; } = [];
+
+    /// <summary>No merge ever had this id or a higher one.</summary>
+    public ulong NextMerge { get; set; } = 1;
 
     /// <summary>No group ever had this number or a higher one.</summary>
     public uint NextGroup { get; set; }

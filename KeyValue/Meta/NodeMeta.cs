@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 /// What a node has to do with how the cluster looks after itself: its agent, the controller should it lead the meta
 /// group, and the way between them and the node's replicas. Any thread may call it.
 /// </summary>
-internal sealed class NodeMeta : IMetaNode
+internal sealed partial class NodeMeta : IMetaNode
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -17,6 +17,9 @@ internal sealed class NodeMeta : IMetaNode
     // What was heard of the map, the newest of each.
     private readonly SortedDictionary<NodeName, NodeRow> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupDescriptor> _groups = [];
+
+    // Groups that are no more.
+    private readonly HashSet<GroupId> _merged = [];
 
     public NodeMeta(StoreNode host, StoreNodeOptions options, ControllerOptions controller, ulong boot)
     {
@@ -35,6 +38,8 @@ internal sealed class NodeMeta : IMetaNode
     public string Zone => _options.Zone;
 
     public FormationRecord Formation => _host.Formation;
+
+    public FaultPoints Faults => _host.Faults;
 
     public TimeSpan Now => _host.Now;
 
@@ -133,13 +138,18 @@ internal sealed class NodeMeta : IMetaNode
         var found = new List<ReplicaSighting>();
         foreach (Replica replica in _host.Replicas)
         {
-            if (replica is { StopReason: null, Leader: null, Descriptor.IsUnknown: false })
+            // Of a group that is no more, also one that is asleep, or that failed.
+            bool isOfMerged;
+            lock (_lock) isOfMerged = _merged.Contains(replica.Group);
+            if (isOfMerged || replica is { StopReason: null, Leader: null, Descriptor.IsUnknown: false })
                 found.Add(new ReplicaSighting(replica.Group, replica.Id, replica.Descriptor.ConfigVersion));
         }
         return found;
     }
 
     public IReadOnlyList<FormationNode> Joining() => _host.Joining;
+
+    public IReadOnlyList<MergeTrouble> MergeTroubles() => [];
 
     public async Task<string> ObeyAsync(Order order)
     {
@@ -177,13 +187,19 @@ internal sealed class NodeMeta : IMetaNode
         }
     }
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups)
+    public void Learn(
+        IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
     {
         FormationNode[] members;
         lock (_lock)
         {
             foreach (NodeRow node in nodes) _nodes[node.Name] = node;
             foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
+            foreach (MergedGroup gone in merged)
+            {
+                _merged.Add(gone.Group);
+                _groups.Remove(gone.Group);
+            }
             // One that was removed is heard until it is empty: it hands over what it leads.
             var used = _groups.Values.SelectMany(group => group.Replicas).Select(replica => replica.Node).ToHashSet();
             members =

@@ -155,6 +155,7 @@ internal sealed class PlacementRound
 
     private void Count(ModelGroup group)
     {
+        if (group.IsMerging) _changing.Add(group.Group);
         bool isChanging = IsJoint(group) || group.Descriptor.Replicas.Any(r => r.Role == ReplicaRole.Learner);
         if (isChanging || group.Move is not null)
         {

@@ -217,4 +217,12 @@ internal enum FaultPoint
     /// <summary>A write that waits is answered by whatever is applied at its index, and stepping down does not end its
     /// waiting. Breaks: stepping down answers unknown.</summary>
     WriteAnsweredByIndex,
+
+    /// <summary>The controller takes what it is told of a group although it knows newer. Breaks: stale reports are
+    /// refused.</summary>
+    StaleDescriptorAccepted,
+
+    /// <summary>A group that was to end goes on before the one that was to take it has said that it will not. Breaks: a
+    /// merge is given up in the target's log first.</summary>
+    ThawWithoutAbandon,
 }
