@@ -111,5 +111,5 @@ public sealed class AnswerBatchWriter
     private int PageBytes => _buffer.Length - _page - 9;
 
     internal static bool IsPlain(AnswerStatus status) => status is AnswerStatus.Ok or AnswerStatus.NotFound
-        or (>= AnswerStatus.SessionExpired and <= AnswerStatus.Malformed and not AnswerStatus.WrongRange);
+        or (>= AnswerStatus.SessionExpired and <= AnswerStatus.Refused and not AnswerStatus.WrongRange);
 }

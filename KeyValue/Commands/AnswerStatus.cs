@@ -24,8 +24,8 @@ public enum AnswerStatus : byte
     /// <summary>The session is unknown, so nothing was applied now; what an earlier attempt did is unknown.</summary>
     SessionExpired = 7,
 
-    /// <summary>Not all keys belong to this group; nothing was applied or recorded. Carries the group's
-    /// descriptor.</summary>
+    /// <summary>Not all keys belong to this group; nothing was applied. Of a write it is recorded: under its number this
+    /// group applies nothing any more, whatever keys it gets later. Carries the group's descriptor.</summary>
     WrongRange = 8,
 
     /// <summary>The client had acknowledged the answer already, so it is gone; nothing was applied now.</summary>
@@ -50,4 +50,11 @@ public enum AnswerStatus : byte
     /// <summary>The bytes make no sense; nothing changed. The only answer of a batch that is broken as a
     /// whole.</summary>
     Malformed = 15,
+
+    /// <summary>The group is about to be merged into its neighbour, which answers soon, or this group does again; nothing
+    /// was applied or recorded.</summary>
+    Frozen = 16,
+
+    /// <summary>Of a step of a merge: it does not fit; nothing changed.</summary>
+    Refused = 17,
 }

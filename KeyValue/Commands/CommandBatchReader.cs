@@ -17,7 +17,7 @@ public ref struct CommandBatchReader
     /// at.</summary>
     public readonly bool IsMalformed => _items.IsMalformed;
 
-    /// <summary>None for OpenSession and AdvanceTime.</summary>
+    /// <summary>None for what is outside of sessions.</summary>
     public SessionId Session { get; private set; }
 
     public ulong Sequence { get; private set; }
@@ -57,7 +57,7 @@ public ref struct CommandBatchReader
     }
 
     internal static bool IsUnsessioned(OperationKind kind) =>
-        kind is OperationKind.OpenSession or OperationKind.AdvanceTime or OperationKind.Split;
+        kind is >= OperationKind.OpenSession and <= OperationKind.Thaw;
 
     private static string Describe(AnswerStatus status, StoreLimits limits) => status switch
     {

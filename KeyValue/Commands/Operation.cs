@@ -19,6 +19,22 @@ public enum OperationKind : byte
 
     /// <summary>Outside of sessions, and alone in its batch: gives the upper part of the range to a new group.</summary>
     Split = 8,
+
+    /// <summary>As <see cref="Split"/>: the group serves nothing any more until it is thawed, for another one is to take
+    /// over what it has.</summary>
+    Freeze = 9,
+
+    /// <summary>As <see cref="Split"/>: a part of what a frozen neighbour has.</summary>
+    Absorb = 10,
+
+    /// <summary>As <see cref="Split"/>: what was absorbed belongs to this group from now on.</summary>
+    TakeOver = 11,
+
+    /// <summary>As <see cref="Split"/>: this group takes nothing over in this merge, now or later.</summary>
+    Abandon = 12,
+
+    /// <summary>As <see cref="Split"/>: the merge was abandoned; the group serves again.</summary>
+    Thaw = 13,
 }
 
 /// <summary>
@@ -26,7 +42,7 @@ public enum OperationKind : byte
 /// before them each time they are sent. Limits are not checked here: <see cref="CommandBatchReader.IsWellFormed"/> does
 /// that.
 /// </summary>
-public static class Operation
+public static partial class Operation
 {
     internal const byte HasExpected = 1;
     internal const byte HasReplacement = 2;
@@ -113,7 +129,7 @@ public static class Operation
 
     /// <summary>What an operation does, by its first byte; null if it has none or it is no kind.</summary>
     public static OperationKind? KindOf(ReadOnlySpan<byte> operation) =>
-        !operation.IsEmpty && operation[0] is >= (byte)OperationKind.Put and <= (byte)OperationKind.Split
+        !operation.IsEmpty && operation[0] is >= (byte)OperationKind.Put and <= (byte)OperationKind.Thaw
             ? (OperationKind)operation[0]
             : null;
 

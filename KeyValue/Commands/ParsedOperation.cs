@@ -3,7 +3,7 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>An operation taken apart; all spans point into its bytes.</summary>
-internal ref struct ParsedOperation
+internal ref partial struct ParsedOperation
 {
     /// <summary>Of a group that splits.</summary>
     private const int MaxReplicas = 64;
@@ -25,13 +25,24 @@ internal ref struct ParsedOperation
     /// <summary>The writes of a Batch, already checked; read them with <see cref="TryReadWrite"/>.</summary>
     public ReadOnlySpan<byte> Writes;
 
-    /// <summary>Of Split: what the group must be.</summary>
+    /// <summary>Of Split and Freeze: what the group must be; of Absorb the source's.</summary>
     public ulong RangeVersion;
     public ulong ConfigVersion;
 
-    /// <summary>Of Split: the new group, and its replicas as varints, which are different and not 0.</summary>
+    /// <summary>Of Split: the new group, and its replicas as varints, which are different and not 0. Of Freeze the target,
+    /// of Absorb the source.</summary>
     public GroupId Group;
     public ReadOnlySpan<byte> Replicas;
+
+    /// <summary>Of the steps of a merge; never 0.</summary>
+    public MergeId Merge;
+
+    /// <summary>Of Absorb: the source's range, and what its whole content takes and adds up to. <see cref="Number"/> is where
+    /// the part in <see cref="Value"/> begins.</summary>
+    public ReadOnlySpan<byte> Start;
+    public ReadOnlySpan<byte> End;
+    public long TotalBytes;
+    public uint Checksum;
 
     /// <summary>Takes an operation apart and checks it against the limits. Never throws.</summary>
     /// <param name="status"><see cref="AnswerStatus.Ok"/>, or what the operation is to be refused with.</param>
@@ -39,7 +50,8 @@ internal ref struct ParsedOperation
     {
         ParsedOperation operation = default;
         var reader = new ByteReader(bytes);
-        status = bytes.Length > limits.MaxBatchBytes
+        // A part of a merge has bounds of its own, whatever clients may send.
+        status = bytes.Length > limits.MaxBatchBytes && Operation.KindOf(bytes) != OperationKind.Absorb
             ? AnswerStatus.BatchTooLarge
             : ReadAny(ref reader, limits, ref operation);
         if (status == AnswerStatus.Ok && !reader.IsAtEnd) status = AnswerStatus.Malformed;
@@ -62,6 +74,9 @@ internal ref struct ParsedOperation
                 ? AnswerStatus.Ok
                 : AnswerStatus.Malformed,
             OperationKind.Split => ReadSplit(ref reader, limits, ref operation),
+            OperationKind.Freeze => ReadFreeze(ref reader, ref operation),
+            OperationKind.Absorb => ReadAbsorb(ref reader, limits, ref operation),
+            OperationKind.TakeOver or OperationKind.Abandon or OperationKind.Thaw => ReadMerge(ref reader, ref operation),
             _ => AnswerStatus.Malformed,
         };
     }

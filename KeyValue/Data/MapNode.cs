@@ -473,6 +473,16 @@ internal sealed class MapBranch(long stamp) : MapNode(stamp)
         return part;
     }
 
+    /// <summary>A branch of these children, with the keys that separate them.</summary>
+    public static MapBranch Of(long stamp, ReadOnlySpan<MapNode> children, ReadOnlySpan<byte[]> keys)
+    {
+        var branch = new MapBranch(stamp);
+        children.CopyTo(branch.Children);
+        branch.AddKeys(keys);
+        branch.Measure();
+        return branch;
+    }
+
     /// <summary>Adds all of the next branch; <paramref name="separator"/> stood between the two.</summary>
     public void Merge(byte[] separator, MapBranch next)
     {

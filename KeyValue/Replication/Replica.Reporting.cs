@@ -14,6 +14,7 @@ public sealed partial class Replica
     private long _operations;
     private double _operationsPerSecond;
     private (TimeSpan At, long Operations) _rateBase;
+    private MergeState _reportedMerges = MergeState.None;
 
     /// <summary>How its group is, as of a moment ago; null while it does not lead, or does not know yet all that was
     /// committed before it led.</summary>
@@ -26,10 +27,12 @@ public sealed partial class Replica
         if (!leads && before is null) return;
         TimeSpan now = _host.Now;
         bool isNews = !leads || before is null || before.Term != _node.Term
-            || !ReferenceEquals(before.Descriptor, _state.Descriptor);
+            || !ReferenceEquals(before.Descriptor, _state.Descriptor)
+            || !ReferenceEquals(_reportedMerges, _state.Merges);
         // In silence no turn comes for long: what is told last must be as it is.
         if (!isNews && !_node.IsSilent && now - _reportedAt < ReportAge) return;
         _reportedAt = now;
+        _reportedMerges = _state.Merges;
         _report = leads ? MakeReport(now) : null;
         if (isNews) _host.NoteGroupChanged();
     }

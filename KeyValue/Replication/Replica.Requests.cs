@@ -51,6 +51,11 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
         }
+        if (_state.IsFrozen && !request.IsOwn)
+        {
+            AnswerFrozen(request, new CommandBatchReader(batch.Span).Count);
+            return;
+        }
         if (_sample.Wants()) SampleWrite(batch.Span);
         if (ExceedsSession(batch.Span))
         {
@@ -91,15 +96,14 @@ public sealed partial class Replica
         Answer(request, GroupReply.Of(status, _node.Leader == Id ? null : NodeOf(_node.Leader), _stall));
     }
 
-    /// <summary>Only the leader itself moves the group's time and splits it.</summary>
+    /// <summary>Only the leader itself moves the group's time, splits and merges it.</summary>
     private static bool IsLeadersOwn(ReadOnlySpan<byte> batch)
     {
         var commands = new CommandBatchReader(batch);
         while (commands.MoveNext())
         {
             if (commands.Session.IsNone
-                && Operation.KindOf(commands.Operation) is OperationKind.AdvanceTime or OperationKind.Split)
-                return true;
+                && Operation.KindOf(commands.Operation) >= OperationKind.AdvanceTime) return true;
         }
         return false;
     }
@@ -120,13 +124,16 @@ public sealed partial class Replica
     {
         _logBytesApplied += entry.Payload.Length;
         if (entry.Kind == EntryKind.Command) _operations += new CommandBatchReader(entry.Payload.Span).Count;
+        MergeState merges = _state.Merges;
         if (!TryFindPending(entry.Id, out RequestInput? request))
         {
             NoteSplit(entry.Index, _state.Apply(entry, null));
+            NoteMerges(entry.Index, merges);
             return;
         }
         _answers.Reset();
         NoteSplit(entry.Index, _state.Apply(entry, _answers));
+        NoteMerges(entry.Index, merges);
         // Only now: if applying fails, it is answered with the others.
         _pendingWrites.Dequeue();
         Answer(request, new GroupReply(GroupReplyStatus.Answered, _answers.ToArray(), _host.Name));
@@ -157,9 +164,10 @@ public sealed partial class Replica
     /// measured.</summary>
     private void AdvanceGroupTime()
     {
-        if (_node.Role != Role.Leader || _state.SessionCount == 0)
+        if (_node.Role != Role.Leader || _state.SessionCount == 0 || _state.IsFrozen)
         {
-            // Time without sessions does not count: else the next session would be born old.
+            // Time without sessions does not count: else the next session would be born old. Nor does that of a frozen
+            // group.
             _leaderTimeBase = null;
             return;
         }
@@ -232,7 +240,13 @@ public sealed partial class Replica
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));
             return;
         }
-        _operations += new ReadBatchReader(request.Request.Batch.Span).Count;
+        int count = new ReadBatchReader(request.Request.Batch.Span).Count;
+        if (_state.IsFrozen && request.Request.Kind != RequestKind.StaleRead)
+        {
+            AnswerFrozen(request, count);
+            return;
+        }
+        _operations += count;
         if (_sample.Wants()) SampleRead(request.Request.Batch.Span);
         _answers.Reset();
         _state.Read(request.Request.Batch.Span, _answers);

@@ -60,14 +60,9 @@ public sealed partial class Replica
             return;
         }
         GroupDescriptor now = _state.Descriptor;
-        var batch = new CommandBatchWriter();
-        batch.AddUnsessioned(Operation.Split(now, key, input.Child,
+        Task<GroupReply> proposed = ProposeOwn(Operation.Split(now, key, input.Child,
             [.. Enumerable.Range(1, now.Replicas.Count).Select(id => new ReplicaId((ulong)id))]));
-        var request = new RequestInput(new GroupRequest(RequestKind.Write, batch.ToArray()), isOwn: true);
-        Interlocked.Increment(ref _pendingRequests);
-        Interlocked.Add(ref _pendingBytes, request.Request.Batch.Length);
-        ProposeChecked(request);
-        _ = FollowSplitAsync(input, key!, request.Reply);
+        _ = FollowSplitAsync(input, key!, proposed);
     }
 
     private string? WhyNotSplit(byte[]? key, GroupId child)
@@ -76,6 +71,8 @@ public sealed partial class Replica
         if (Group.Value == 0 || child.Value == 0 || child == Group) return $"{Group} cannot be split into {child}.";
         if (_node.Configuration.IsJoint || !_node.IsConfigurationCommitted)
             return $"The members of {Group} are being changed; try again.";
+        if (_state.Merges.Frozen is { } frozen) return $"{frozen.Target} is about to take {Group} over.";
+        if (_state.Merges.Incoming is { } incoming) return $"{Group} is about to take {incoming.Source.Group} over.";
         if (key is null) return $"{Group} has no key with others below it.";
         if (key.AsSpan().SequenceEqual(now.Start)) return $"The key is where {Group} begins already.";
         if (!_state.CanSplitAt(key)) return $"The key is not one of {now}.";

@@ -345,7 +345,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
 
     private ReplicaSummary Summarize() =>
         new(_node.Role, _node.Term, _node.CommitIndex, _node.LastApplied, NodeOf(_node.Leader),
-        _state.Descriptor, _state.MemoryBytes, _state.KeyValueBytes, _node.LogBytes, _node.RefusedMessages + _misplaced);
+        _state.Descriptor, _state.MemoryBytes, _state.KeyValueBytes, _node.LogBytes, _node.RefusedMessages + _misplaced,
+        _state.Merges);
 
     /// <summary>The replica on a node that may lead: no learner, and none that is leaving.</summary>
     private ReplicaId? ReplicaOn(NodeName node)
@@ -373,7 +374,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     }
 
     private sealed record ReplicaSummary(Role Role, Term Term, LogIndex Commit, LogIndex Applied, NodeName? Leader,
-        GroupDescriptor Descriptor, long MemoryBytes, long KeyValueBytes, long LogBytes, long RefusedMessages);
+        GroupDescriptor Descriptor, long MemoryBytes, long KeyValueBytes, long LogBytes, long RefusedMessages,
+        MergeState Merges);
 }
 
 /// <summary>What <see cref="Replica.DigestAsync"/> found.</summary>
@@ -424,6 +426,15 @@ internal static partial class ReplicaLog
     [LoggerMessage(49, LogLevel.Information, "{Node} {Group} {Replica}: split at {Index} into {Left} and {Right}")]
     public static partial void Split(ILogger logger, NodeName node, GroupId group, ReplicaId replica, LogIndex index,
         GroupDescriptor left, GroupDescriptor right);
+
+    [LoggerMessage(56, LogLevel.Information,
+        "{Node} {Group} {Replica}: frozen at {Index}: in {Merge}, {Target} is to take it over")]
+    public static partial void Frozen(ILogger logger, NodeName node, GroupId group, ReplicaId replica, LogIndex index,
+        MergeId merge, GroupId target);
+
+    [LoggerMessage(57, LogLevel.Information, "{Node} {Group} {Replica}: {Merge} at {Index}: {Outcome}; now {Descriptor}")]
+    public static partial void MergeEnded(ILogger logger, NodeName node, GroupId group, ReplicaId replica, LogIndex index,
+        MergeId merge, MergeOutcome outcome, GroupDescriptor descriptor);
 
     [LoggerMessage(26, LogLevel.Information, "{Node} {Group} {Replica}: installed snapshot {Last}")]
     public static partial void SnapshotInstalled(ILogger logger, NodeName node, GroupId group, ReplicaId replica,

@@ -94,6 +94,22 @@ internal sealed class SplitInput(byte[]? key, GroupId child, ulong? rangeVersion
     public override void Abandon(Replica replica) => End(new SplitAnswer(SplitStatus.NotLeader));
 }
 
+/// <summary>Somebody wants the next step of a merge.</summary>
+internal sealed class MergeInput(byte[] operation, Func<GroupState, bool> isDone, Func<GroupState, string?> whyNot)
+    : AskedInput<MergeAnswer>
+{
+    public byte[] Operation => operation;
+
+    public bool IsDone(GroupState state) => isDone(state);
+
+    /// <summary>Null if nothing speaks against it.</summary>
+    public string? WhyNot(GroupState state) => whyNot(state);
+
+    public override void Apply(Replica replica) => replica.OnMergeStep(this);
+
+    public override void Abandon(Replica replica) => End(new MergeAnswer(MergeStatus.NotLeader, replica.Merges));
+}
+
 /// <summary>Somebody wants other members.</summary>
 internal sealed class MembershipInput(MembershipChange change) : AskedInput<MembershipAnswer>
 {

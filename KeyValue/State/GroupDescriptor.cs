@@ -53,6 +53,10 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
         init => _highestReplica = value;
     }
 
+    /// <summary>What it says of the range, without the members.</summary>
+    internal GroupDescriptor RangeOnly =>
+        this with { ConfigVersion = 0, Replicas = [], HighestReplica = default };
+
     /// <summary>Of a replica that knows its group's id and nothing else yet.</summary>
     internal static GroupDescriptor Unknown(GroupId group) => new(group, [], [], 0, 0, []);
 

@@ -17,6 +17,7 @@ public sealed partial class GroupState
             _nextSession = snapshot.NextSession,
             _stamp = snapshot.Stamp + 1,
             Faults = faults,
+            Merges = snapshot.Merges,
         };
         foreach (Session session in snapshot.Sessions) state.AddSession(session);
         return state;
@@ -26,8 +27,7 @@ public sealed partial class GroupState
     internal sealed class Restoration
     {
         public Restoration(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
-            long groupTimeMilliseconds,
-            uint nextSession, FaultPoints faults)
+            long groupTimeMilliseconds, uint nextSession, FaultPoints faults)
         {
             State = new GroupState(descriptor, limits)
             {
@@ -43,6 +43,8 @@ public sealed partial class GroupState
         public uint NextSession => State._nextSession;
 
         public long Stamp => State._stamp;
+
+        public void Add(MergeState merges) => State.Merges = merges;
 
         public void Add(Session session) => State.AddSession(session);
 

@@ -58,7 +58,7 @@ public sealed partial class GroupState
         }
         // Decided now, the same on every replica, not when it was proposed: a split or a change of members may stand
         // before it in the log.
-        bool isAsExpected = Descriptor.RangeVersion == split.RangeVersion
+        bool isAsExpected = Merges.Incoming is null && Descriptor.RangeVersion == split.RangeVersion
             && Descriptor.ConfigVersion == split.ConfigVersion && split.Number == Descriptor.Replicas.Count
             && Descriptor.Replicas.All(replica => replica.Role is ReplicaRole.Voter or ReplicaRole.Learner);
         if (!isAsExpected || !CanSplitAt(split.Key))
@@ -94,6 +94,6 @@ public sealed partial class GroupState
         Change(Descriptor with { End = key, RangeVersion = version });
         // What happened before the split is in both: a write that was applied here is answered there, too.
         return new GroupStateSnapshot(descriptor, Limits, default, GroupTimeMilliseconds, nextSession: 1, sessions,
-            _stamp++, families, memoryBytes);
+            _stamp++, families, memoryBytes, MergeState.None);
     }
 }

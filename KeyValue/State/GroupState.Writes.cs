@@ -13,7 +13,7 @@ public sealed partial class GroupState
         {
             case OperationKind.Batch:
                 return WriteBatch(in operation);
-            case OperationKind.OpenSession or OperationKind.AdvanceTime or OperationKind.Split:
+            case var kind when CommandBatchReader.IsUnsessioned(kind):
                 return AnswerStatus.Malformed;
         }
         if (!Owns(operation.Key)) return AnswerStatus.WrongRange;

@@ -45,7 +45,7 @@ public sealed partial class GroupState
 
     public StoreLimits Limits { get; }
 
-    /// <summary>Changed by logged configurations and splits only.</summary>
+    /// <summary>Changed by logged configurations, splits and merges only.</summary>
     public GroupDescriptor Descriptor { get; private set; }
 
     /// <summary>The entry applied last.</summary>
@@ -64,8 +64,9 @@ public sealed partial class GroupState
     /// <summary>Bytes of all keys and values, exactly; the same on every replica that applied the same entries.</summary>
     public long KeyValueBytes => _families.Sum(family => family.KeyValueBytes);
 
-    /// <summary>Estimated heap use of keys, values and sessions with their overhead.</summary>
-    public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes;
+    /// <summary>Estimated heap use of keys, values and sessions with their overhead, and of what a merge brings.</summary>
+    public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes
+        + (Merges.Incoming?.NextOffsetBytes ?? 0);
 
     /// <summary>Applies the next entry.</summary>
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
@@ -107,7 +108,7 @@ public sealed partial class GroupState
         var families = Array.ConvertAll(_families, family => family.Snapshot());
         Session[] sessions = Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
         return new GroupStateSnapshot(Descriptor, Limits, LastApplied, GroupTimeMilliseconds, _nextSession,
-            sessions, _stamp++, families, MemoryBytes);
+            sessions, _stamp++, families, MemoryBytes, Merges);
     }
 
     private void ApplyConfiguration(in LogEntry entry)
@@ -142,10 +143,13 @@ public sealed partial class GroupState
         while (commands.MoveNext())
         {
             // Alone, so that an entry splits once and what is in the group then is plain.
-            if (commands is { Count: 1, Session.IsNone: true }
-                && Operation.KindOf(commands.Operation) == OperationKind.Split)
-                return ApplySplit(commands.Operation, answers);
-            if (commands.Session.IsNone) ApplyUnsessioned(commands.Operation, answers);
+            OperationKind? alone = commands is { Count: 1, Session.IsNone: true }
+                ? Operation.KindOf(commands.Operation)
+                : null;
+            if (alone >= OperationKind.Freeze) ApplyMerge(commands.Operation, answers);
+            else if (IsFrozen) AnswerFrozen(in commands, answers, answersStart);
+            else if (alone == OperationKind.Split) return ApplySplit(commands.Operation, answers);
+            else if (commands.Session.IsNone) ApplyUnsessioned(commands.Operation, answers);
             else Answer(ApplyInSession(in commands), answers, answersStart);
         }
         return null;

@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 /// Builds a state from a snapshot's content, handed over in pieces of any size. Keeps no more of it than one item. Not
 /// usable any more once it has thrown.
 /// </summary>
-public sealed class GroupStateDecoder
+public sealed partial class GroupStateDecoder
 {
     private readonly StoreLimits _limits;
     private byte[] _buffer = new byte[4096];
@@ -38,6 +38,7 @@ public sealed class GroupStateDecoder
     private enum Part
     {
         Head,
+        Incoming,
         Session,
         Kept,
         Family,
@@ -63,14 +64,15 @@ public sealed class GroupStateDecoder
     /// <exception cref="InvalidDataException">The content is cut short.</exception>
     public GroupState Complete()
     {
-        if (_part != Part.Done) throw Malformed("it is cut short");
-        return _state!.State;
+        if (_state is null || (_part != Part.Done && !_mayLackTail)) throw Malformed("it is cut short");
+        return _state.State;
     }
 
     /// <summary>Reads one item if all of it is there.</summary>
     private bool TryRead(ReadOnlySpan<byte> bytes, out int count) => _part switch
     {
         Part.Head => TryReadHead(bytes, out count),
+        Part.Incoming => TryReadIncoming(bytes, out count),
         Part.Session => TryReadSession(bytes, out count),
         Part.Kept => TryReadKept(bytes, out count),
         Part.Family => TryReadFamily(bytes, out count),
@@ -109,6 +111,7 @@ public sealed class GroupStateDecoder
         read &= reader.TryUInt64(out ulong time);
         read &= reader.TryUInt32(out uint nextSession);
         read &= reader.TryUInt32(out _sessionsLeft);
+        MergeState merges = ReadMerges(ref reader);
         if (!read || !reader.IsAtEnd) throw Malformed("its head has the wrong length");
         if (StoreLimits.Decode(limits) != _limits)
             throw Malformed("it was made under other limits than those this cluster was formed with");
@@ -116,7 +119,8 @@ public sealed class GroupStateDecoder
             throw Malformed("a number in its head is out of bounds");
         _state = new GroupState.Restoration(GroupDescriptor.Decode(descriptor), _limits,
             new EntryId(new Term(term), new LogIndex(index)), (long)time, nextSession, Faults);
-        _part = _sessionsLeft > 0 ? Part.Session : Part.Family;
+        _state.Add(merges);
+        _part = _partsLeft > 0 ? Part.Incoming : AfterIncoming;
     }
 
     private bool TryReadSession(ReadOnlySpan<byte> bytes, out int count)

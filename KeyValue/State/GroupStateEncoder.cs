@@ -53,6 +53,11 @@ public sealed class GroupStateEncoder
     {
         WriteHead();
         yield return true;
+        foreach (byte[] part in _snapshot.Merges.Incoming?.Chunks ?? [])
+        {
+            WritePart(part);
+            yield return true;
+        }
         foreach (Session session in _sessions)
         {
             WriteSession(session);
@@ -93,8 +98,36 @@ public sealed class GroupStateEncoder
         _scratch.UInt64((ulong)_snapshot.GroupTimeMilliseconds);
         _scratch.UInt32(_snapshot.NextSession);
         _scratch.UInt32((uint)_sessions.Length);
+        WriteMerges(_snapshot.Merges);
         _scratch.PatchUInt32(8, (uint)(_scratch.Length - SnapshotFormat.PreambleBytes));
         _numbers = _scratch.WrittenMemory;
+    }
+
+    private void WriteMerges(MergeState merges)
+    {
+        _scratch.UInt64(merges.Last.Value);
+        _scratch.Byte((byte)merges.Outcome);
+        _scratch.Byte(merges.Frozen is null ? (byte)0 : (byte)1);
+        if (merges.Frozen is { } frozen)
+        {
+            _scratch.UInt64(frozen.Merge.Value);
+            _scratch.UInt32(frozen.Target.Value);
+        }
+        _scratch.Byte(merges.Incoming is null ? (byte)0 : (byte)1);
+        if (merges.Incoming is not { } incoming) return;
+        _scratch.UInt64(incoming.Merge.Value);
+        _scratch.Block(incoming.Source.Encode());
+        _scratch.UInt32((uint)incoming.TotalBytes);
+        _scratch.UInt32(incoming.Checksum);
+        _scratch.UInt32((uint)incoming.Chunks.Length);
+    }
+
+    private void WritePart(byte[] part)
+    {
+        _scratch.Clear();
+        _scratch.UInt32((uint)part.Length);
+        _numbers = _scratch.WrittenMemory;
+        _first = part;
     }
 
     private void WriteSession(Session session)

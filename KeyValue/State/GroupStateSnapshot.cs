@@ -7,7 +7,7 @@ public sealed class GroupStateSnapshot
 {
     internal GroupStateSnapshot(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
         long groupTimeMilliseconds, uint nextSession, Session[] sessions, long stamp, OrderedMapSnapshot[] families,
-        long memoryBytes)
+        long memoryBytes, MergeState merges)
     {
         Descriptor = descriptor;
         Limits = limits;
@@ -18,6 +18,7 @@ public sealed class GroupStateSnapshot
         Stamp = stamp;
         Families = families;
         MemoryBytes = memoryBytes;
+        Merges = merges;
     }
 
     public GroupDescriptor Descriptor { get; }
@@ -41,6 +42,12 @@ public sealed class GroupStateSnapshot
     internal long Stamp { get; }
 
     internal OrderedMapSnapshot[] Families { get; }
+
+    internal MergeState Merges { get; }
+
+    /// <summary>Without what goes on in a frozen group: its log, its members, the merge itself.</summary>
+    internal GroupStateSnapshot ForMerge() => new(Descriptor.RangeOnly, Limits, default, GroupTimeMilliseconds,
+        NextSession, Sessions, Stamp, Families, MemoryBytes, MergeState.None);
 
     /// <summary>CRC-32C of the encoded content: equal on all replicas that applied the same entries. Reads
     /// everything.</summary>

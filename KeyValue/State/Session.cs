@@ -37,7 +37,7 @@ internal sealed class Session
 
     public ulong Id { get; }
 
-    public long TimeoutMilliseconds { get; }
+    public long TimeoutMilliseconds { get; private set; }
 
     /// <summary>Group time of the last write.</summary>
     public long LastUsedMilliseconds { get; private set; }
@@ -98,6 +98,24 @@ internal sealed class Session
         _values ??= new byte[]?[_statuses.Length];
         _values[slot] = outcome.Value;
         KeptBytes += outcome.Value.Length;
+    }
+
+    /// <summary>
+    /// Adds what another group kept of the same session. Of two answers under one number, that the key was another group's
+    /// is the lesser one: the write was applied there, or will not be. Others agree, unless the client used a number twice;
+    /// then this group's stays.
+    /// </summary>
+    public void Unite(Session other, long lastUsedMilliseconds)
+    {
+        TimeoutMilliseconds = Math.Max(TimeoutMilliseconds, other.TimeoutMilliseconds);
+        LastUsedMilliseconds = Math.Max(LastUsedMilliseconds, lastUsedMilliseconds);
+        Acknowledge(other.First);
+        foreach ((ulong sequence, Outcome outcome) in other.Kept())
+        {
+            if (sequence < First) continue;
+            if (TryGetKept(sequence, out Outcome kept) && kept.Status != AnswerStatus.WrongRange) continue;
+            Keep(sequence, outcome);
+        }
     }
 
     /// <summary>What <see cref="KeptBytes"/> would be after an acknowledgement.</summary>

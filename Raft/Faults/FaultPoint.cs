@@ -194,6 +194,20 @@ internal enum FaultPoint
     /// has moved on.</summary>
     SplitReplayResetsChild,
 
+    /// <summary>What a group takes over lacks its last part. Breaks: a merge takes all or nothing.</summary>
+    MergeDropsTail,
+
+    /// <summary>A merge is abandoned although the target took over before. Breaks: of taking over and abandoning, the first
+    /// in the target's log rules out the other.</summary>
+    AbandonAfterTakeOver,
+
+    /// <summary>A group that another one is about to take over goes on serving. Breaks: what a source has when it is frozen
+    /// is its last.</summary>
+    FrozenGroupServesWrites,
+
+    /// <summary>A group takes over keys without the sessions. Breaks: sessions travel with a merge.</summary>
+    SessionsLostInMerge,
+
     /// <summary>A write that was applied before is applied again. Breaks: a write applies at most once.</summary>
     RetryAppliedTwice,
 
