@@ -7,43 +7,40 @@ internal static partial class ControlFrame
 {
     private static void Write(ByteBuffer buffer, in MergeMarks marks)
     {
-        buffer.Varint(marks.Last);
+        buffer.Varint(marks.Last.Value);
         buffer.Flag(marks.HasTaken);
-        buffer.Varint(marks.Frozen);
-        buffer.Varint(marks.Incoming);
-        buffer.Varint(marks.Chunks);
+        buffer.Varint(marks.Frozen.Value);
+        buffer.Varint(marks.Incoming.Value);
     }
 
-    private static void Write(ByteBuffer buffer, MergeChunk chunk)
+    private static void Write(ByteBuffer buffer, MergePart part)
     {
-        buffer.Byte((byte)Kind.MergeChunk);
-        buffer.Varint(chunk.Merge);
-        buffer.Block(chunk.Source.Encode());
-        buffer.Varint(chunk.Target.Value);
-        buffer.Varint(chunk.Number);
-        buffer.Varint(chunk.Count);
-        buffer.Varint(chunk.TotalBytes);
-        buffer.UInt32(chunk.Checksum);
-        buffer.Block(chunk.Bytes.Span);
+        buffer.Byte((byte)Kind.MergePart);
+        buffer.Varint(part.Target.Value);
+        buffer.Varint(part.Chunk.Merge.Value);
+        buffer.Block(part.Chunk.Source.Encode());
+        buffer.Varint((ulong)part.Chunk.OffsetBytes);
+        buffer.Varint((ulong)part.Chunk.TotalBytes);
+        buffer.UInt32(part.Chunk.Checksum);
+        buffer.Block(part.Chunk.Data.Span);
     }
 
     private static void Write(ByteBuffer buffer, MergeReply reply)
     {
         buffer.Byte((byte)Kind.MergeReply);
-        buffer.Varint(reply.Merge);
-        buffer.Varint(reply.Source.Value);
+        buffer.Varint(reply.Merge.Value);
         buffer.Byte((byte)reply.Status);
-        buffer.Varint(reply.Next);
+        buffer.Varint((ulong)reply.NextOffsetBytes);
         buffer.Text(reply.Text);
     }
 
     private static bool TryReadMarks(ref ByteReader reader, out MergeMarks marks)
     {
         marks = default;
-        if (!reader.TryVarint(out ulong last) || !reader.TryFlag(out bool hasTaken) || !reader.TryVarint(out ulong frozen)
-            || !reader.TryVarint(out ulong incoming) || !TryNumber(ref reader, out uint chunks))
+        if (!TryMerge(ref reader, out MergeId last) || !reader.TryFlag(out bool hasTaken)
+            || !TryMerge(ref reader, out MergeId frozen) || !TryMerge(ref reader, out MergeId incoming))
             return false;
-        marks = new MergeMarks(last, hasTaken, frozen, incoming, chunks);
+        marks = new MergeMarks(last, hasTaken, frozen, incoming);
         return true;
     }
 
@@ -53,7 +50,7 @@ internal static partial class ControlFrame
         var troubles = new MergeTrouble[count];
         for (int i = 0; i < count; i++)
         {
-            if (!reader.TryVarint(out ulong merge) || !reader.TryText(out string reason)) return null;
+            if (!TryMerge(ref reader, out MergeId merge) || !reader.TryText(out string reason)) return null;
             troubles[i] = new MergeTrouble(merge, reason);
         }
         return troubles;
@@ -71,30 +68,29 @@ internal static partial class ControlFrame
         return merged;
     }
 
-    private static MergeChunk? ReadMergeChunk(ref ByteReader reader)
+    private static MergePart? ReadMergePart(ref ByteReader reader)
     {
-        if (!reader.TryVarint(out ulong merge) || !reader.TryDescriptor(out GroupDescriptor? source)
-            || !reader.TryGroup(out GroupId target) || !TryNumber(ref reader, out uint number)
-            || !TryNumber(ref reader, out uint count) || !TryNumber(ref reader, out uint total)
-            || !reader.TryUInt32(out uint checksum) || !reader.TryBlock(out ReadOnlySpan<byte> bytes)
-            || bytes.Length > MergeChunk.MaxBytes)
+        if (!reader.TryGroup(out GroupId target) || !TryMerge(ref reader, out MergeId merge)
+            || !reader.TryDescriptor(out GroupDescriptor? source) || !reader.TryPositive(out long offset)
+            || !reader.TryPositive(out long total) || !reader.TryUInt32(out uint checksum)
+            || !reader.TryBlock(out ReadOnlySpan<byte> data) || data.Length > MergeContent.MaxChunkBytes)
             return null;
-        return new MergeChunk(merge, source, target, number, count, total, checksum, bytes.ToArray());
+        return new MergePart(target, new MergeChunk(merge, source, offset, total, checksum, data.ToArray()));
     }
 
     private static MergeReply? ReadMergeReply(ref ByteReader reader)
     {
-        if (!reader.TryVarint(out ulong merge) || !reader.TryGroup(out GroupId source)
-            || !reader.TryByte(out byte status) || status > (byte)MergeReplyStatus.Elsewhere
-            || !TryNumber(ref reader, out uint next) || !reader.TryText(out string text))
+        if (!TryMerge(ref reader, out MergeId merge) || !reader.TryByte(out byte status)
+            || status > (byte)MergeReplyStatus.Elsewhere || !reader.TryPositive(out long next)
+            || !reader.TryText(out string text))
             return null;
-        return new MergeReply(merge, source, (MergeReplyStatus)status, next, text);
+        return new MergeReply(merge, (MergeReplyStatus)status, next, text);
     }
 
-    private static bool TryNumber(ref ByteReader reader, out uint number)
+    private static bool TryMerge(ref ByteReader reader, out MergeId merge)
     {
-        bool read = reader.TryVarint(out ulong value) && value <= uint.MaxValue;
-        number = read ? (uint)value : 0;
+        bool read = reader.TryVarint(out ulong value);
+        merge = new MergeId(value);
         return read;
     }
 }

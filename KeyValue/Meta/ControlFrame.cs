@@ -21,7 +21,7 @@ internal static partial class ControlFrame
         Report = 1,
         Orders = 2,
         Redirect = 3,
-        MergeChunk = 4,
+        MergePart = 4,
         MergeReply = 5,
     }
 
@@ -56,7 +56,7 @@ internal static partial class ControlFrame
             case NodeReport report: Write(buffer, report); break;
             case Orders orders: Write(buffer, orders); break;
             case Redirect redirect: Write(buffer, redirect); break;
-            case MergeChunk chunk: Write(buffer, chunk); break;
+            case MergePart part: Write(buffer, part); break;
             case MergeReply reply: Write(buffer, reply); break;
             default: throw new InvalidOperationException($"{message.GetType().Name} has no encoding.");
         }
@@ -87,7 +87,7 @@ internal static partial class ControlFrame
             Kind.Report => ReadReport(ref reader),
             Kind.Orders => ReadOrders(ref reader),
             Kind.Redirect => ReadRedirect(ref reader),
-            Kind.MergeChunk => ReadMergeChunk(ref reader),
+            Kind.MergePart => ReadMergePart(ref reader),
             Kind.MergeReply => ReadMergeReply(ref reader),
             _ => null,
         };
@@ -126,7 +126,7 @@ internal static partial class ControlFrame
         buffer.Varint((ulong)report.MergeTroubles.Count);
         foreach (MergeTrouble trouble in report.MergeTroubles)
         {
-            buffer.Varint(trouble.Merge);
+            buffer.Varint(trouble.Merge.Value);
             buffer.Text(trouble.Reason);
         }
     }
@@ -221,13 +221,13 @@ internal static partial class ControlFrame
                 buffer.Varint(retire.ConfigVersion);
                 break;
             case MergeOrder merge:
-                buffer.Varint(merge.Merge);
+                buffer.Varint(merge.Merge.Value);
                 buffer.Varint(merge.RangeVersion);
                 buffer.Varint(merge.Target.Value);
                 buffer.Name(merge.TargetNode);
                 break;
-            case AbandonOrder abandon: buffer.Varint(abandon.Merge); break;
-            case ThawOrder thaw: buffer.Varint(thaw.Merge); break;
+            case AbandonOrder abandon: buffer.Varint(abandon.Merge.Value); break;
+            case ThawOrder thaw: buffer.Varint(thaw.Merge.Value); break;
         }
     }
 
@@ -371,10 +371,10 @@ internal static partial class ControlFrame
             case OrderKind.Merge:
                 return reader.TryVarint(out ulong rangeVersion) && reader.TryGroup(out GroupId target)
                     && reader.TryName(out NodeName targetNode)
-                    ? new MergeOrder(group, first, rangeVersion, target, targetNode)
+                    ? new MergeOrder(group, new MergeId(first), rangeVersion, target, targetNode)
                     : null;
-            case OrderKind.Abandon: return new AbandonOrder(group, first);
-            case OrderKind.Thaw: return new ThawOrder(group, first);
+            case OrderKind.Abandon: return new AbandonOrder(group, new MergeId(first));
+            case OrderKind.Thaw: return new ThawOrder(group, new MergeId(first));
             default: return null;
         }
     }

@@ -12,7 +12,8 @@ internal abstract record ControlMessage;
 /// <param name="Map">How much of the map it has.</param>
 /// <param name="IsFull">It leads no other groups than these; else only what has changed is told.</param>
 /// <param name="Left">Groups that it told of and does not lead any more.</param>
-/// <param name="Leaderless">Its replicas that know no leader, and all of groups that are merged into others.</param>
+/// <param name="Leaderless">Its replicas that know no leader, those that hold nothing yet or failed among them, and all of
+/// groups that are merged into others.</param>
 /// <param name="Joining">Nodes that would join and said so to it.</param>
 internal sealed record NodeReport(ulong Boot, ulong Number, MapRevision Map, string Zone, bool IsFull,
     IReadOnlyList<GroupReport> Groups, IReadOnlyList<GroupId> Left, IReadOnlyList<ReplicaSighting> Leaderless,
@@ -33,19 +34,22 @@ internal sealed record GroupReport(GroupDescriptor Descriptor, Term Term, long B
 }
 
 /// <summary>What a group holds of merges.</summary>
-/// <param name="Last">The merge that it took, or gave up, last; 0: none.</param>
-/// <param name="HasTaken">It took that one.</param>
-/// <param name="Frozen">The merge that it waits for with all its content; 0: none.</param>
-/// <param name="Incoming">The merge whose content it gathers; 0: none.</param>
-/// <param name="Chunks">How much of that content it has.</param>
-internal readonly record struct MergeMarks(ulong Last, bool HasTaken, ulong Frozen, ulong Incoming, uint Chunks);
+/// <param name="Last">That ended last for it; 0: none.</param>
+/// <param name="HasTaken">It took over another group in that one.</param>
+/// <param name="Frozen">That for which it waits with all its content; 0: none.</param>
+/// <param name="Incoming">That whose content it gathers; 0: none.</param>
+internal readonly record struct MergeMarks(MergeId Last, bool HasTaken, MergeId Frozen, MergeId Incoming)
+{
+    public static MergeMarks Of(MergeState state) => new(state.Last, state.Outcome == MergeOutcome.Taken,
+        state.Frozen?.Merge ?? default, state.Incoming?.Merge ?? default);
+}
 
-internal readonly record struct MergeTrouble(ulong Merge, string Reason);
+internal readonly record struct MergeTrouble(MergeId Merge, string Reason);
 
 /// <summary>A group that is no more: another holds all it held. Its id is never used again.</summary>
 internal readonly record struct MergedGroup(GroupId Group, GroupId Into);
 
-/// <summary>A replica, and the configuration by which it believes to be one.</summary>
+/// <summary>A replica, and the configuration by which it believes to be one; 0 if it knows none.</summary>
 internal readonly record struct ReplicaSighting(GroupId Group, ReplicaId Replica, ulong ConfigVersion);
 
 /// <summary>How far a node has followed the map of one controller; another controller's says nothing.</summary>
@@ -93,31 +97,22 @@ internal sealed record RetireOrder(GroupId Group, ReplicaId Replica, ulong Confi
 /// <summary>To the leader of the group that ends: it freezes, and sends its content to the other.</summary>
 /// <param name="TargetNode">Where the group that takes it is led.</param>
 /// <param name="RangeVersion">Of the group that ends.</param>
-internal sealed record MergeOrder(GroupId Group, ulong Merge, ulong RangeVersion, GroupId Target, NodeName TargetNode)
+internal sealed record MergeOrder(GroupId Group, MergeId Merge, ulong RangeVersion, GroupId Target, NodeName TargetNode)
     : Order(Group);
 
 /// <summary>To the leader of the group that would take another: it gives the merge up, if it has not taken it.</summary>
-internal sealed record AbandonOrder(GroupId Group, ulong Merge) : Order(Group);
+internal sealed record AbandonOrder(GroupId Group, MergeId Merge) : Order(Group);
 
 /// <summary>To the leader of the group that would have ended: the merge was given up, it goes on.</summary>
-internal sealed record ThawOrder(GroupId Group, ulong Merge) : Order(Group);
+internal sealed record ThawOrder(GroupId Group, MergeId Merge) : Order(Group);
 
 /// <summary>A part of the content of a frozen group, from its leader's node to that of the group that takes it.</summary>
-/// <param name="Source">The group as it was frozen.</param>
-/// <param name="Number">From 0.</param>
-/// <param name="TotalBytes">Of all chunks.</param>
-/// <param name="Checksum">CRC-32C of all chunks.</param>
-internal sealed record MergeChunk(ulong Merge, GroupDescriptor Source, GroupId Target, uint Number, uint Count,
-    uint TotalBytes, uint Checksum, ReadOnlyMemory<byte> Bytes) : ControlMessage
-{
-    /// <summary>Of one chunk.</summary>
-    public const int MaxBytes = 512 << 10;
-}
+internal sealed record MergePart(GroupId Target, MergeChunk Chunk) : ControlMessage;
 
-/// <summary>What became of a chunk. Stored and sent as one byte.</summary>
+/// <summary>What became of a part. Sent as one byte.</summary>
 internal enum MergeReplyStatus : byte
 {
-    /// <summary>The chunk of number <see cref="MergeReply.Next"/> is wanted.</summary>
+    /// <summary>What begins at <see cref="MergeReply.NextOffsetBytes"/> is wanted.</summary>
     Wanted = 0,
 
     /// <summary>Nothing more is wanted: the group has taken all, or given the merge up.</summary>
@@ -130,6 +125,6 @@ internal enum MergeReplyStatus : byte
     Elsewhere = 3,
 }
 
-/// <summary>The answer to a <see cref="MergeChunk"/>.</summary>
-internal sealed record MergeReply(ulong Merge, GroupId Source, MergeReplyStatus Status, uint Next, string Text)
+/// <summary>The answer to a <see cref="MergePart"/>.</summary>
+internal sealed record MergeReply(MergeId Merge, MergeReplyStatus Status, long NextOffsetBytes, string Text)
     : ControlMessage;

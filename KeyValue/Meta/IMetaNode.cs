@@ -56,6 +56,7 @@ internal interface IMetaNode
 
     /// <summary>Takes what is new of the map.</summary>
     /// <param name="merged">Groups that it has no more.</param>
-    void Learn(
-        IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged);
+    /// <param name="isWhole">There is nothing else.</param>
+    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole);
 }

@@ -3,9 +3,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>What became of the request for a frozen group's content; without content or problem: not now.</summary>
-/// <param name="Source">The group as it was frozen.</param>
 /// <param name="Problem">Why the merge cannot be; null: it may.</param>
-internal readonly record struct MergeCut(GroupDescriptor? Source, ReadOnlyMemory<byte> Content, string? Problem);
+internal readonly record struct MergeCut(MergeContent? Content, string? Problem);
 
 /// <summary>What a <see cref="MergeCourier"/> needs of the node it works for.</summary>
 internal interface IMergeNode
@@ -30,11 +29,11 @@ internal sealed class MergeCourier(IMergeNode node)
     private static readonly TimeSpan TroubleAge = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<ulong, (string Reason, TimeSpan At)> _troubles = [];
+    private readonly SortedDictionary<MergeId, (string Reason, TimeSpan At)> _troubles = [];
 
     // Invariant: at most one, as large as it may be.
     private Shipment? _shipment;
-    private ulong _cutting;
+    private bool _isCutting;
 
     /// <summary>Why merges that were ordered here cannot go on.</summary>
     public IReadOnlyList<MergeTrouble> Troubles
@@ -50,7 +49,7 @@ internal sealed class MergeCourier(IMergeNode node)
     {
         get
         {
-            lock (_lock) return _shipment?.Content.Length ?? 0;
+            lock (_lock) return _shipment?.Content.Bytes.Length ?? 0;
         }
     }
 
@@ -59,7 +58,7 @@ internal sealed class MergeCourier(IMergeNode node)
         lock (_lock)
         {
             if (_shipment is { } old && now - old.OrderedAt >= Patience) _shipment = null;
-            foreach ((ulong merge, (_, TimeSpan at)) in _troubles.ToArray())
+            foreach ((MergeId merge, (_, TimeSpan at)) in _troubles.ToArray())
                 if (now - at >= TroubleAge) _troubles.Remove(merge);
         }
     }
@@ -69,10 +68,10 @@ internal sealed class MergeCourier(IMergeNode node)
     {
         lock (_lock)
         {
-            if (_cutting != 0) return "another content is being cut";
+            if (_isCutting) return "another content is being cut";
             if (_shipment is { } known && known.Merge == order.Merge) return GoOn(known, order);
-            if (_shipment is { } other) return $"merge {other.Merge} is under way here";
-            _cutting = order.Merge;
+            if (_shipment is { } other) return $"{other.Merge} is under way here";
+            _isCutting = true;
         }
         MergeCut cut = default;
         try
@@ -81,7 +80,7 @@ internal sealed class MergeCourier(IMergeNode node)
         }
         finally
         {
-            lock (_lock) _cutting = 0;
+            lock (_lock) _isCutting = false;
         }
         lock (_lock)
         {
@@ -90,10 +89,10 @@ internal sealed class MergeCourier(IMergeNode node)
                 _troubles[order.Merge] = (problem, node.Now);
                 return problem;
             }
-            if (cut.Source is null) return "it is not frozen yet";
-            _shipment = new Shipment(order, cut.Source, cut.Content) { OrderedAt = node.Now };
+            if (cut.Content is not { } content) return "it is not frozen yet";
+            _shipment = new Shipment(order, content) { OrderedAt = node.Now };
             Send(_shipment);
-            return $"{cut.Content.Length} bytes go to {order.TargetNode}";
+            return $"{content.Bytes.Length} bytes go to {order.TargetNode}";
         }
     }
 
@@ -105,9 +104,9 @@ internal sealed class MergeCourier(IMergeNode node)
             if (_shipment is not { } shipment || shipment.Merge != reply.Merge) return;
             switch (reply.Status)
             {
-                case MergeReplyStatus.Wanted when reply.Next < shipment.Count:
+                case MergeReplyStatus.Wanted when reply.NextOffsetBytes < shipment.Content.Bytes.Length:
                     shipment.WasHeard = true;
-                    shipment.Next = reply.Next;
+                    shipment.NextOffsetBytes = reply.NextOffsetBytes;
                     Send(shipment);
                     break;
                 case MergeReplyStatus.Refused:
@@ -121,43 +120,36 @@ internal sealed class MergeCourier(IMergeNode node)
 
     private string GoOn(Shipment shipment, MergeOrder order)
     {
-        shipment.Target = order.TargetNode;
+        shipment.TargetNode = order.TargetNode;
         shipment.OrderedAt = node.Now;
         bool wasHeard = shipment.WasHeard;
         shipment.WasHeard = false;
         if (!wasHeard) Send(shipment);
-        return $"chunk {shipment.Next} of {shipment.Count} {(wasHeard ? "is on its way" : "is sent again")}";
+        return $"what begins at {shipment.NextOffsetBytes} of {shipment.Content.Bytes.Length} bytes is "
+            + (wasHeard ? "on its way" : "sent again");
     }
 
-    private void Send(Shipment shipment) => node.Send(shipment.Target, shipment.Chunk());
-
-    private sealed class Shipment(MergeOrder order, GroupDescriptor source, ReadOnlyMemory<byte> content)
+    private void Send(Shipment shipment)
     {
-        private readonly uint _checksum = Crc32C.Compute(content.Span);
+        if (shipment.Content.ChunkAt(shipment.NextOffsetBytes) is { } chunk)
+            node.Send(shipment.TargetNode, new MergePart(shipment.Target, chunk));
+    }
 
-        public ulong Merge => order.Merge;
+    private sealed class Shipment(MergeOrder order, MergeContent content)
+    {
+        public MergeId Merge => order.Merge;
 
-        public ReadOnlyMemory<byte> Content => content;
+        public GroupId Target => order.Target;
 
-        public NodeName Target { get; set; } = order.TargetNode;
+        public MergeContent Content => content;
+
+        public NodeName TargetNode { get; set; } = order.TargetNode;
 
         public TimeSpan OrderedAt { get; set; }
 
-        public uint Next { get; set; }
+        public long NextOffsetBytes { get; set; }
 
         /// <summary>Something came back since it was ordered last.</summary>
         public bool WasHeard { get; set; }
-
-        /// <summary>An empty content is one empty chunk.</summary>
-        public uint Count { get; } =
-            (uint)Math.Max(1, (content.Length + MergeChunk.MaxBytes - 1) / MergeChunk.MaxBytes);
-
-        public MergeChunk Chunk()
-        {
-            int start = (int)Next * MergeChunk.MaxBytes;
-            int length = Math.Min(MergeChunk.MaxBytes, content.Length - start);
-            return new MergeChunk(order.Merge, source, order.Target, Next, Count, (uint)content.Length, _checksum,
-                content.Slice(start, length));
-        }
     }
 }

@@ -31,10 +31,10 @@ internal sealed partial class MetaAdministration
         bool leftEnds = (left.Report?.Bytes ?? 0) < (right.Report?.Bytes ?? 0);
         (GroupEntry source, GroupEntry target) = leftEnds ? (left, right) : (right, left);
         long bytes = source.Report?.Bytes ?? 0;
-        if (bytes > PlannedMerge.MaxSourceBytes)
+        if (bytes > MergeContent.MaxBytes)
         {
             return Refused($"{source.Descriptor.Group} is the smaller one and has {bytes} bytes; a group of at most "
-                + $"{PlannedMerge.MaxSourceBytes} can be merged into another.");
+                + $"{MergeContent.MaxBytes} can be merged into another.");
         }
         long together = bytes + (target.Report?.Bytes ?? 0);
         if (together > options.SplitBytes)

@@ -72,7 +72,7 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
                 if (!registry.Take(from, report, node.Now)) return;
                 foreach (FormationNode joining in report.Joining) Join(registry, joining);
                 _hasNews |= registry.Revision != before;
-                answer = OrdersFor(registry, from, [.. registry.Retirements(report.Leaderless)]);
+                answer = OrdersFor(registry, from, [.. registry.Retirements(from, report.Leaderless)]);
             }
         }
         if (answer is not null) node.Send(from, answer);
@@ -98,8 +98,8 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         return await WriteAsync(controller) ? answer : null;
     }
 
-    /// <summary>Takes a node into the cluster, if that is possible; the others hear of it with the map, and tell the
-    /// node.</summary>
+    /// <summary>Takes a node into the cluster, if that is possible; the others hear of it with the map, when it is
+    /// durable, and tell the node.</summary>
     private void Join(MetaRegistry registry, FormationNode joining)
     {
         if (RefusalOf(registry, joining.Name, joining.Store) is { } refusal)
@@ -275,9 +275,13 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
     private async Task<bool> WriteAsync(Term controller)
     {
         Task<bool> writing;
+        MetaRegistry? registry;
+        ulong revision;
         lock (_lock)
         {
-            if (ActiveRegistry() is not { } registry || registry.Controller != controller) return false;
+            registry = ActiveRegistry();
+            if (registry is null || registry.Controller != controller) return false;
+            revision = registry.Revision;
             IReadOnlyList<WriteOperation> rows = registry.TakeUnwritten();
             var parts = new List<Task<bool>>();
             // Proposed under the lock, they are applied in the order of the changes.
@@ -288,7 +292,8 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         bool written = await writing;
         lock (_lock)
         {
-            if (!written && _registry?.Controller == controller) Resign();
+            if (written) registry.MakeDurable(revision);
+            else if (_registry?.Controller == controller) Resign();
         }
         return written;
     }
@@ -305,9 +310,8 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         NodeEntry entry = registry.Nodes[to];
         ulong since = entry.Map.Controller == registry.Controller ? entry.Map.Number : 0;
         ulong taken = entry.IsComplete ? entry.Number : 0;
-        return new Orders(registry.Controller, entry.Boot, taken, since, registry.Revision,
-            [.. registry.Nodes.Values.Where(n => n.Revision > since).Select(n => n.Row)],
-            [.. registry.Groups.Values.Where(g => g.Revision > since).Select(g => g.Descriptor)], toDo)
+        return new Orders(registry.Controller, entry.Boot, taken, since, registry.DurableRevision,
+            registry.NodesSince(since), registry.GroupsSince(since), toDo)
         {
             Merged = registry.MergedSince(since),
         };

@@ -31,12 +31,12 @@ internal sealed partial class MetaRegistry
     /// <summary>For so long those who ask again hear why a merge failed, instead of beginning another.</summary>
     private static readonly TimeSpan FailureAge = TimeSpan.FromMinutes(1);
 
-    private readonly SortedDictionary<ulong, MergeEntry> _merges = [];
-    private readonly SortedDictionary<GroupId, (GroupId Into, ulong Revision)> _merged = [];
+    private readonly SortedDictionary<MergeId, MergeEntry> _merges = [];
+    private readonly SortedDictionary<GroupId, GroupId> _merged = [];
     private readonly Dictionary<(GroupId, GroupId), (string Problem, TimeSpan At)> _failedMerges = [];
 
     /// <summary>Those that are not over, by id.</summary>
-    public IReadOnlyDictionary<ulong, MergeEntry> Merges => _merges;
+    public IReadOnlyDictionary<MergeId, MergeEntry> Merges => _merges;
 
     public ulong NextMerge { get; private set; } = 1;
 
@@ -49,15 +49,7 @@ internal sealed partial class MetaRegistry
     }
 
     /// <summary>Into which group one was merged that is no more; null if it was not.</summary>
-    public GroupId? MergedInto(GroupId group) =>
-        _merged.TryGetValue(group, out (GroupId Into, ulong Revision) entry) ? entry.Into : null;
-
-    /// <summary>The groups that the map has lost after a revision.</summary>
-    public IReadOnlyList<MergedGroup> MergedSince(ulong revision) =>
-    [
-        .. _merged.Where(merged => merged.Value.Revision > revision)
-            .Select(merged => new MergedGroup(merged.Key, merged.Value.Into)),
-    ];
+    public GroupId? MergedInto(GroupId group) => _merged.TryGetValue(group, out GroupId into) ? into : null;
 
     /// <summary>Plans a merge of two neighbours of which neither is part of another.</summary>
     public MergeEntry BeginMerge(GroupId source, GroupId target, bool isAsked, string reason)
@@ -65,7 +57,7 @@ internal sealed partial class MetaRegistry
         Invariant.Require(MergeOf(source) is null && MergeOf(target) is null && source != target,
             $"{source} and {target} cannot be merged: one of them is part of a merge");
         ulong range = _groups[source].Descriptor.RangeVersion;
-        var entry = new MergeEntry(new PlannedMerge(NextMerge, source, target, range, isAsked, reason));
+        var entry = new MergeEntry(new PlannedMerge(new MergeId(NextMerge), source, target, range, isAsked, reason));
         NextMerge++;
         _merges[entry.Row.Id] = entry;
         _failedMerges.Remove((source, target));
@@ -84,10 +76,11 @@ internal sealed partial class MetaRegistry
     /// <summary>The target reported that it has taken the source.</summary>
     public void FinishMerge(MergeEntry entry)
     {
-        (ulong id, GroupId source, GroupId target) = (entry.Row.Id, entry.Row.Source, entry.Row.Target);
+        (MergeId id, GroupId source, GroupId target) = (entry.Row.Id, entry.Row.Source, entry.Row.Target);
         _groups.Remove(source);
         _merges.Remove(id);
-        _merged[source] = (target, ++Revision);
+        _merged[source] = target;
+        _notDurable.Add((++Revision, null, null, new MergedGroup(source, target)));
         // Should only the first of these be written, the next controller comes here again.
         _unwritten.Add(MetaRows.Put(_groups[target].Descriptor));
         _unwritten.Add(MetaRows.Put(new MergedGroup(source, target)));
@@ -129,8 +122,10 @@ internal sealed partial class MetaRegistry
         foreach (PlannedMerge merge in state.Merges.Values) _merges[merge.Id] = new MergeEntry(merge);
         foreach ((GroupId group, GroupId into) in state.Merged)
         {
-            _merged[group] = (into, revision);
+            _merged[group] = into;
+            _durablyMerged[group] = (into, revision);
             _groups.Remove(group);
+            _durableGroups.Remove(group);
         }
     }
 }

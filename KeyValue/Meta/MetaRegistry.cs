@@ -19,8 +19,6 @@ internal sealed class NodeEntry(NodeRow row, TimeSpan now)
 
     public MapRevision Map { get; set; }
 
-    /// <summary>The revision of the map in which it changed last.</summary>
-    public ulong Revision { get; set; }
 }
 
 /// <summary>A group, and what its leader last said.</summary>
@@ -39,8 +37,6 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
 
     /// <summary>When its range or its replicas changed last, as far as this controller has heard.</summary>
     public TimeSpan ChangedAt { get; set; }
-
-    public ulong Revision { get; set; }
 }
 
 /// <summary>
@@ -54,6 +50,13 @@ internal sealed partial class MetaRegistry
     private readonly SortedDictionary<NodeName, NodeEntry> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupEntry> _groups = [];
     private readonly List<WriteOperation> _unwritten = [];
+
+    // What nodes are told, each with the revision in which it changed last: what is durable. The changes that are not
+    // yet are in the list, in their order.
+    private readonly SortedDictionary<NodeName, (NodeRow Row, ulong Revision)> _durableNodes = [];
+    private readonly SortedDictionary<GroupId, (GroupDescriptor Group, ulong Revision)> _durableGroups = [];
+    private readonly SortedDictionary<GroupId, (GroupId Into, ulong Revision)> _durablyMerged = [];
+    private readonly List<(ulong Revision, NodeRow? Node, GroupDescriptor? Group, MergedGroup? Merged)> _notDurable = [];
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
     private readonly FaultPoints _faults;
@@ -68,9 +71,18 @@ internal sealed partial class MetaRegistry
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
         Revision = revision;
-        foreach (NodeRow row in state.Nodes.Values) _nodes[row.Name] = new NodeEntry(row, now) { Revision = revision };
+        // Where nothing was written yet, nothing is told.
+        DurableRevision = state.Nodes.Count == 0 ? 0 : revision;
+        foreach (NodeRow row in state.Nodes.Values)
+        {
+            _nodes[row.Name] = new NodeEntry(row, now);
+            _durableNodes[row.Name] = (row, revision);
+        }
         foreach (GroupDescriptor group in state.Groups.Values)
-            _groups[group.Group] = new GroupEntry(group) { Revision = revision, ChangedAt = now };
+        {
+            _groups[group.Group] = new GroupEntry(group) { ChangedAt = now };
+            _durableGroups[group.Group] = (group, revision);
+        }
         foreach ((GroupId group, PlannedMove move) in state.Moves)
             if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
         LoadMerges(state, revision);
@@ -79,6 +91,9 @@ internal sealed partial class MetaRegistry
     public Term Controller { get; }
 
     public ulong Revision { get; private set; }
+
+    /// <summary>All changes up to it are durable: nodes are told of these alone.</summary>
+    public ulong DurableRevision { get; private set; }
 
     public bool IsBalanceOn { get; private set; }
 
@@ -111,7 +126,7 @@ internal sealed partial class MetaRegistry
         if (!_nodes.TryGetValue(row.Name, out NodeEntry? entry)) _nodes[row.Name] = entry = new NodeEntry(row, now);
         if (entry.Row.Store != row.Store) entry.HeardAt = now;
         entry.Row = row;
-        entry.Revision = ++Revision;
+        _notDurable.Add((++Revision, row, null, null));
         _unwritten.Add(MetaRows.Put(row));
     }
 
@@ -156,6 +171,37 @@ internal sealed partial class MetaRegistry
         return taken;
     }
 
+    /// <summary>The rows of all changes up to a revision are written.</summary>
+    public void MakeDurable(ulong revision)
+    {
+        foreach ((ulong at, NodeRow? node, GroupDescriptor? group, MergedGroup? merged) in _notDurable)
+        {
+            if (at > revision) break;
+            if (node is not null) _durableNodes[node.Name] = (node, at);
+            if (group is not null) _durableGroups[group.Group] = (group, at);
+            if (merged is not { } gone) continue;
+            _durableGroups.Remove(gone.Group);
+            _durablyMerged[gone.Group] = (gone.Into, at);
+        }
+        _notDurable.RemoveAll(change => change.Revision <= revision);
+        DurableRevision = Math.Max(DurableRevision, revision);
+    }
+
+    /// <summary>The durable nodes that changed after a revision.</summary>
+    public IReadOnlyList<NodeRow> NodesSince(ulong revision) =>
+        [.. _durableNodes.Values.Where(node => node.Revision > revision).Select(node => node.Row)];
+
+    /// <summary>The durable groups that changed after a revision.</summary>
+    public IReadOnlyList<GroupDescriptor> GroupsSince(ulong revision) =>
+        [.. _durableGroups.Values.Where(group => group.Revision > revision).Select(group => group.Group)];
+
+    /// <summary>The groups that the map durably lost after a revision.</summary>
+    public IReadOnlyList<MergedGroup> MergedSince(ulong revision) =>
+    [
+        .. _durablyMerged.Where(merged => merged.Value.Revision > revision)
+            .Select(merged => new MergedGroup(merged.Key, merged.Value.Into)),
+    ];
+
     /// <summary>Takes in what a node reports; false if the node is not of this cluster.</summary>
     public bool Take(NodeName from, NodeReport report, TimeSpan now)
     {
@@ -186,17 +232,18 @@ internal sealed partial class MetaRegistry
 
     /// <summary>Replicas that believe to be members of a group that has left them out, and all those of a group that is no
     /// more. One whose id is news here may be newer than what is known.</summary>
-    public IEnumerable<RetireOrder> Retirements(IReadOnlyList<ReplicaSighting> sightings) =>
-        sightings.Where(replica => _merged.ContainsKey(replica.Group))
+    /// <param name="node">Where they are.</param>
+    public IEnumerable<RetireOrder> Retirements(NodeName node, IReadOnlyList<ReplicaSighting> sightings) =>
+        sightings.Where(replica => _durablyMerged.ContainsKey(replica.Group))
             .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion))
-            .Concat(LeftOut(sightings));
+            .Concat(LeftOut(node, sightings));
 
-    private IEnumerable<RetireOrder> LeftOut(IEnumerable<ReplicaSighting> sightings) =>
+    private IEnumerable<RetireOrder> LeftOut(NodeName node, IEnumerable<ReplicaSighting> sightings) =>
         from replica in sightings
         where _groups.ContainsKey(replica.Group)
         let known = _groups[replica.Group].Descriptor
         where known.ConfigVersion > replica.ConfigVersion
-            && known.HasLeft(replica.Replica)
+            && known.HasLeft(replica.Replica, node)
             && known.Replicas.All(r => r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
         select new RetireOrder(replica.Group, replica.Replica, known.ConfigVersion);
 
@@ -280,7 +327,7 @@ internal sealed partial class MetaRegistry
     private void SetGroup(GroupEntry entry, GroupDescriptor descriptor)
     {
         entry.Descriptor = descriptor;
-        entry.Revision = ++Revision;
+        _notDurable.Add((++Revision, null, descriptor, null));
         _groups[descriptor.Group] = entry;
         _unwritten.Add(MetaRows.Put(descriptor));
         if (descriptor.Group.Value >= NextGroup)

@@ -61,7 +61,7 @@ internal static class MetaRows
         value.Text(merge.Reason);
         value.Byte((byte)merge.Phase);
         value.Text(merge.Problem);
-        return Row(MergePrefix + Number(merge.Id), value);
+        return Row(MergePrefix + Number(merge.Id.Value), value);
     }
 
     public static WriteOperation Put(MergedGroup merged)
@@ -94,7 +94,7 @@ internal static class MetaRows
 
     public static WriteOperation DeleteMove(GroupId group) => new(Key(MovePrefix + Number(group)), null);
 
-    public static WriteOperation DeleteMerge(ulong merge) => new(Key(MergePrefix + Number(merge)), null);
+    public static WriteOperation DeleteMerge(MergeId merge) => new(Key(MergePrefix + Number(merge.Value)), null);
 
     public static WriteOperation DeleteGroup(GroupId group) => new(Key(GroupPrefix + Number(group)), null);
 
@@ -150,8 +150,8 @@ internal static class MetaRows
         {
             bool read = ulong.TryParse(name.AsSpan(MergePrefix.Length), NumberStyles.HexNumber,
                 CultureInfo.InvariantCulture, out ulong id);
-            if (!read || !TryReadMerge(id, ref reader, out PlannedMerge? merge)) return false;
-            state.Merges[id] = merge;
+            if (!read || !TryReadMerge(new MergeId(id), ref reader, out PlannedMerge? merge)) return false;
+            state.Merges[merge.Id] = merge;
         }
         else if (name.StartsWith(MergedPrefix, StringComparison.Ordinal))
         {
@@ -193,7 +193,7 @@ internal static class MetaRows
         return true;
     }
 
-    private static bool TryReadMerge(ulong id, ref ByteReader reader, [NotNullWhen(true)] out PlannedMerge? merge)
+    private static bool TryReadMerge(MergeId id, ref ByteReader reader, [NotNullWhen(true)] out PlannedMerge? merge)
     {
         merge = null;
         if (!reader.TryGroup(out GroupId source) || !reader.TryGroup(out GroupId target)
@@ -239,7 +239,7 @@ internal sealed class MetaState
     public SortedDictionary<GroupId, PlannedMove> Moves { get; } = [];
 
     /// <summary>Those that are not over, by id.</summary>
-    public SortedDictionary<ulong, PlannedMerge> Merges { get; } = [];
+    public SortedDictionary<MergeId, PlannedMerge> Merges { get; } = [];
 
     /// <summary>Groups that are no more, and those that they were merged into.</summary>
     public SortedDictionary<GroupId, GroupId> Merged { get; } = [];

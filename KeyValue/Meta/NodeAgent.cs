@@ -91,8 +91,10 @@ internal sealed class NodeAgent
             {
                 foreach (GroupDescriptor group in orders.Groups)
                     if (group.Group == GroupId.Meta) TakeMeta(group);
+                bool isWhole = orders.Since == 0;
+                if (isWhole) _known.Clear();
                 foreach (NodeRow node in orders.Nodes) _known[node.Name] = node;
-                _node.Learn(orders.Nodes, orders.Groups, orders.Merged);
+                _node.Learn(orders.Nodes, orders.Groups, orders.Merged, isWhole);
                 _map = new MapRevision(orders.Controller, orders.Revision);
             }
         }

@@ -6,12 +6,13 @@ namespace Orleans.Raft.KeyValue;
 /// What a node has to do with how the cluster looks after itself: its agent, the controller should it lead the meta
 /// group, and the way between them and the node's replicas. Any thread may call it.
 /// </summary>
-internal sealed partial class NodeMeta : IMetaNode
+internal sealed partial class NodeMeta : IMetaNode, IMergeNode
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly StoreNode _host;
     private readonly StoreNodeOptions _options;
+    private readonly MergeCourier _courier;
     private readonly Lock _lock = new();
 
     // What was heard of the map, the newest of each.
@@ -27,6 +28,7 @@ internal sealed partial class NodeMeta : IMetaNode
         _options = options;
         Controller = new MetaController(this, controller, options.Logger);
         Agent = new NodeAgent(this, controller, options.Logger, boot);
+        _courier = new MergeCourier(this);
     }
 
     public MetaController Controller { get; }
@@ -55,6 +57,7 @@ internal sealed partial class NodeMeta : IMetaNode
     {
         Controller.Tick(now);
         Agent.Tick(now);
+        _courier.Tick(now);
     }
 
     public void NoteGroupChanged() => Agent.NoteChange();
@@ -138,10 +141,12 @@ internal sealed partial class NodeMeta : IMetaNode
         var found = new List<ReplicaSighting>();
         foreach (Replica replica in _host.Replicas)
         {
-            // Of a group that is no more, also one that is asleep, or that failed.
+            // Of a group that is no more, also one that is asleep.
             bool isOfMerged;
             lock (_lock) isOfMerged = _merged.Contains(replica.Group);
-            if (isOfMerged || replica is { StopReason: null, Leader: null, Descriptor.IsUnknown: false })
+            // One that waits for its first snapshot may wait for a group that has left it out.
+            bool isLost = replica.StopReason is null ? replica.Leader is null : replica.Status.Role == "failed";
+            if (isLost || isOfMerged)
                 found.Add(new ReplicaSighting(replica.Group, replica.Id, replica.Descriptor.ConfigVersion));
         }
         return found;
@@ -149,7 +154,7 @@ internal sealed partial class NodeMeta : IMetaNode
 
     public IReadOnlyList<FormationNode> Joining() => _host.Joining;
 
-    public IReadOnlyList<MergeTrouble> MergeTroubles() => [];
+    public IReadOnlyList<MergeTrouble> MergeTroubles() => _courier.Troubles;
 
     public async Task<string> ObeyAsync(Order order)
     {
@@ -163,6 +168,9 @@ internal sealed partial class NodeMeta : IMetaNode
         }
         if (_host.Find(order.Group) is not { StopReason: null, Report: { } report } leader)
             return "this node does not lead the group";
+        if (order is MergeOrder merge) return await _courier.ObeyAsync(merge);
+        if (order is AbandonOrder abandon) return Describe(await leader.AbandonAsync(abandon.Merge));
+        if (order is ThawOrder thaw) return Describe(await leader.ThawAsync(thaw.Merge));
         GroupDescriptor group = report.Descriptor;
         switch (order)
         {
@@ -187,12 +195,19 @@ internal sealed partial class NodeMeta : IMetaNode
         }
     }
 
-    public void Learn(
-        IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
+    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole)
     {
         FormationNode[] members;
         lock (_lock)
         {
+            // What a controller forgot was never sure.
+            if (isWhole)
+            {
+                _nodes.Clear();
+                _groups.Clear();
+                _merged.Clear();
+            }
             foreach (NodeRow node in nodes) _nodes[node.Name] = node;
             foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
             foreach (MergedGroup gone in merged)
@@ -240,6 +255,8 @@ internal sealed partial class NodeMeta : IMetaNode
             case NodeReport report: Controller.Receive(from, report); break;
             case Orders orders: Agent.Receive(from, orders); break;
             case Redirect redirect: Agent.Receive(from, redirect); break;
+            case MergePart part: Start(() => AbsorbAsync(from, part)); break;
+            case MergeReply reply: _courier.Receive(reply); break;
         }
     }
 }

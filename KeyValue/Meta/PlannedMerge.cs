@@ -23,12 +23,9 @@ internal enum MergePhase : byte
 /// <param name="IsAsked">An administrator asked for it.</param>
 /// <param name="Reason">Why it began, in words.</param>
 /// <param name="Problem">Why it is given up; empty while it is not.</param>
-internal sealed record PlannedMerge(ulong Id, GroupId Source, GroupId Target, ulong RangeVersion, bool IsAsked,
+internal sealed record PlannedMerge(MergeId Id, GroupId Source, GroupId Target, ulong RangeVersion, bool IsAsked,
     string Reason, MergePhase Phase = MergePhase.Running, string Problem = "")
 {
-    /// <summary>The largest group that can be the one that ends, in bytes of keys and values.</summary>
-    public const long MaxSourceBytes = 8 << 20;
-
     public bool Concerns(GroupId group) => group == Source || group == Target;
 
     public override string ToString() => $"{Source} is merged into {Target}";

@@ -97,6 +97,12 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         {
             node.Create(address.Group, address.To);
         }
+        // Its group would not give the node another replica as long as this one belonged to it. A later message makes that.
+        else if (own is { Start: null, Base: null } && live is { StopReason: null, HoldsNothing: true }
+            && live.Id == own.Id)
+        {
+            node.Retire(address.Group, own.Id);
+        }
         // A group has one replica on a node, so the one here was removed and does not know. It goes only when a member
         // says so; to be told, it is enough that it speaks.
         else

@@ -43,10 +43,12 @@ public sealed partial class StoreNode
     /// <exception cref="ReplicaRefusedException">The group has no replica on this node, or not any more.</exception>
     public async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
     {
-        OwnReplica own = FindOwn(group) ?? throw new ReplicaRefusedException($"{Name} has no replica of {group}.");
-        Replica replica = await Replica.OpenAsync(this, own, scheduler);
-        Adopt(replica);
-        return replica;
+        while (true)
+        {
+            OwnReplica own = FindOwn(group) ?? throw new ReplicaRefusedException($"{Name} has no replica of {group}.");
+            Replica replica = await Replica.OpenAsync(this, own, scheduler);
+            if (Adopt(replica)) return replica;
+        }
     }
 
     /// <summary>The replica of a group open here, or null.</summary>
@@ -106,24 +108,31 @@ public sealed partial class StoreNode
         _options.ReplicaWanted?.Invoke(group);
     }
 
-    /// <summary>From now on frames and callers find this instance instead of the one before.</summary>
-    internal void Adopt(Replica replica)
+    /// <summary>From now on frames and callers find this instance instead of the one before. False, and it is to be opened
+    /// again, if it was born meanwhile and has missed its base.</summary>
+    internal bool Adopt(Replica replica)
     {
         Replica? fenced;
+        bool missedBase;
         lock (_lock)
         {
             // Two openings may end in any order; the younger incarnation is the one that lives. One that was removed
             // while it was being opened does not.
             bool isWanted = _own.TryGetValue(replica.Group, out OwnReplica? own) && own.Id == replica.Id;
-            if (isWanted && (!_replicas.TryGetValue(replica.Group, out fenced)
-                || fenced.Incarnation < replica.Incarnation))
+            bool isYoungest = !_replicas.TryGetValue(replica.Group, out fenced)
+                || fenced.Incarnation < replica.Incarnation;
+            missedBase = isWanted && isYoungest && own!.Base is not null && replica.Descriptor.IsUnknown;
+            if (isWanted && isYoungest && !missedBase)
                 _replicas[replica.Group] = replica;
             else fenced = replica;
             _openReplicas = _replicas.Count;
             _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
-        fenced?.Stop("another instance of this replica was opened");
+        fenced?.Stop(missedBase
+            ? "it begins anew, with the base that its parent handed over"
+            : "another instance of this replica was opened");
+        return !missedBase;
     }
 
     /// <summary>A replica fell asleep or woke.</summary>

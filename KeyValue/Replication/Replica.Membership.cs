@@ -50,6 +50,7 @@ public sealed partial class Replica
         else if (known != sender)
         {
             _misplaced++;
+            TellIfElsewhere(from, sender, message);
             return false;
         }
         if (message is ReplicaRemoved removed)
@@ -71,6 +72,16 @@ public sealed partial class Replica
         Send(from, new ReplicaRemoved(_node.Term, configuration.Version));
     }
 
+    /// <summary>A replica whose addition was undone does not know that its id was given to another node's.</summary>
+    private void TellIfElsewhere(ReplicaId from, NodeName sender, RaftMessage message)
+    {
+        Configuration configuration = _node.Configuration;
+        if (message is ReplicaRemoved || !_node.IsConfigurationCommitted || configuration.IsJoint
+            || !configuration.TryFind(from, out Member member) || member.Node == sender)
+            return;
+        _host.Send(sender, new MessageAddress(Group, Id, from), new ReplicaRemoved(_node.Term, configuration.Version));
+    }
+
     /// <summary>The group goes on without it: it leaves as soon as no other replica here needs its log.</summary>
     internal void LeaveFor(string why)
     {
@@ -89,7 +100,7 @@ public sealed partial class Replica
     /// more.</summary>
     private void LeaveIfRemoved()
     {
-        if (_stopReason is null && _state.Descriptor.HasLeft(Id))
+        if (_stopReason is null && _state.Descriptor.HasLeft(Id, _host.Name))
             _leaving ??= $"configuration {_state.Descriptor.ConfigVersion} is without it";
         // What was split off here needs this log until it has a snapshot of its own.
         if (_stopReason is null && _leaving is { } why && !IsBearing()) Leave(why);

@@ -54,6 +54,9 @@ public sealed partial class Replica
             ? _sample.Middle(key => _state.CanSplitAt(key))
             : null;
         return new GroupReport(_state.Descriptor, _node.Term, _state.KeyValueBytes, _state.KeyCount,
-            _operationsPerSecond, middle?.ToArray(), members);
+            _operationsPerSecond, middle?.ToArray(), members)
+        {
+            Merges = MergeMarks.Of(_state.Merges),
+        };
     }
 }

@@ -95,6 +95,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     /// <summary>Payload bytes of the log entries it keeps in memory.</summary>
     internal long LogBytes => _summary.LogBytes;
 
+    /// <summary>It has no state, and nothing that was ever acknowledged waits for one.</summary>
+    internal bool HoldsNothing => Descriptor.IsUnknown && !_awaitsBase;
+
     /// <summary>Messages its core refused, or whose sender was on another node than it said.</summary>
     public long RefusedMessages => _summary.RefusedMessages;
 

@@ -63,8 +63,10 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     /// <summary>Whether this tells nothing but the group's id.</summary>
     internal bool IsUnknown => Replicas.Count == 0 && ConfigVersion == 0;
 
-    /// <summary>Whether a replica was one of the group's once and never will be again.</summary>
-    internal bool HasLeft(ReplicaId replica) => replica <= HighestReplica && !Replicas.Any(r => r.Id == replica);
+    /// <summary>Whether a replica on a node is none of the group's and never will be: it was removed, or the entry that
+    /// added it was undone, and its id went to another node.</summary>
+    internal bool HasLeft(ReplicaId replica, NodeName node) =>
+        replica <= HighestReplica && !Replicas.Any(r => r.Id == replica && r.Node == node);
 
     /// <summary>Whether a key belongs to this group.</summary>
     public bool Contains(ReadOnlySpan<byte> key) =>

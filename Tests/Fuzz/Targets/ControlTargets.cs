@@ -22,11 +22,10 @@ internal sealed class ControlFrameTarget : FuzzTarget
         {
             0 or 1 => Report(random),
             2 => AnyOrders(random),
-            3 => new MergeChunk(random.Number(), FuzzFormation.Descriptor(random), AnyGroup(random),
-                (uint)random.Number(), (uint)random.Number(), (uint)random.Number(), (uint)random.Number(),
-                random.Bytes(40)),
-            4 => new MergeReply(random.Number(), AnyGroup(random), (MergeReplyStatus)random.Below(4),
-                (uint)random.Number(), random.Text(9)),
+            3 => new MergePart(AnyGroup(random), new MergeChunk(AnyMerge(random), FuzzFormation.Descriptor(random),
+                random.Below(int.MaxValue), random.Below(int.MaxValue), (uint)random.Number(), random.Bytes(40))),
+            4 => new MergeReply(AnyMerge(random), (MergeReplyStatus)random.Below(4), random.Below(int.MaxValue),
+                random.Text(9)),
             _ => new Redirect(random.OneIn(2) ? AnyNode(random) : null, FuzzFormation.Descriptor(random)),
         });
     }
@@ -72,8 +71,8 @@ internal sealed class ControlFrameTarget : FuzzTarget
                 random.Below(int.MaxValue), random.Below(int.MaxValue), random.Below(1000) / 8.0,
                 random.OneIn(2) ? random.Bytes(9) : null, members)
             {
-                Merges = random.OneIn(2) ? default : new MergeMarks(random.Number(), random.OneIn(2), random.Number(),
-                    random.Number(), (uint)random.Number()),
+                Merges = random.OneIn(2) ? default : new MergeMarks(AnyMerge(random), random.OneIn(2), AnyMerge(random),
+                    AnyMerge(random)),
             };
         }
         var left = new GroupId[random.Below(3)];
@@ -85,7 +84,7 @@ internal sealed class ControlFrameTarget : FuzzTarget
         return new NodeReport(random.Number(), random.Number(), new MapRevision(new Term(random.Number()), random.Number()),
             random.Text(6), random.OneIn(2), groups, left, leaderless, joining)
         {
-            MergeTroubles = random.OneIn(2) ? [] : [new MergeTrouble(random.Number(), random.Text(9))],
+            MergeTroubles = random.OneIn(2) ? [] : [new MergeTrouble(AnyMerge(random), random.Text(9))],
         };
     }
 
@@ -114,11 +113,13 @@ internal sealed class ControlFrameTarget : FuzzTarget
         3 => new TransferOrder(AnyGroup(random), AnyNode(random)),
         4 => new SplitOrder(AnyGroup(random), random.Number(), random.OneIn(2) ? random.Bytes(9) : null,
             AnyGroup(random)),
-        5 => new MergeOrder(AnyGroup(random), random.Number(), random.Number(), AnyGroup(random), AnyNode(random)),
-        6 => new AbandonOrder(AnyGroup(random), random.Number()),
-        7 => new ThawOrder(AnyGroup(random), random.Number()),
+        5 => new MergeOrder(AnyGroup(random), AnyMerge(random), random.Number(), AnyGroup(random), AnyNode(random)),
+        6 => new AbandonOrder(AnyGroup(random), AnyMerge(random)),
+        7 => new ThawOrder(AnyGroup(random), AnyMerge(random)),
         _ => new RetireOrder(AnyGroup(random), new ReplicaId(random.Number()), random.Number()),
     };
+
+    private static MergeId AnyMerge(FuzzRandom random) => new(random.Number());
 
     private static GroupId AnyGroup(FuzzRandom random) => new((uint)random.Number());
 

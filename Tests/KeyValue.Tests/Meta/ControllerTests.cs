@@ -60,6 +60,43 @@ public sealed class ControllerTests
     }
 
     [Fact]
+    public void A_replica_that_a_late_message_made_is_told_that_its_group_has_removed_it()
+    {
+        StoreCluster cluster = Start(nodes: 5, groups: 1, balance: false);
+        GroupDescriptor group = cluster.DescriptorOf(First);
+        NodeName to = cluster.Names.First(n => group.Replicas.All(r => r.Node != n));
+        cluster.Isolate(to);
+        ReplicaId added = cluster.AddLearner(First, to);
+        // Three vote, so the fourth is not needed.
+        cluster.RunUntil(() => cluster.DescriptorOf(First).Replicas.Count == 3, Seconds(20), "it is removed");
+        cluster.Network.Heal();
+        cluster.Nodes[to].Create(First, added);
+        cluster.RunUntil(() => cluster.Nodes[to].Find(First) is not null, Seconds(5), "it is made");
+        cluster.RunUntil(() => cluster.Nodes[to].Find(First) is null, Seconds(20), "it is gone");
+        Assert.Equal(added, cluster.Nodes[to].Storage.FindReplica(First).Removed);
+    }
+
+    [Fact]
+    public void A_node_that_a_whole_map_does_not_name_is_none_of_the_cluster()
+    {
+        StoreCluster cluster = Start(nodes: 3, groups: 1);
+        // What the controller tells it is not to come in between.
+        cluster.RunFor(Seconds(5));
+        NodeMeta meta = cluster.Nodes[cluster.Names[0]].Meta!;
+        NodeRow[] rows =
+        [
+            .. cluster.Nodes.Values.Select(n => new NodeRow(n.Name, n.Storage.StoreId, "", NodeIntent.Member)),
+        ];
+        var never = new NodeRow(new("node-9"), new StoreId(new Guid(9, 1, 1, new byte[8])), "", NodeIntent.Member);
+        meta.Learn([.. rows, never], [], [], isWhole: false);
+        cluster.RunFor(Seconds(0.1));
+        Assert.True(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
+        meta.Learn(rows, [], [], isWhole: true);
+        cluster.RunFor(Seconds(0.1));
+        Assert.False(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
+    }
+
+    [Fact]
     public void Replicas_and_leaders_even_out_by_themselves()
     {
         StoreCluster cluster = Start(nodes: 3, groups: 6, balance: true);

@@ -8,12 +8,13 @@ namespace Orleans.Raft.KeyValue.Tests.Meta;
 public sealed class MergeProcessTests
 {
     private static readonly NodeName A = new("node-1"), B = new("node-2");
-    private static readonly PlannedMerge Running = new(7, new GroupId(1), new GroupId(2), 3, IsAsked: true, "asked");
+    private static readonly MergeId Id = new(7);
+    private static readonly PlannedMerge Running = new(Id, new GroupId(1), new GroupId(2), 3, IsAsked: true, "asked");
     private static readonly PlannedMerge Abandoning = Running with { Phase = MergePhase.Abandoning, Problem = "late" };
     private static readonly PlannedMerge Abandoned = Abandoning with { Phase = MergePhase.Abandoned };
-    private static readonly MergeMarks Nothing = new(6, HasTaken: true, 0, 0, 0);
-    private static readonly MergeMarks Taken = new(7, HasTaken: true, 0, 0, 0);
-    private static readonly MergeMarks GivenUp = new(7, HasTaken: false, 0, 0, 0);
+    private static readonly MergeMarks Nothing = new(new MergeId(6), HasTaken: true, default, default);
+    private static readonly MergeMarks Taken = new(Id, HasTaken: true, default, default);
+    private static readonly MergeMarks GivenUp = new(Id, HasTaken: false, default, default);
     private static readonly MergeView Fine = new(Nothing, Nothing, A, B, Seconds(1), null);
 
     [Fact]
@@ -21,7 +22,7 @@ public sealed class MergeProcessTests
     {
         Require(MergeAction.OrderMerge, "asked", Running, Fine);
         Require(MergeAction.OrderMerge, "asked", Running, Fine with { Source = null, Target = null });
-        Require(MergeAction.OrderMerge, "asked", Running, Fine with { Source = Nothing with { Frozen = 7 } });
+        Require(MergeAction.OrderMerge, "asked", Running, Fine with { Source = Nothing with { Frozen = Id } });
         Require(MergeAction.NoteTaken, "g2 has taken g1", Running, Fine with { Target = Taken });
         Require(MergeAction.NoteAbandoned, "given it up", Running, Fine with { Target = GivenUp });
         // That it was taken counts more than any trouble.
@@ -97,7 +98,7 @@ public sealed class MergeProcessTests
             world.Step();
             world.Ask();
         }
-        ulong merge = world.Registry.Merges.Keys.Single();
+        MergeId merge = world.Registry.Merges.Keys.Single();
         int steps = 0;
         while (world.Registry.Merges.ContainsKey(merge))
         {

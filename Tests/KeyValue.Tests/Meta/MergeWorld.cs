@@ -148,7 +148,7 @@ internal sealed class MergeWorld : IMetaNode
         }
     }
 
-    private void Absorb(ulong merge, uint chunk)
+    private void Absorb(MergeId merge, uint chunk)
     {
         Log.Add($"{Now.TotalSeconds:F1} chunk {chunk} of {merge}");
         if (Target.Absorb(merge, chunk) is not { } next) return;
@@ -182,8 +182,8 @@ internal sealed class MergeWorld : IMetaNode
 
     Task<string> IMetaNode.ObeyAsync(Order order) => Task.FromResult("");
 
-    void IMetaNode.Learn(
-        IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
+    void IMetaNode.Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole)
     {
     }
 }
@@ -191,9 +191,9 @@ internal sealed class MergeWorld : IMetaNode
 /// <summary>A group as far as merges are concerned: what its entries leave behind.</summary>
 internal sealed record WorldMergeGroup(GroupDescriptor Formed, NodeName Leader)
 {
-    private ulong _last;
-    private ulong _frozen;
-    private ulong _incoming;
+    private MergeId _last;
+    private MergeId _frozen;
+    private MergeId _incoming;
     private uint _chunks;
 
     public GroupDescriptor Descriptor { get; private set; } = Formed;
@@ -203,46 +203,46 @@ internal sealed record WorldMergeGroup(GroupDescriptor Formed, NodeName Leader)
     /// <summary>It was frozen, and goes on.</summary>
     public bool IsThawed { get; private set; }
 
-    public bool IsFrozen => _frozen != 0;
+    public bool IsFrozen => _frozen != default;
 
     public long Bytes { get; set; } = Formed.Group.Value * 1000;
 
-    public MergeMarks Marks => new(_last, HasTaken, _frozen, _incoming, _chunks);
+    public MergeMarks Marks => new(_last, HasTaken, _frozen, _incoming);
 
-    public bool Freeze(ulong merge)
+    public bool Freeze(MergeId merge)
     {
-        if (merge <= _last || (_frozen != 0 && _frozen != merge) || _incoming != 0) return false;
+        if (merge <= _last || (_frozen != default && _frozen != merge) || _incoming != default) return false;
         _frozen = merge;
         return true;
     }
 
-    public uint? Absorb(ulong merge, uint chunk)
+    public uint? Absorb(MergeId merge, uint chunk)
     {
-        if (merge <= _last || _frozen != 0 || (_incoming != 0 && _incoming != merge)) return null;
-        if (chunk == 0 && _incoming == 0) (_incoming, _chunks) = (merge, 0);
+        if (merge <= _last || _frozen != default || (_incoming != default && _incoming != merge)) return null;
+        if (chunk == 0 && _incoming == default) (_incoming, _chunks) = (merge, 0);
         if (_incoming == merge && chunk == _chunks) _chunks++;
         return _incoming == merge ? _chunks : null;
     }
 
-    public void TakeOver(ulong merge, GroupDescriptor source, uint count)
+    public void TakeOver(MergeId merge, GroupDescriptor source, uint count)
     {
         if (_incoming != merge || _chunks != count || HasTaken) return;
-        (_last, HasTaken, _incoming, _chunks) = (merge, true, 0, 0);
+        (_last, HasTaken, _incoming, _chunks) = (merge, true, default, 0);
         Descriptor = Descriptor with { Start = source.Start, RangeVersion = 2 };
     }
 
-    public void Abandon(ulong merge)
+    public void Abandon(MergeId merge)
     {
         if (merge <= _last) return;
-        (_last, _incoming, _chunks) = (merge, 0, 0);
+        (_last, _incoming, _chunks) = (merge, default, 0);
     }
 
-    public void Thaw(ulong merge)
+    public void Thaw(MergeId merge)
     {
         if (merge <= _last) return;
         _last = merge;
         if (_frozen != merge) return;
-        _frozen = 0;
+        _frozen = default;
         IsThawed = true;
     }
 }

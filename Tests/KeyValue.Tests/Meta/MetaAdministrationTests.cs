@@ -119,7 +119,7 @@ public sealed class MetaAdministrationTests
         Begin(nodes: 3);
         Report(2, "m", "", 1, bytes: 2000);
         Require(UnderWay, "g1 is merged into g2", new MergeGroupsRequest(First, Second));
-        PlannedMerge merge = _registry.Merges[1].Row;
+        PlannedMerge merge = _registry.Merges[new MergeId(1)].Row;
         Assert.Equal((First, Second, 1ul, true), (merge.Source, merge.Target, merge.RangeVersion, merge.IsAsked));
         Require(UnderWay, "g1 is merged into g2", new MergeGroupsRequest(First, Second) { IsRepeat = true });
         Assert.Single(_registry.Merges);
@@ -138,7 +138,7 @@ public sealed class MetaAdministrationTests
         Report(2, "m", "t", 2);
         Report(3, "t", "", 1);
         Serve(new MergeGroupsRequest(First, Second));
-        MergeEntry merge = _registry.Merges[1];
+        MergeEntry merge = _registry.Merges[new MergeId(1)];
         (GroupId source, GroupId target) = (merge.Row.Source, merge.Row.Target);
         _registry.FinishMerge(merge);
         Require(Done, $"{source} is part of {target}", new MergeGroupsRequest(First, Second));
@@ -153,14 +153,14 @@ public sealed class MetaAdministrationTests
     {
         Begin(nodes: 3);
         Serve(new MergeGroupsRequest(First, Second));
-        MergeEntry merge = _registry.Merges[1];
+        MergeEntry merge = _registry.Merges[new MergeId(1)];
         _registry.SetPhase(merge, MergePhase.Abandoned, "it is too large");
         Require(UnderWay, "not merged into g1 after all, because it is too large", new MergeGroupsRequest(First, Second));
         _registry.EndMerge(merge, _now);
         Require(Refused, "go on as they were: it is too large",
             new MergeGroupsRequest(First, Second) { IsRepeat = true });
         Require(UnderWay, "g2 is merged into g1", new MergeGroupsRequest(First, Second));
-        Assert.Equal(2ul, Assert.Single(_registry.Merges).Key);
+        Assert.Equal(new MergeId(2), Assert.Single(_registry.Merges).Key);
     }
 
     [Fact]

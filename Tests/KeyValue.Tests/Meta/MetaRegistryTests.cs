@@ -139,8 +139,37 @@ public sealed class MetaRegistryTests
             lost with { Replica = new ReplicaId(8) }, // It may have come after what is known here.
             lost with { Group = new GroupId(55) },    // Nobody knows.
         ];
-        Assert.Empty(_registry.Retirements(others));
-        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements([lost, .. others]));
+        Assert.Empty(_registry.Retirements(Nodes[0], others));
+        Assert.Equal([new RetireOrder(First, new ReplicaId(7), 9)], _registry.Retirements(Nodes[0], [lost, .. others]));
+    }
+
+    [Fact]
+    public void A_replica_whose_id_went_to_another_node_is_told_to_go_although_it_knows_no_configuration()
+    {
+        Tell(0, Group(1, "", "", 1, 9));
+        var undone = new ReplicaSighting(First, new ReplicaId(2), 0);
+        Assert.Equal([new RetireOrder(First, new ReplicaId(2), 9)], _registry.Retirements(Nodes[3], [undone]));
+        Assert.Empty(_registry.Retirements(Nodes[1], [undone]));
+    }
+
+    [Fact]
+    public void Nodes_are_told_of_nothing_that_is_not_durable()
+    {
+        Assert.Equal(0ul, _registry.DurableRevision);
+        Assert.Empty(_registry.NodesSince(0));
+        Assert.Empty(_registry.GroupsSince(0));
+        ulong founded = _registry.Revision;
+        _registry.SetNode(new NodeRow(new("node-5"), Store(5), "", NodeIntent.Member), default);
+        _registry.SetNode(_registry.Nodes[Nodes[0]].Row with { Intent = NodeIntent.Draining }, default);
+        _registry.MakeDurable(founded);
+        Assert.Equal(founded, _registry.DurableRevision);
+        Assert.Equal(Nodes, _registry.NodesSince(0).Select(n => n.Name));
+        // As it was, and not left out, as long as what it has become is not sure.
+        Assert.Equal(NodeIntent.Member, _registry.NodesSince(0)[0].Intent);
+        Assert.Equal([GroupId.Meta, First], _registry.GroupsSince(0).Select(g => g.Group));
+        _registry.MakeDurable(_registry.Revision);
+        Assert.Equal(["node-1", "node-5"], _registry.NodesSince(founded).Select(n => n.Name.Value));
+        Assert.Empty(_registry.GroupsSince(founded));
     }
 
     [Fact]
@@ -152,6 +181,11 @@ public sealed class MetaRegistryTests
         Tell(0, Group(1, "", "", 3, 1));
         ulong before = _registry.Revision;
         _registry.FinishMerge(merge);
+        ReplicaSighting[] seen = [new(new GroupId(2), new ReplicaId(9), 0), new(First, new ReplicaId(1), 1)];
+        // Nobody is told before it is durable.
+        Assert.Empty(_registry.MergedSince(before));
+        Assert.Empty(_registry.Retirements(Nodes[0], seen));
+        _registry.MakeDurable(_registry.Revision);
         Assert.Equal([new MergedGroup(new GroupId(2), First)], _registry.MergedSince(before));
         Assert.Empty(_registry.MergedSince(_registry.Revision));
         // One that has not heard of it reports, even of something newer.
@@ -159,8 +193,8 @@ public sealed class MetaRegistryTests
         Assert.Equal(1, _registry.StaleReports);
         Assert.Equal([GroupId.Meta, First], _registry.Groups.Keys);
         Assert.Equal(new GroupId(3), _registry.TakeGroupId());
-        ReplicaSighting[] seen = [new(new GroupId(2), new ReplicaId(9), 0), new(First, new ReplicaId(1), 1)];
-        Assert.Equal([new RetireOrder(new GroupId(2), new ReplicaId(9), 0)], _registry.Retirements(seen));
+        Assert.Equal([new RetireOrder(new GroupId(2), new ReplicaId(9), 0)], _registry.Retirements(Nodes[0], seen));
+        Assert.DoesNotContain(_registry.GroupsSince(0), group => group.Group == new GroupId(2));
 
         MetaRegistry read = Reread(_registry);
         Assert.Equal([GroupId.Meta, First], read.Groups.Keys);
@@ -182,8 +216,8 @@ public sealed class MetaRegistryTests
         Assert.Equal(merge.Row, read.MergeOf(new GroupId(2))!.Row);
         Assert.Throws<InvariantViolationException>(
             () => read.BeginMerge(First, new GroupId(2), isAsked: false, "again"));
-        read.EndMerge(read.Merges[1], default);
-        Assert.Equal(2ul, read.BeginMerge(First, new GroupId(2), isAsked: false, "again").Row.Id);
+        read.EndMerge(read.Merges[new MergeId(1)], default);
+        Assert.Equal(new MergeId(2), read.BeginMerge(First, new GroupId(2), isAsked: false, "again").Row.Id);
     }
 
     [Fact]

@@ -302,6 +302,52 @@ public class ReplicaLifeTests
         Assert.Equal(new ReplicaId(4), cluster.Nodes[N4].Storage.FindReplica(First).Removed);
     }
 
+    /// <summary>r4 is added on node-4 by an entry that is undone, and so is added on node-5.</summary>
+    private static StoreCluster StartWithUndoneAddition(Func<ReadOnlyMemory<byte>, bool> passes)
+    {
+        StoreCluster cluster = Start();
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        LeadFrom(cluster, N1);
+        cluster.Network.Filter = (from, to, frame) =>
+            ((from != N1 && to != N1) || from == N4 || to == N4) && passes(frame);
+        Replica old = cluster.ReplicaOn(N1);
+        cluster.Run(() => old.ChangeMembershipAsync(new MembershipChange { Add = [new Member(new ReplicaId(4), N4)] }));
+        cluster.RunUntil(() => cluster.Nodes[N4].Find(First) is not null, Seconds(5), "r4 is on node-4");
+        cluster.RunUntil(() => cluster.LeaderOf(First) is { } leader && leader != N1, Seconds(20), "another leads");
+        // What node-4 would ask does not arrive yet.
+        cluster.Network.Filter = (from, to, frame) => from != N4 && to != N4 && passes(frame);
+        cluster.RunUntil(() => !cluster.ReplicaOn(N1).Descriptor.IsUnknown
+            && cluster.ReplicaOn(N1).Core.Configuration.Members.Count == 3, Seconds(20), "the addition is undone");
+        Assert.Equal(new ReplicaId(4), cluster.AddLearner(First, N5));
+        return cluster;
+    }
+
+    [Fact]
+    public void A_replica_whose_addition_was_undone_hears_that_its_id_belongs_to_another_node()
+    {
+        StoreCluster cluster = StartWithUndoneAddition(_ => true);
+        Assert.False(cluster.ReplicaOn(N4).HoldsNothing);
+        cluster.Network.Filter = null;
+        WaitUntilGone(cluster, N4, 4);
+        WaitUntilEqual(cluster);
+    }
+
+    [Fact]
+    public void A_replica_that_holds_nothing_makes_way_for_the_next_one_of_its_group()
+    {
+        StoreCluster cluster = StartWithUndoneAddition(frame => !LeadershipTests.Carries<SnapshotChunk>(frame));
+        // It has forgotten who wrote to it.
+        cluster.CrashNode(N4);
+        cluster.StartNode(N4);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(N4, out StoreNode? node) && node.Find(First) is not null,
+            Seconds(5), "it is there again");
+        Assert.True(cluster.ReplicaOn(N4).HoldsNothing);
+        cluster.Network.Filter = null;
+        Assert.Equal(new ReplicaId(5), cluster.AddLearner(First, N4));
+        WaitUntilEqual(cluster);
+        Assert.Equal(new ReplicaId(4), cluster.Nodes[N4].Storage.FindReplica(First).Removed);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -77,7 +77,10 @@ public sealed class MembershipTests
         Assert.NotEqual(plain, gone);
         Assert.Equal(new ReplicaId(300), gone.ToConfiguration().HighestReplica);
         Assert.Equal(gone, plain.With(gone.ToConfiguration()));
-        Assert.True(gone.HasLeft(new ReplicaId(300)) && !gone.HasLeft(highest) && !gone.HasLeft(new ReplicaId(301)));
+        NodeName home = plain.Replicas.First(replica => replica.Id == highest).Node;
+        Assert.Equal([true, false, false, true], new[] { (300, home), ((int)highest.Value, home), (301, home),
+            ((int)highest.Value, new NodeName("elsewhere")) }
+            .Select(at => gone.HasLeft(new ReplicaId((ulong)at.Item1), at.Item2)));
         // A number that a replica there has must not be written.
         byte[] needless = [.. bytes[..^2], (byte)highest.Value];
         Assert.Contains("although that is there",
