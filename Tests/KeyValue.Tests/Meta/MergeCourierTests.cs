@@ -125,7 +125,7 @@ public sealed class MergeCourierTests : IMergeNode
         for (int i = 0; i < keys; i++)
         {
             var batch = new CommandBatchWriter();
-            batch.AddUnsessioned(Operation.Put(ColumnFamily.Default, Bytes.Of($"k{i}"), new byte[600]));
+            batch.AddUnsessioned(Operation.Batch([new WriteOperation(Bytes.Of($"k{i}"), new byte[600])]));
             var index = new LogIndex((ulong)i + 1);
             state.Apply(new LogEntry(new Term(1), index, EntryKind.Command, batch.ToArray()), null);
         }
