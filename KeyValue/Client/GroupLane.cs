@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 /// The calls of one client to one group that travel together. One batch is on its way at a time; what comes meanwhile
 /// forms the next one, so batches grow with the load by themselves.
 /// </summary>
-internal abstract class GroupLane(KvClient client, GroupId group)
+internal abstract class GroupLane(KvClient client, GroupId group, RequestKind kind)
 {
     private const int FailuresBeforeLooking = 8;
 
@@ -19,7 +19,9 @@ internal abstract class GroupLane(KvClient client, GroupId group)
 
     protected GroupId Group { get; } = group;
 
-    protected abstract bool IsWrite { get; }
+    protected RequestKind Kind { get; } = kind;
+
+    private bool IsWrite => Kind == RequestKind.Write;
 
     /// <summary>Why the last attempt did not succeed; for the message of a call that expires.</summary>
     protected string LastProblem { get; set; } = "not sent yet";
@@ -47,12 +49,16 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             for (int left = _queue.Count; left > 0; left--)
             {
                 PendingOperation operation = _queue.Dequeue();
-                if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
+                EndIfOverdue(operation, now);
                 if (!operation.IsEnded) _queue.Enqueue(operation);
             }
-            foreach (PendingOperation operation in _batch)
-                if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
+            foreach (PendingOperation operation in _batch) EndIfOverdue(operation, now);
         }
+    }
+
+    private void EndIfOverdue(PendingOperation operation, TimeSpan now)
+    {
+        if (now >= operation.Deadline && !operation.IsEnded) operation.Expire(IsWrite, LastProblem);
     }
 
     /// <summary>Sends the batch once and deals with the reply.</summary>
@@ -92,9 +98,41 @@ internal abstract class GroupLane(KvClient client, GroupId group)
             // ask.
             if (retry == Retry.AtOnce && failures == 1) continue;
             await Client.BackOffAsync(failures);
-            // Perhaps the group has moved.
-            if (failures % FailuresBeforeLooking == 0) await Client.LookForRoutesAsync();
+            bool looks = retry == Retry.Merging ? failures % 2 == 1 : failures % FailuresBeforeLooking == 0;
+            if (!looks) continue;
+            // Perhaps the group has moved, or another one has its keys now.
+            await Client.LookForRoutesAsync();
+            LeaveToOthers();
         }
+    }
+
+    /// <summary>Sends elsewhere what belongs to other groups by now.</summary>
+    private void LeaveToOthers()
+    {
+        List<PendingOperation> leaving = [];
+        lock (_lock)
+        {
+            leaving.AddRange(_batch.Where(IsElsewhere));
+            for (int left = _queue.Count; left > 0; left--)
+            {
+                PendingOperation operation = _queue.Dequeue();
+                if (IsElsewhere(operation)) leaving.Add(operation);
+                else _queue.Enqueue(operation);
+            }
+            _batch.RemoveAll(leaving.Contains);
+        }
+        foreach (PendingOperation operation in leaving) Leave(operation);
+    }
+
+    private bool IsElsewhere(PendingOperation operation) => !operation.IsEnded
+        && Client.OwnersOf(operation, Kind).Owner.Group != Group;
+
+    /// <summary>Sends a call that is not in this lane any more to whoever has its keys.</summary>
+    protected virtual void Leave(PendingOperation operation)
+    {
+        if (operation.CanMove) Client.Reroute(operation, Group, Kind);
+        else operation.End(new OperationAnswer(AnswerStatus.WrongRange,
+            Descriptor: Client.OwnersOf(operation, Kind).Owner));
     }
 
     /// <summary>Fills the batch from the queue; false ends the pump.</summary>
@@ -102,6 +140,9 @@ internal abstract class GroupLane(KvClient client, GroupId group)
     {
         lock (_lock)
         {
+            // What was told to be over must not be sent again long after, when its session may be gone.
+            TimeSpan now = Client.Now;
+            foreach (PendingOperation operation in _batch) EndIfOverdue(operation, now);
             _batch.RemoveAll(static o => o.IsEnded);
             int bytes = _batch.Sum(static o => o.Encoded.Length);
             while (_batch.Count < Client.Options.MaxBatchOperations && _queue.TryPeek(out PendingOperation? next))
@@ -109,6 +150,7 @@ internal abstract class GroupLane(KvClient client, GroupId group)
                 if (!next.IsEnded && _batch.Count > 0 && bytes + next.Encoded.Length > Client.Options.MaxBatchBytes)
                     break;
                 _queue.Dequeue();
+                EndIfOverdue(next, now);
                 if (next.IsEnded) continue;
                 bytes += next.Encoded.Length;
                 _batch.Add(next);
@@ -148,8 +190,8 @@ internal abstract class GroupLane(KvClient client, GroupId group)
         {
             _batch.Remove(operation);
             operation.IsSent = false;
-            operation.Sequence = 0;
         }
+        Leave(operation);
     }
 
     protected static string Describe(in GroupReply reply) => reply.Status switch
@@ -161,11 +203,16 @@ internal abstract class GroupLane(KvClient client, GroupId group)
         _ => reply.Status.ToString(),
     };
 
+    protected const string BeingMerged = "the group is about to be merged into its neighbour";
+
     protected static Retry RetryAfter(in GroupReply reply) => reply.IsRedirect ? Retry.AtOnce : Retry.Later;
 
     internal enum Retry
     {
         AtOnce,
         Later,
+
+        /// <summary>The group is frozen; soon another one may have its keys.</summary>
+        Merging,
     }
 }

@@ -48,7 +48,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     internal StoreLimits Limits => _routes!.Limits;
 
-    private TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
+    internal TimeSpan Now => _time.GetElapsedTime(_startTimestamp);
 
     public Task PutAsync(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, ColumnFamily family = ColumnFamily.Default,
         CancellationToken cancellationToken = default)
@@ -222,7 +222,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
                 await RefreshRoutesAsync(operation.Deadline);
                 (owner, other) = OwnersOf(operation, kind);
             }
-            if (other is not null) operation.Fail(CrossGroup(owner, other));
+            // One that may be applied keeps asking whether it is: either has what was answered before they parted.
+            if (other is not null && !operation.MayBeApplied) operation.Fail(CrossGroup(owner, other));
             // No lane holds it now, so no sweep would end it.
             else if (Now >= operation.Deadline) operation.Expire(kind == RequestKind.Write, RangeMoved);
             else Enqueue(owner.Group, kind, operation);
@@ -235,13 +236,15 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         }
     }
 
-    private (GroupDescriptor Owner, GroupDescriptor? Other) OwnersOf(PendingOperation operation, RequestKind kind)
+    /// <summary>Who has a call's keys, as far as is known; of a scan, those that it asks for first.</summary>
+    internal (GroupDescriptor Owner, GroupDescriptor? Other) OwnersOf(PendingOperation operation, RequestKind kind)
     {
         RangeMap ranges = _routes!.Ranges;
         if (kind == RequestKind.Write) return ranges.OwnersOf(operation.Encoded, Limits);
         var read = new ReadBatchReader(operation.Encoded);
         read.MoveNext();
-        return (ranges.Find(read.Key), null);
+        if (!read.IsScan) return (ranges.Find(read.Key), null);
+        return (read.IsReverse ? ranges.FindBefore(read.End) : ranges.Find(read.Start), null);
     }
 
     private static CrossGroupException CrossGroup(GroupDescriptor one, GroupDescriptor other) =>

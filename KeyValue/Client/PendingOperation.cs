@@ -1,3 +1,5 @@
+using Orleans.Raft.Core;
+
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>One call on its way: encoded once, sent as often as needed, ended once.</summary>
@@ -7,6 +9,9 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
 
     private readonly KvClient _client;
     private readonly AnswerStatus? _expected;
+
+    // The groups that may have applied it, or may yet, under its number.
+    private List<GroupId>? _unknownAt;
 
     /// <param name="encoded">An <see cref="Operation"/>, or a batch of one read; never changed.</param>
     /// <param name="deadline">On the client's clock.</param>
@@ -28,16 +33,42 @@ internal sealed class PendingOperation : TaskCompletionSource<OperationAnswer>
 
     public bool CanMove { get; }
 
+    /// <summary>The session it was numbered in, also where it has moved to another group since; none while it has no
+    /// number.</summary>
+    public SessionId Session { get; private set; }
+
     /// <summary>The place in the session; 0 while none is given.</summary>
-    public ulong Sequence { get; set; }
+    public ulong Sequence { get; private set; }
+
+    /// <summary>As sent with it last. Invariant: everything of the session below was answered by then.</summary>
+    public ulong FirstUnacknowledged { get; set; }
 
     /// <summary>An attempt is under way.</summary>
     public bool IsSent { get; set; }
 
     /// <summary>An earlier attempt ended without an answer: the write may be applied.</summary>
-    public bool MayBeApplied { get; set; }
+    public bool MayBeApplied => _unknownAt is { Count: > 0 };
 
     public bool IsEnded => Task.IsCompleted;
+
+    public void Number(SessionId session, ulong sequence) => (Session, Sequence) = (session, sequence);
+
+    /// <summary>It is applied nowhere under its number, nor will be: it gets another one.</summary>
+    public void ForgetNumber()
+    {
+        (Session, Sequence, FirstUnacknowledged) = (SessionId.None, 0, 0);
+        _unknownAt = null;
+    }
+
+    /// <summary>An attempt at a group ended without an answer.</summary>
+    public void NoteUnknown(GroupId group)
+    {
+        _unknownAt ??= [];
+        if (!_unknownAt.Contains(group)) _unknownAt.Add(group);
+    }
+
+    /// <summary>A group said that it has not applied this and never will under this number.</summary>
+    public void NoteRefused(GroupId group) => _unknownAt?.Remove(group);
 
     /// <summary>Ends the call as cancelled when the caller asks for it; what was sent may still happen.</summary>
     public void Observe(CancellationToken token)

@@ -3,11 +3,9 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>A client's reads of one consistency from one group.</summary>
-internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind) : GroupLane(client, group)
+internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind) : GroupLane(client, group, kind)
 {
     private readonly ReadBatchWriter _writer = new();
-
-    protected override bool IsWrite => false;
 
     protected override async Task<Retry?> AttemptAsync(IReadOnlyList<PendingOperation> batch)
     {
@@ -15,7 +13,7 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
         foreach (PendingOperation operation in batch) _writer.AddAll(operation.Encoded);
         PendingOperation[] sent = [.. batch];
 
-        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(kind, _writer.ToArray()));
+        GroupReply reply = await Client.Connection.ExecuteAsync(Group, new GroupRequest(Kind, _writer.ToArray()));
         if (reply.Status == GroupReplyStatus.Malformed)
         {
             foreach (PendingOperation operation in sent)
@@ -33,6 +31,7 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
         Invariant.Require(answers.Length == sent.Length,
             $"{Group} gave {answers.Length} answers to {sent.Length} reads");
         int refused = 0;
+        var retry = Retry.Later;
         for (int i = 0; i < sent.Length; i++)
         {
             switch (answers[i].Status)
@@ -42,10 +41,14 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
                     LastProblem = "there was no room for the answer beside those of other reads";
                     refused++;
                     break;
+                case AnswerStatus.Frozen:
+                    LastProblem = BeingMerged;
+                    retry = Retry.Merging;
+                    refused++;
+                    break;
                 case AnswerStatus.WrongRange when sent[i].CanMove:
                     Client.Learn(answers[i].Descriptor!);
                     Release(sent[i]);
-                    Client.Reroute(sent[i], Group, kind);
                     break;
                 default:
                     sent[i].End(answers[i]);
@@ -53,6 +56,6 @@ internal sealed class ReadLane(KvClient client, GroupId group, RequestKind kind)
             }
         }
         // A group that has room for none must not be asked again at once.
-        return refused == sent.Length ? Retry.Later : null;
+        return refused == sent.Length ? retry : null;
     }
 }

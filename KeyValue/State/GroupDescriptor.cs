@@ -72,6 +72,22 @@ public sealed record GroupDescriptor(GroupId Group, byte[] Start, byte[] End, ul
     public bool Contains(ReadOnlySpan<byte> key) =>
         (Start.Length == 0 || key.SequenceCompareTo(Start) >= 0) && (End.Length == 0 || key.SequenceCompareTo(End) < 0);
 
+    /// <summary>Whether every key of a write belongs to this group.</summary>
+    /// <param name="operation">A well-formed <see cref="Operation"/> that has a key.</param>
+    internal bool ContainsAll(ReadOnlySpan<byte> operation, StoreLimits limits)
+    {
+        ParsedOperation parsed = ParsedOperation.Parse(operation, limits, out _);
+        if (parsed.Kind != OperationKind.Batch) return Contains(parsed.Key);
+        var writes = new ByteReader(parsed.Writes);
+        ParsedOperation write = default;
+        for (long i = 0; i < parsed.Number; i++)
+        {
+            ParsedOperation.TryReadWrite(ref writes, limits, ref write);
+            if (!Contains(write.Key)) return false;
+        }
+        return true;
+    }
+
     /// <summary>Whether every key of a range belongs to this group; true for a range that holds no key.</summary>
     /// <param name="start">Inclusive; empty: unbounded.</param>
     /// <param name="end">Exclusive; empty: unbounded.</param>
