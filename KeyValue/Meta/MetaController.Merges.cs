@@ -5,6 +5,17 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Seeing merges through.</content>
 internal sealed partial class MetaController
 {
+    /// <summary>Plans a merge; the next round orders it.</summary>
+    private void Begin(MetaRegistry registry, MergeDecision decision, TimeSpan now, HashSet<string> round)
+    {
+        bool isFree = !registry.Splitting(now).Contains(decision.Group) && !registry.Splitting(now).Contains(decision.Into)
+            && !_askedSplits.ContainsKey(decision.Group) && !_askedSplits.ContainsKey(decision.Into);
+        if (!isFree) return;
+        Note(decision.ToString(), round);
+        registry.BeginMerge(decision.Group, decision.Into, isAsked: false, decision.Reason);
+        _hasNews = true;
+    }
+
     /// <summary>One at a time: what would wait for another would be frozen for nothing.</summary>
     private void AdvanceMerges(MetaRegistry registry, TimeSpan now, SortedDictionary<NodeName, List<Order>> orders,
         HashSet<string> round)

@@ -207,6 +207,11 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
             GroupEntry group = registry.Groups[decision.Group];
             // What an administrator wants of a group goes first.
             if (_askedSplits.ContainsKey(decision.Group) && decision is SplitDecision or TransferDecision) continue;
+            if (decision is MergeDecision merge)
+            {
+                Begin(registry, merge, now, round);
+                continue;
+            }
             if (decision is SplitDecision && registry.Splitting(now).Contains(decision.Group)) continue;
             Note(decision.ToString(), round);
             if (decision is EndMoveDecision) registry.SetMove(decision.Group, null);

@@ -136,6 +136,12 @@ internal sealed class PlacementRound
         if (from is { } old) Node(old).Add(group, -1);
     }
 
+    public void Merge(ModelGroup source, ModelGroup target, string reason)
+    {
+        Take(new MergeDecision(source.Group, source.Descriptor.RangeVersion, target.Group, reason));
+        _changing.Add(target.Group);
+    }
+
     /// <summary>Undoes in the numbers a move that does not happen.</summary>
     public void Uncount(ModelGroup group, PlannedMove move)
     {

@@ -273,6 +273,45 @@ public sealed class ControllerTests
     }
 
     [Fact]
+    public void A_group_that_is_used_much_is_split_near_the_middle_of_its_requests()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Controller = Options with
+            {
+                IsBalanceOn = false,
+                Placement = Options.Placement with { SplitOperationsPerSecond = 400 },
+            },
+        });
+        KvClient client = cluster.CreateClient();
+        // What is there lies below, what is asked for above.
+        for (int i = 0; i < 50; i++) cluster.Put(client, $"a{i:00}", "v");
+        for (int i = 0; i < 20; i++) cluster.Put(client, $"x{i:00}", "v");
+        cluster.RunFor(Seconds(5));
+        Assert.Single(cluster.GroupIds());
+        bool stops = false;
+        var load = Enumerable.Range(0, 20).Select(number => cluster.Begin(async () =>
+        {
+            for (int i = number; !stops; i++)
+            {
+                await client.GetAsync(Bytes.Of($"x{i % 20:00}"));
+                await Task.Delay(TimeSpan.FromMilliseconds(20), cluster.Time);
+            }
+        })).ToList();
+        cluster.RunUntil(() => cluster.GroupIds().Length >= 2, Seconds(30), "the group is split");
+        stops = true;
+        cluster.RunUntil(() => load.TrueForAll(one => one.HasEnded), Seconds(10), "the load has ended");
+        string boundary = Bytes.Text(cluster.DescriptorOf(cluster.GroupIds()[1]).Start);
+        Assert.InRange(string.CompareOrdinal(boundary, "x04"), 0, int.MaxValue);
+        Assert.InRange(string.CompareOrdinal(boundary, "x16"), int.MinValue, 0);
+        Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent,
+            text => text.Contains("operations per second", StringComparison.Ordinal));
+        int count = cluster.GroupIds().Length;
+        cluster.RunFor(Seconds(20));
+        Assert.Equal(count, cluster.GroupIds().Length);
+    }
+
+    [Fact]
     public void A_node_that_joins_is_let_in_and_gets_its_share()
     {
         NodeName joining = new("node-4");
