@@ -1,4 +1,5 @@
 using Orleans.Raft.Core;
+using Orleans.Raft.KeyValue.Tests.State;
 using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
 
 namespace Orleans.Raft.KeyValue.Tests.Meta;
@@ -121,14 +122,10 @@ public sealed class MergeCourierTests : IMergeNode
 
     private static MergeContent Content(int keys)
     {
-        var state = new GroupState(new GroupDescriptor(new GroupId(1), [], [], 3, 4, []), new StoreLimits());
-        for (int i = 0; i < keys; i++)
-        {
-            var batch = new CommandBatchWriter();
-            batch.AddUnsessioned(Operation.Batch([new WriteOperation(Bytes.Of($"k{i}"), new byte[600])]));
-            var index = new LogIndex((ulong)i + 1);
-            state.Apply(new LogEntry(new Term(1), index, EntryKind.Command, batch.ToArray()), null);
-        }
-        return MergeContent.Of(new MergeId(7), state.Snapshot());
+        var group = new TestGroup();
+        SessionId session = group.Open();
+        for (int i = 1; i <= keys; i++)
+            group.Write(session, (ulong)i, (ulong)i, Operation.Put(ColumnFamily.Default, Bytes.Of($"k{i}"), new byte[600]));
+        return MergeContent.Of(new MergeId(7), group.State.Snapshot());
     }
 }
