@@ -44,6 +44,8 @@ public sealed partial class Replica
             _operationsPerSecond = (_operations - _rateBase.Operations) / (now - _rateBase.At).TotalSeconds;
             _rateBase = (now, _operations);
         }
+        // Nobody asks, and nobody will measure that.
+        if (_node.IsSilent) _operationsPerSecond = 0;
         var members = new List<ModelMember>();
         foreach (Member member in _node.Configuration.Members)
         {

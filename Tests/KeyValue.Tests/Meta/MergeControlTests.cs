@@ -130,7 +130,7 @@ public sealed class MergeControlTests
     {
         StoreCluster cluster = Start(nodes: 5, groups: 2);
         KvClient client = cluster.CreateClient();
-        cluster.Put(client, "a", "1");
+        cluster.Put(client, "A", "1");
         cluster.Put(client, "z", "2");
         NodeName controller = cluster.LeaderOf(GroupId.Meta)!.Value;
         cluster.RunUntil(() => Ask(cluster, isRepeat: false).Text.Contains("is merged into", StringComparison.Ordinal),
@@ -144,7 +144,7 @@ public sealed class MergeControlTests
         Assert.Single(cluster.Administer(new ListGroupsRequest()).Groups);
         cluster.StartNode(controller);
         cluster.RunUntil(() => cluster.GroupIds().Length == 1, Seconds(30), "no replica of the other is left");
-        Assert.Equal(("1", "2"), (cluster.Get(client, "a"), cluster.Get(client, "z")));
+        Assert.Equal(("1", "2"), (cluster.Get(client, "A"), cluster.Get(client, "z")));
     }
 
     /// <summary>The target's log alone decides: as long as that cannot be written, the source waits, and says so.</summary>
@@ -153,7 +153,7 @@ public sealed class MergeControlTests
     {
         (StoreCluster cluster, NodeName[] lost) = StartApart();
         KvClient client = cluster.CreateClient(new KvClientOptions { Timeout = Seconds(120) });
-        cluster.Put(client, "a", "1");
+        cluster.Put(client, "A", "1");
         cluster.RunUntil(() => Ask(cluster, isRepeat: false).Text.Contains("is merged into", StringComparison.Ordinal),
             Seconds(20), "the merge is planned");
         MergeEntry merge = Controller(cluster).Registry!.Merges.Values.Single();
@@ -164,7 +164,7 @@ public sealed class MergeControlTests
         Assert.Equal(MergePhase.Abandoning, merge.Row.Phase);
         Assert.Contains("g2 has no leader, and only it can say that it did not take g1, which waits",
             Assert.Single(cluster.Administer(new BalanceStatusRequest()).Balance!.UnderWay), StringComparison.Ordinal);
-        Running<string?> read = cluster.Begin(() => GetAsync(client, "a"));
+        Running<string?> read = cluster.Begin(() => GetAsync(client, "A"));
         cluster.RunFor(Seconds(2));
         foreach (NodeName node in lost) cluster.StartNode(node);
         cluster.RunUntil(() => read.HasEnded, Seconds(60), "the source serves again");
@@ -177,7 +177,7 @@ public sealed class MergeControlTests
         Assert.Equal(2, cluster.GroupIds().Length);
         // From anew it succeeds.
         Assert.Equal(AdministrationStatus.Done, cluster.Complete(new MergeGroupsRequest(First, Second)).Status);
-        Assert.Equal("1", cluster.Get(client, "a"));
+        Assert.Equal("1", cluster.Get(client, "A"));
     }
 
     [Fact]
@@ -212,13 +212,14 @@ public sealed class MergeControlTests
         });
         KvClient client = cluster.CreateClient();
         for (int i = 0; i < 90; i++) cluster.Put(client, $"{(char)('!' + i)}", new string('v', 250));
-        cluster.RunUntil(() => Groups(cluster).Length < 4, Seconds(600), "small ones are merged");
-        cluster.RunFor(Seconds(200));
-        int count = Groups(cluster).Length;
-        Assert.InRange(count, 2, 4);
-        cluster.RunFor(Seconds(300));
-        Assert.Equal(count, Groups(cluster).Length);
-        Assert.All(cluster.Administer(new ListGroupsRequest()).Groups, g => Assert.InRange(g.Bytes, 0, 20_000));
+        // Each has about 4,000 bytes: two fit together, three do not.
+        cluster.RunUntil(() => Groups(cluster).Length < 6, Seconds(200), "two small ones are merged");
+        cluster.RunFor(Seconds(600));
+        GroupOverview[] groups = [.. cluster.Administer(new ListGroupsRequest()).Groups];
+        Assert.Equal(4, groups.Length);
+        for (int i = 1; i < groups.Length; i++) Assert.True(groups[i - 1].Bytes + groups[i].Bytes >= 10_000);
+        // One that has fallen silent does nothing.
+        Assert.All(groups, group => Assert.Equal(0, group.OperationsPerSecond));
         for (int i = 0; i < 90; i++) Assert.Equal(250, cluster.Get(client, $"{(char)('!' + i)}")!.Length);
     }
 
@@ -228,18 +229,23 @@ public sealed class MergeControlTests
         StoreCluster cluster = Start(nodes: 3, groups: 2);
         KvClient client = cluster.CreateClient();
         // As keys and values just below what may be merged, above it with all that is around them.
-        for (int i = 0; i < 33; i++)
+        for (int i = 10; i < 43; i++)
         {
-            cluster.Put(client, $"a{i}", new string('v', 253_000));
-            cluster.Put(client, $"z{i}", new string('v', 254_000));
+            cluster.Put(client, $"A{i}", new string('v', 254_190));
+            cluster.Put(client, $"z{i}", new string('v', 254_300));
         }
         cluster.RunFor(Seconds(3));
+        Assert.InRange(cluster.Administer(new ListGroupsRequest()).Groups[0].Bytes, MergeContent.MaxBytes - 1000,
+            MergeContent.MaxBytes);
         AdministrationAnswer answer = cluster.Complete(new MergeGroupsRequest(First, Second));
         Assert.Equal(AdministrationStatus.Refused, answer.Status);
-        Assert.Contains("at most", answer.Text, StringComparison.Ordinal);
-        cluster.Put(client, "a0", "small");
-        Assert.Equal("small", cluster.Get(client, "a0"));
-        Assert.Equal(2, Groups(cluster).Length);
+        Assert.Contains("go on as they were: g1 would take", answer.Text, StringComparison.Ordinal);
+        cluster.Put(client, "A10", new string('v', 250_000));
+        cluster.RunFor(Seconds(3));
+        // What fits, fits in full.
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new MergeGroupsRequest(First, Second)).Status);
+        for (int i = 11; i < 43; i++) Assert.Equal(254_190, cluster.Get(client, $"A{i}")!.Length);
+        Assert.Equal(254_300, cluster.Get(client, "z42")!.Length);
     }
 
     private static void RunLoad(ulong seed, Action<StoreCluster, Random> disturb)
