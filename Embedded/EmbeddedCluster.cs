@@ -135,13 +135,26 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             throw new KeyValueArgumentException("BadArgument", $"'{node}' cannot be a node's name, which is its "
                 + $"folder's, too: use 1 to {MaxNameLength} letters, digits, dots, dashes and underscores, a letter "
                 + "or digit first.");
-        if (_nodes.ContainsKey(node)) return;
+        if (_nodes.ContainsKey(node))
+        {
+            await RequireMemberAsync(node, cancellationToken);
+            return;
+        }
         if (_names.Length >= EmbeddedOptions.MaxNodes)
             throw new KeyValueArgumentException("BadArgument",
                 $"There are {_names.Length} nodes; one process has no more than {EmbeddedOptions.MaxNodes}.");
         try
         {
             await StartNodeAsync(node, cancellationToken);
+            try
+            {
+                await RequireMemberAsync(node, cancellationToken);
+            }
+            catch (AdministrationRefusedException)
+            {
+                await StopNodeAsync(node, _nodes[node]);
+                throw;
+            }
         }
         catch (Exception failure) when (failure is ArgumentException or FormationException)
         {
@@ -187,7 +200,10 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
 
     private async Task StartNodesAsync()
     {
-        foreach (NodeName name in _options.NodeNames) await OpenNodeAsync(name);
+        NodeName[] missing = [.. _options.NodeNames.Where(name => !Directory.Exists(DirectoryOf(name)))];
+        foreach (NodeName name in _options.NodeNames.Except(missing)) await OpenNodeAsync(name);
+        foreach (NodeName name in missing)
+            if (!await WasRemovedAsync(name)) await OpenNodeAsync(name);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name))
             await WaitUntilFormedAsync(node, CancellationToken.None);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
@@ -195,6 +211,18 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
         _client = CreateClient();
+    }
+
+    /// <summary>Whether a node whose folder is gone is none of the cluster's any more: it stays down.</summary>
+    private async Task<bool> WasRemovedAsync(NodeName missing)
+    {
+        foreach (StoreNode node in _nodes.Values.Where(node => node.Storage.Formation is not null))
+        {
+            await WaitUntilFormedAsync(node, CancellationToken.None);
+            // All began with it; who does not know it any more has heard that it left.
+            if (!node.Directory.Contains(missing)) return true;
+        }
+        return false;
     }
 
     /// <summary>Starts the nodes that joined in an earlier life; one whose folder is gone stays down.</summary>
@@ -218,11 +246,25 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         catch
         {
             // Half open it would count as up and could not be started again.
-            _network.Detach(node);
-            _nodes.TryRemove(node, out _);
-            await store.DisposeAsync();
+            await StopNodeAsync(node, store);
             throw;
         }
+    }
+
+    private async Task StopNodeAsync(NodeName node, StoreNode store)
+    {
+        _network.Detach(node);
+        _nodes.TryRemove(node, out _);
+        await store.DisposeAsync();
+    }
+
+    /// <summary>One that was removed and starts with its old folder is none of the cluster's.</summary>
+    private async Task RequireMemberAsync(NodeName node, CancellationToken cancellationToken)
+    {
+        AdministrationAnswer known = await AdministerAsync(new ListNodesRequest(), cancellationToken);
+        if (!known.Nodes.Any(overview => overview.Name == node && overview.State == NodeState.Removed)) return;
+        throw new AdministrationRefusedException($"{node} was removed from the cluster, and its data with it. If it is up, "
+            + $"kill it; delete its folder {DirectoryOf(node)} and add it again.");
     }
 
     private async Task<StoreNode> OpenNodeAsync(NodeName name)

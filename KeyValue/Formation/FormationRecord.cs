@@ -20,6 +20,9 @@ public sealed record FormationRecord(
     // Written only where the members are others than the nodes that formed the cluster.
     private const byte VersionWithMembers = 2;
 
+    // With members, and after them the meta group; written only where that has changed its members.
+    private const byte VersionWithMeta = 3;
+
     private readonly IReadOnlyList<FormationNode>? _members;
 
     /// <summary>The nodes it has now.</summary>
@@ -28,6 +31,10 @@ public sealed record FormationRecord(
         get => _members ?? Nodes;
         init => _members = value;
     }
+
+    /// <summary>The meta group as it was last heard of: where to look for it after a restart. Null: as it was
+    /// formed.</summary>
+    public GroupDescriptor? Meta { get; init; }
 
     /// <summary>The recorded store of a node; throws if the node is not of this cluster.</summary>
     public StoreId StoreOf(NodeName node) => TryGetStore(node, out StoreId store)
@@ -51,11 +58,12 @@ public sealed record FormationRecord(
     {
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
-        bool hasMembers = !Members.SequenceEqual(Nodes);
-        writer.Write(hasMembers ? VersionWithMembers : Version);
+        bool hasMembers = Meta is not null || !Members.SequenceEqual(Nodes);
+        writer.Write(Meta is not null ? VersionWithMeta : hasMembers ? VersionWithMembers : Version);
         writer.Write(Cluster.Value.ToByteArray());
         WriteNodes(writer, Nodes);
         if (hasMembers) WriteNodes(writer, Members);
+        if (Meta is { } meta) FormationCodec.WriteBlock(writer, meta.Encode());
         new FormationPlan(Nodes.Select(n => n.Name).ToList(), Groups, Limits).EncodeRanges(writer);
         writer.Flush();
         return bytes.ToArray();
@@ -66,16 +74,21 @@ public sealed record FormationRecord(
     {
         using BinaryReader reader = FormationCodec.Open(bytes.ToArray());
         byte version = reader.ReadByte();
-        if (version is not (Version or VersionWithMembers))
+        if (version is < Version or > VersionWithMeta)
             throw new FormationException($"The formation record has version {version}; this program understands "
-                + $"{Version} to {VersionWithMembers}.");
+                + $"{Version} to {VersionWithMeta}.");
         var cluster = new ClusterId(FormationCodec.ReadGuid(reader));
         List<FormationNode> nodes = ReadNodes(reader);
-        List<FormationNode> members = version == VersionWithMembers ? ReadNodes(reader) : nodes;
+        List<FormationNode> members = version >= VersionWithMembers ? ReadNodes(reader) : nodes;
+        GroupDescriptor? meta = version >= VersionWithMeta
+            ? GroupDescriptor.Decode(FormationCodec.ReadBlock(reader))
+            : null;
+        if (meta is not null && (meta.Group != GroupId.Meta || meta.Replicas.Count == 0))
+            throw new FormationException($"The formation record tells of {meta.Group} as the meta group.");
         if (version == VersionWithMembers && members.SequenceEqual(nodes))
             throw new FormationException("The formation record tells its members although they are those it began with.");
         (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
-        return new FormationRecord(cluster, nodes, groups, limits) { Members = members };
+        return new FormationRecord(cluster, nodes, groups, limits) { Members = members, Meta = meta };
     });
 
     /// <summary>What was planned when this cluster formed.</summary>

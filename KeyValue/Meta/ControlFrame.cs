@@ -21,8 +21,9 @@ internal static partial class ControlFrame
         Report = 1,
         Orders = 2,
         Redirect = 3,
-        MergePart = 4,
-        MergeReply = 5,
+        Dismissal = 4,
+        MergePart = 5,
+        MergeReply = 6,
     }
 
     private enum OrderKind : byte
@@ -58,6 +59,7 @@ internal static partial class ControlFrame
             case Redirect redirect: Write(buffer, redirect); break;
             case MergePart part: Write(buffer, part); break;
             case MergeReply reply: Write(buffer, reply); break;
+            case Dismissal dismissal: Write(buffer, dismissal); break;
             default: throw new InvalidOperationException($"{message.GetType().Name} has no encoding.");
         }
         if (buffer.Length > MaxBytes)
@@ -87,6 +89,7 @@ internal static partial class ControlFrame
             Kind.Report => ReadReport(ref reader),
             Kind.Orders => ReadOrders(ref reader),
             Kind.Redirect => ReadRedirect(ref reader),
+            Kind.Dismissal => TryReadToDo(ref reader, out List<Order> toDo) ? new Dismissal(toDo) : null,
             Kind.MergePart => ReadMergePart(ref reader),
             Kind.MergeReply => ReadMergeReply(ref reader),
             _ => null,
@@ -161,14 +164,25 @@ internal static partial class ControlFrame
         foreach (NodeRow node in orders.Nodes) MetaRows.Write(buffer, node);
         buffer.Varint((ulong)orders.Groups.Count);
         foreach (GroupDescriptor group in orders.Groups) buffer.Block(group.Encode());
-        buffer.Varint((ulong)orders.ToDo.Count);
-        foreach (Order order in orders.ToDo) Write(buffer, order);
+        Write(buffer, orders.ToDo);
         buffer.Varint((ulong)orders.Merged.Count);
         foreach (MergedGroup merged in orders.Merged)
         {
             buffer.Varint(merged.Group.Value);
             buffer.Varint(merged.Into.Value);
         }
+    }
+
+    private static void Write(ByteBuffer buffer, Dismissal dismissal)
+    {
+        buffer.Byte((byte)Kind.Dismissal);
+        Write(buffer, dismissal.ToDo);
+    }
+
+    private static void Write(ByteBuffer buffer, IReadOnlyList<Order> toDo)
+    {
+        buffer.Varint((ulong)toDo.Count);
+        foreach (Order order in toDo) Write(buffer, order);
     }
 
     private static void Write(ByteBuffer buffer, Redirect redirect)
@@ -319,15 +333,21 @@ internal static partial class ControlFrame
             if (!reader.TryDescriptor(out GroupDescriptor? group)) return null;
             groups.Add(group);
         }
-        if (!reader.TryCount(out int orderCount)) return null;
-        var toDo = new List<Order>();
-        for (int i = 0; i < orderCount; i++)
+        return TryReadToDo(ref reader, out List<Order> toDo) && ReadMerged(ref reader) is { } merged
+            ? new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo) { Merged = merged }
+            : null;
+    }
+
+    private static bool TryReadToDo(ref ByteReader reader, out List<Order> toDo)
+    {
+        toDo = [];
+        if (!reader.TryCount(out int count)) return false;
+        for (int i = 0; i < count; i++)
         {
-            if (ReadOrder(ref reader) is not { } order) return null;
+            if (ReadOrder(ref reader) is not { } order) return false;
             toDo.Add(order);
         }
-        if (ReadMerged(ref reader) is not { } merged) return null;
-        return new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo) { Merged = merged };
+        return true;
     }
 
     private static Redirect? ReadRedirect(ref ByteReader reader)

@@ -74,6 +74,10 @@ internal sealed record Orders(Term Controller, ulong Boot, ulong Number, ulong S
 /// <param name="Meta">The meta group as it is known there.</param>
 internal sealed record Redirect(NodeName? Leader, GroupDescriptor Meta) : ControlMessage;
 
+/// <summary>To a node that was removed from the cluster and that no group counts on, by any node that knows so.</summary>
+/// <param name="ToDo">Which of its replicas are to go.</param>
+internal sealed record Dismissal(IReadOnlyList<Order> ToDo) : ControlMessage;
+
 /// <summary>What the leader of a group is to do. It does nothing if the group is not as the order says.</summary>
 internal abstract record Order(GroupId Group);
 

@@ -22,6 +22,9 @@ internal interface IMetaNode
     /// <summary>The meta group as this node's replica of it knows it; null without one.</summary>
     GroupDescriptor? Meta { get; }
 
+    /// <summary>The meta group as far as this node has heard, with a replica of it or without.</summary>
+    GroupDescriptor KnownMeta { get; }
+
     /// <summary>The node whose replica leads the meta group, as this node's replica of it believes; null if
     /// unknown.</summary>
     NodeName? MetaLeader { get; }
@@ -53,6 +56,9 @@ internal interface IMetaNode
 
     /// <summary>Carries out an order as far as it fits; says in words what became of it.</summary>
     Task<string> ObeyAsync(Order order);
+
+    /// <summary>This node was removed from the cluster, and nothing there counts on it any more.</summary>
+    void NoteDismissed(NodeName from);
 
     /// <summary>Takes what is new of the map.</summary>
     /// <param name="merged">Groups that it has no more.</param>

@@ -9,6 +9,8 @@ namespace Orleans.Raft.KeyValue;
 internal sealed partial class MetaAdministration(MetaRegistry registry, PlacementOptions options, TimeSpan now,
     Dictionary<GroupId, byte[]?> splits, Dictionary<GroupId, NodeName> transfers, IReadOnlyList<string> recent)
 {
+    private const string Listening = "the controller has just taken over and waits for the nodes to report";
+
     private readonly ClusterModel _model = registry.Model(now);
 
     public AdministrationAnswer Serve(AdministrationRequest request) => request switch
@@ -126,6 +128,7 @@ internal sealed partial class MetaAdministration(MetaRegistry registry, Placemen
         }
         if (node.Row.Intent == NodeIntent.Member)
         {
+            if (registry.IsListening(now)) return UnderWay(Listening);
             if (Homeless(request.Node) is { } homeless) return homeless;
             registry.SetNode(node.Row with { Intent = NodeIntent.Draining }, now);
         }
@@ -137,6 +140,7 @@ internal sealed partial class MetaAdministration(MetaRegistry registry, Placemen
         if (!registry.Nodes.TryGetValue(request.Node, out NodeEntry? node)) return NoSuch(request.Node);
         if (node.Row.Intent != NodeIntent.Removed)
         {
+            if (registry.IsListening(now)) return UnderWay(Listening);
             if (LostMajority(request.Node) is { } lost) return lost;
             // One that is lost anyway may go without a place for what it held.
             if (registry.Reports(request.Node, now) && Homeless(request.Node) is { } homeless) return homeless;
@@ -150,6 +154,7 @@ internal sealed partial class MetaAdministration(MetaRegistry registry, Placemen
         if (!registry.Nodes.TryGetValue(request.Node, out NodeEntry? node)) return NoSuch(request.Node);
         if (node.Row.Intent != NodeIntent.Removed)
         {
+            if (registry.IsListening(now)) return UnderWay(Listening);
             if (registry.Reports(request.Node, now))
                 return Refused($"{request.Node} is up with its disk. Only a node that lost its disk is replaced; use "
                     + $"'node remove {request.Node}' for one that works.");
@@ -165,18 +170,27 @@ internal sealed partial class MetaAdministration(MetaRegistry registry, Placemen
         return Done(request.On ? "on" : "off");
     }
 
-    /// <summary>The answer that refuses because a replica would have nowhere to go; null if each has a place.</summary>
+    /// <summary>The answer that refuses because a replica would have nowhere to go, with all that leave other nodes
+    /// already; null if each has a place.</summary>
     private AdministrationAnswer? Homeless(NodeName name)
     {
-        ClusterModel without = _model with
-        {
-            Nodes = [.. _model.Nodes.Select(n => n.Name == name ? n with { Intent = NodeIntent.Draining } : n)],
-        };
+        NodeName[] staying =
+        [
+            .. _model.Nodes.Where(n => n.Name != name && n.StateBy(options) is NodeState.Up or NodeState.Suspect)
+                .Select(n => n.Name),
+        ];
+        NodeName[] targets =
+        [
+            .. _model.Nodes.Where(n => n.Name != name && n.StateBy(options) == NodeState.Up).Select(n => n.Name),
+        ];
         foreach (GroupEntry group in registry.Groups.Values.Where(group => Has(group, name)))
         {
-            if (PlacementController.FindPlace(without, options, group.Descriptor.Group, name) is not null) continue;
-            return Refused($"{group.Descriptor.Group} has nowhere to go from {name}: every other node that is up holds "
-                + "a replica of it already. Add a node first.");
+            ReplicaPlacement[] members = [.. group.Descriptor.Replicas.Where(r => r.Role != ReplicaRole.Outgoing)];
+            int needed = Math.Min(options.ReplicaCount, members.Count(r => r.Role != ReplicaRole.Learner));
+            int places = members.Count(r => staying.Contains(r.Node)) + targets.Count(node => !Has(group, node));
+            if (places >= needed) continue;
+            return Refused($"{group.Descriptor.Group} has nowhere to go from {name}: of {needed} replicas {places} would "
+                + "have a place on nodes that are up and stay. Add a node first.");
         }
         return null;
     }

@@ -14,6 +14,7 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
     private const int ListeningIntervals = 3;
     private const int RowsPerWrite = 1000;
     private const int KeptDecisions = 50;
+    private const int MostDoublings = 6;
 
     private static readonly TimeSpan LeastInterval = TimeSpan.FromMilliseconds(100);
 
@@ -33,6 +34,11 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
     // Invariant: at most one run goes on; set and cleared under the lock.
     private bool _running;
 
+    // Of the runs that failed one after the other. Only the run touches the first two.
+    private int _failures;
+    private string? _lastFailure;
+    private TimeSpan _retryAt;
+
     /// <summary>Whether it controls: its rows are read, and its node still leads.</summary>
     public bool IsActive
     {
@@ -50,7 +56,7 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         lock (_lock)
         {
             if (_registry is not null && _registry.Controller != node.MetaTerm) Resign();
-            if (_running || node.MetaTerm is null) return;
+            if (_running || node.MetaTerm is null || now < _retryAt) return;
             TimeSpan wait = _hasNews ? LeastInterval : options.DecisionInterval;
             if (_registry is not null && now - _ranAt < wait) return;
             _running = true;
@@ -77,17 +83,18 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         }
         if (answer is not null) node.Send(from, answer);
         // One that is about to take over says nothing: it will be asked again.
-        else if (node.MetaTerm is null && node.Meta is { } meta) node.Send(from, new Redirect(node.MetaLeader, meta));
+        else if (node.MetaTerm is null) node.Send(from, new Redirect(node.MetaLeader, node.KnownMeta));
     }
 
-    /// <summary>Serves an administrator; null if this is not the controller.</summary>
-    public async Task<AdministrationAnswer?> AdministerAsync(AdministrationRequest request)
+    /// <summary>Serves an administrator. Unavailable if this is not the controller, or not yet: then nothing has
+    /// happened.</summary>
+    public async Task<GroupReply> AdministerAsync(AdministrationRequest request)
     {
         AdministrationAnswer answer;
         Term controller;
         lock (_lock)
         {
-            if (ActiveRegistry() is not { } registry) return null;
+            if (ActiveRegistry() is not { } registry) return GroupReply.Of(GroupReplyStatus.Unavailable);
             controller = registry.Controller;
             var administration = new MetaAdministration(
                 registry, options.Placement, node.Now, _askedSplits, _askedTransfers, [.. _recent]);
@@ -95,7 +102,9 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
             _hasNews = true;
         }
         // What it changed counts once it is durable.
-        return await WriteAsync(controller) ? answer : null;
+        return await WriteAsync(controller)
+            ? new GroupReply(GroupReplyStatus.Answered, AdministrationCodec.Encode(answer), node.Name)
+            : GroupReply.Of(GroupReplyStatus.Unknown);
     }
 
     /// <summary>Takes a node into the cluster, if that is possible; the others hear of it with the map, when it is
@@ -143,14 +152,22 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
         {
             if (_registry is null) await TakeOverAsync();
             else await DecideAsync();
+            _failures = 0;
+            _lastFailure = null;
         }
         // The cluster goes on without a controller, but somebody must hear why it has none.
 #pragma warning disable CA1031
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            MetaLog.Failed(logger, failure, node.Name, failure.Message);
-            lock (_lock) Resign();
+            // Said once, and tried again ever more rarely: most of what fails here fails until somebody helps.
+            if (_lastFailure != failure.Message) MetaLog.Failed(logger, failure, node.Name, failure.Message);
+            _lastFailure = failure.Message;
+            lock (_lock)
+            {
+                _retryAt = node.Now + options.DecisionInterval * Math.Pow(2, Math.Min(_failures++, MostDoublings));
+                Resign();
+            }
         }
         finally
         {
@@ -215,6 +232,7 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
             if (decision is SplitDecision && registry.Splitting(now).Contains(decision.Group)) continue;
             Note(decision.ToString(), round);
             if (decision is EndMoveDecision) registry.SetMove(decision.Group, null);
+            if (decision is RemoveReplicaDecision { GaveUpOn: { } slow }) registry.GiveUp(decision.Group, slow);
             if (decision is AddLearnerDecision { InsteadOf: var from } add && group.Move is null)
                 registry.SetMove(decision.Group, new PlannedMove(from, add.Node, IsAsked: false, add.Reason));
             if (registry.LeaderOf(group, now) is { } leader && ToOrder(registry, decision, now) is { } order)
@@ -356,6 +374,13 @@ internal static partial class MetaLog
 
     [LoggerMessage(95, LogLevel.Warning, "{Node}: {Joining} may not join: {Reason}")]
     public static partial void JoinRefused(ILogger logger, NodeName node, NodeName joining, string reason);
+
+    [LoggerMessage(98, LogLevel.Critical, "{Node}: was removed from the cluster, says {Told}: it serves nothing any "
+        + "more, and its replicas go. Stop it; to use it again, start it with an empty data directory")]
+    public static partial void Dismissed(ILogger logger, NodeName node, NodeName told);
+
+    [LoggerMessage(99, LogLevel.Error, "{Node}: work for the controller ended early: {Reason}")]
+    public static partial void WorkFailed(ILogger logger, Exception failure, NodeName node, string reason);
 
     [LoggerMessage(96, LogLevel.Error, "{Node}: the cluster's nodes could not be recorded: {Reason}")]
     public static partial void NotRecorded(ILogger logger, Exception failure, NodeName node, string reason);

@@ -10,6 +10,9 @@ internal sealed class NodeEntry(NodeRow row, TimeSpan now)
     /// <summary>When it reported last; at first when the controller began to listen.</summary>
     public TimeSpan HeardAt { get; set; } = now;
 
+    /// <summary>To this controller, and not to an earlier one.</summary>
+    public bool HasReported { get; set; }
+
     public ulong Boot { get; set; }
 
     public ulong Number { get; set; }
@@ -32,6 +35,12 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
     public GroupReport? Report { get; set; }
 
     public TimeSpan ReportedAt { get; set; }
+
+    /// <summary>The learner that is to be finished first, and when it was first seen; none if there is none.</summary>
+    public (ReplicaId Id, TimeSpan Since) Learner { get; set; }
+
+    /// <summary>The node on which its last learner was given up; null if none was.</summary>
+    public NodeName? GaveUpOn { get; set; }
 
     public PlannedMove? Move { get; set; }
 
@@ -60,6 +69,7 @@ internal sealed partial class MetaRegistry
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
     private readonly FaultPoints _faults;
+    private readonly TimeSpan _since;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
     public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1,
@@ -68,6 +78,7 @@ internal sealed partial class MetaRegistry
         Controller = controller;
         _options = options;
         _faults = faults;
+        _since = now;
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
         Revision = revision;
@@ -80,9 +91,10 @@ internal sealed partial class MetaRegistry
         }
         foreach (GroupDescriptor group in state.Groups.Values)
         {
-            _groups[group.Group] = new GroupEntry(group) { ChangedAt = now };
+            NoteLearner(_groups[group.Group] = new GroupEntry(group) { ChangedAt = now }, now);
             _durableGroups[group.Group] = (group, revision);
         }
+        foreach ((GroupId child, GroupId parent) in state.Splits) _splitting[child] = (parent, now);
         foreach ((GroupId group, PlannedMove move) in state.Moves)
             if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
         LoadMerges(state, revision);
@@ -142,6 +154,13 @@ internal sealed partial class MetaRegistry
         _unwritten.Add(move is null ? MetaRows.DeleteMove(group) : MetaRows.Put(group, move));
     }
 
+    /// <summary>A group's learner is given up; the next one is tried elsewhere, if there is another place.</summary>
+    public void GiveUp(GroupId group, NodeName node)
+    {
+        _groups[group].GaveUpOn = node;
+        if (_groups[group].Move is not null) SetMove(group, null);
+    }
+
     /// <summary>A number that no group ever had.</summary>
     public GroupId TakeGroupId()
     {
@@ -151,15 +170,23 @@ internal sealed partial class MetaRegistry
         return taken;
     }
 
-    /// <summary>A split was ordered: it counts as under way until its child reports, or for a while should the order be
-    /// lost or refused.</summary>
-    public void NoteSplit(GroupId parent, GroupId child, TimeSpan now) => _splitting[child] = (parent, now);
+    /// <summary>A split is ordered: it counts as under way until its child reports, or for a while should the order be
+    /// lost or refused. The next controller knows of it, too.</summary>
+    public void NoteSplit(GroupId parent, GroupId child, TimeSpan now)
+    {
+        _splitting[child] = (parent, now);
+        _unwritten.Add(MetaRows.PutSplit(child, parent));
+    }
 
     /// <summary>The groups that are being split.</summary>
     public IReadOnlyCollection<GroupId> Splitting(TimeSpan now)
     {
         foreach ((GroupId child, (_, TimeSpan at)) in _splitting.ToArray())
-            if (_groups.ContainsKey(child) || now - at >= SplitPatience) _splitting.Remove(child);
+        {
+            if (!_groups.ContainsKey(child) && now - at < SplitPatience) continue;
+            _splitting.Remove(child);
+            _unwritten.Add(MetaRows.DeleteSplit(child));
+        }
         return [.. _splitting.Values.Select(split => split.Parent)];
     }
 
@@ -209,6 +236,7 @@ internal sealed partial class MetaRegistry
         // Frames overtake each other; what an older one says was true before.
         if (report.Boot == node.Boot && report.Number <= node.Number) return true;
         node.HeardAt = now;
+        node.HasReported = true;
         // A change that was told in a report that got lost is missing.
         node.IsComplete = report.IsFull
             || (node.IsComplete && report.Boot == node.Boot && report.Number == node.Number + 1);
@@ -231,34 +259,30 @@ internal sealed partial class MetaRegistry
     }
 
     /// <summary>Replicas that believe to be members of a group that has left them out, and all those of a group that is no
-    /// more. One whose id is news here may be newer than what is known.</summary>
+    /// more.</summary>
     /// <param name="node">Where they are.</param>
     public IEnumerable<RetireOrder> Retirements(NodeName node, IReadOnlyList<ReplicaSighting> sightings) =>
         sightings.Where(replica => _durablyMerged.ContainsKey(replica.Group))
             .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion))
-            .Concat(LeftOut(node, sightings));
-
-    private IEnumerable<RetireOrder> LeftOut(NodeName node, IEnumerable<ReplicaSighting> sightings) =>
-        from replica in sightings
-        where _groups.ContainsKey(replica.Group)
-        let known = _groups[replica.Group].Descriptor
-        where known.ConfigVersion > replica.ConfigVersion
-            && known.HasLeft(replica.Replica, node)
-            && known.Replicas.All(r => r.Role is ReplicaRole.Voter or ReplicaRole.Learner)
-        select new RetireOrder(replica.Group, replica.Replica, known.ConfigVersion);
+            .Concat(KeyValue.Retirements.Among(sightings, node, group => _groups.GetValueOrDefault(group)?.Descriptor));
 
     public ClusterModel Model(TimeSpan now) => new(
         [.. _nodes.Values.Select(node => new ModelNode(
-            node.Row.Name, node.Row.Zone, node.Row.Intent, now - node.HeardAt))],
+            node.Row.Name, node.Row.Zone, node.Row.Intent, SilentFor(node, now)))],
         [.. _groups.Values.Select(entry => ModelOf(entry, now))], IsBalanceOn);
 
+    /// <summary>A new controller does not know yet who is there: until each node has reported or had time to.</summary>
+    public bool IsListening(TimeSpan now) => now - _since < _options.SuspectAfter
+        && _nodes.Values.Any(node => !node.HasReported && node.Row.Intent != NodeIntent.Removed);
+
+    /// <summary>For people: one that had no time to report yet is as it was.</summary>
     public NodeState StateOf(NodeName node, TimeSpan now) => _nodes.TryGetValue(node, out NodeEntry? entry)
         ? new ModelNode(node, entry.Row.Zone, entry.Row.Intent, now - entry.HeardAt).StateBy(_options)
         : NodeState.Removed;
 
     /// <summary>Whether a node reports, whatever is wanted of it.</summary>
     public bool Reports(NodeName node, TimeSpan now) =>
-        _nodes.TryGetValue(node, out NodeEntry? entry) && now - entry.HeardAt < _options.SuspectAfter;
+        _nodes.TryGetValue(node, out NodeEntry? entry) && SilentFor(entry, now) < _options.SuspectAfter;
 
     /// <summary>The leader that a group has now, as far as its node still reports.</summary>
     public NodeName? LeaderOf(GroupEntry entry, TimeSpan now) =>
@@ -274,6 +298,13 @@ internal sealed partial class MetaRegistry
             if (found is null || entry.Descriptor.RangeVersion > found.Descriptor.RangeVersion) found = entry;
         }
         return found;
+    }
+
+    /// <summary>Nobody is counted on who has not reported.</summary>
+    private TimeSpan SilentFor(NodeEntry node, TimeSpan now)
+    {
+        TimeSpan silent = now - node.HeardAt;
+        return node.HasReported || silent >= _options.SuspectAfter ? silent : _options.SuspectAfter;
     }
 
     private ModelGroup ModelOf(GroupEntry entry, TimeSpan now)
@@ -292,6 +323,8 @@ internal sealed partial class MetaRegistry
                 ? member with { SilentFor = member.SilentFor + age }
                 : member)],
             Move = entry.Move,
+            LearnsFor = entry.Learner.Id.IsNone ? TimeSpan.Zero : now - entry.Learner.Since,
+            GaveUpOn = entry.GaveUpOn,
         };
     }
 
@@ -314,9 +347,16 @@ internal sealed partial class MetaRegistry
             SetGroup(entry, told);
             entry.ChangedAt = now;
         }
+        NoteLearner(entry, now);
         entry.Leader = from;
         entry.Report = report;
         entry.ReportedAt = now;
+    }
+
+    private static void NoteLearner(GroupEntry entry, TimeSpan now)
+    {
+        ReplicaId learner = PlacementRound.FirstLearner(entry.Descriptor)?.Id ?? ReplicaId.None;
+        if (entry.Learner.Id != learner) entry.Learner = (learner, now);
     }
 
     /// <summary>Of ranges that overlap the newer counts.</summary>

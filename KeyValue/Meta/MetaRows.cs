@@ -10,9 +10,9 @@ internal sealed record NodeRow(NodeName Name, StoreId Store, string Zone, NodeIn
 
 /// <summary>
 /// The rows of the meta group, all in the default column family: <c>n/NAME</c> a node, <c>g/ID</c> a group as last
-/// reported, <c>o/ID</c> the planned move of a group's replica, <c>m/ID</c> a merge that is not over, <c>x/ID</c> a group
-/// that was merged into another, <c>id</c> the next group's number, <c>im</c> the next merge's, <c>b</c> whether load is
-/// evened out. Each value begins with a version byte.
+/// reported, <c>o/ID</c> the planned move of a group's replica, <c>s/CHILD</c> the group that is being split,
+/// <c>m/ID</c> a merge that is not over, <c>x/ID</c> a group that was merged into another, <c>id</c> the next group's
+/// number, <c>im</c> the next merge's, <c>b</c> whether load is evened out. Each value begins with a version byte.
 /// </summary>
 internal static class MetaRows
 {
@@ -22,6 +22,7 @@ internal static class MetaRows
     private const string MovePrefix = "o/";
     private const string MergePrefix = "m/";
     private const string MergedPrefix = "x/";
+    private const string SplitPrefix = "s/";
     private const string NextGroupKey = "id";
     private const string NextMergeKey = "im";
     private const string BalanceKey = "b";
@@ -77,6 +78,16 @@ internal static class MetaRows
         value.Varint(next);
         return Row(NextMergeKey, value);
     }
+
+    /// <summary>A split that is ordered and whose child has not reported yet.</summary>
+    public static WriteOperation PutSplit(GroupId child, GroupId parent)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(parent.Value);
+        return Row(SplitPrefix + Number(child), value);
+    }
+
+    public static WriteOperation DeleteSplit(GroupId child) => new(Key(SplitPrefix + Number(child)), null);
 
     public static WriteOperation PutNextGroup(uint next)
     {
@@ -163,6 +174,11 @@ internal static class MetaRows
             if (!reader.TryVarint(out ulong next)) return false;
             state.NextMerge = next;
         }
+        else if (name.StartsWith(SplitPrefix, StringComparison.Ordinal))
+        {
+            if (!TryParse(name, SplitPrefix, out GroupId child) || !reader.TryGroup(out GroupId parent)) return false;
+            state.Splits[child] = parent;
+        }
         else if (name == NextGroupKey)
         {
             if (!reader.TryGroup(out GroupId next)) return false;
@@ -246,6 +262,9 @@ internal sealed class MetaState
 
     /// <summary>No merge ever had this id or a higher one.</summary>
     public ulong NextMerge { get; set; } = 1;
+
+    /// <summary>Parents by the children that they are being split into.</summary>
+    public SortedDictionary<GroupId, GroupId> Splits { get; } = [];
 
     /// <summary>No group ever had this number or a higher one.</summary>
     public uint NextGroup { get; set; }

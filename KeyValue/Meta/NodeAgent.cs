@@ -36,7 +36,7 @@ internal sealed class NodeAgent
         _options = options;
         _logger = logger;
         _boot = boot;
-        _meta = MetaGroup.FormedBy(node.Formation);
+        _meta = node.Formation.Meta ?? MetaGroup.FormedBy(node.Formation);
         _controllerNode = _meta.Replicas[0].Node;
         _heardAt = node.Now;
     }
@@ -107,11 +107,22 @@ internal sealed class NodeAgent
         lock (_lock)
         {
             TakeMeta(redirect.Meta);
-            if (from != _controllerNode || redirect.Leader is not { } leader || leader == from) return;
-            _controllerNode = leader;
+            if (from != _controllerNode) return;
+            // One without a replica of the meta group cannot say who leads it, but who may know.
+            bool mayLead = _meta.Replicas.Any(replica => replica.Node == from);
+            NodeName next = redirect.Leader ?? (mayLead ? from : _meta.Replicas[0].Node);
+            if (next == from) return;
+            _controllerNode = next;
             _heardAt = _node.Now;
             _hasNews = true;
         }
+    }
+
+    /// <summary>The cluster goes on without this node.</summary>
+    public void Receive(NodeName from, Dismissal dismissal)
+    {
+        _node.NoteDismissed(from);
+        if (dismissal.ToDo.Count > 0) _node.Start(() => ObeyAsync(dismissal.ToDo));
     }
 
     private async Task ObeyAsync(IReadOnlyList<Order> orders)
@@ -144,7 +155,7 @@ internal sealed class NodeAgent
         [
             .. _meta.Replicas.Select(replica => replica.Node),
             // The meta group may have moved wholly while this node was down: any node knows better.
-            .. _known.Keys, .. _node.Formation.Nodes.Select(node => node.Name),
+            .. _known.Keys, .. _node.Formation.Members.Select(node => node.Name),
         ];
         candidates = [.. candidates.Where(candidate => candidate != _node.Name || _node.Meta is not null).Distinct()];
         if (candidates.Length == 0) return;

@@ -9,6 +9,7 @@ namespace Orleans.Raft.KeyValue;
 internal sealed partial class NodeMeta : IMetaNode, IMergeNode
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RecordAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly StoreNode _host;
     private readonly StoreNodeOptions _options;
@@ -21,6 +22,12 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
 
     // Groups that are no more.
     private readonly HashSet<GroupId> _merged = [];
+
+    // Who belongs to the cluster; null until that was heard. One records it at a time, and again if that failed.
+    private FormationNode[]? _members;
+    private bool _isRecording;
+    private bool _isInDoubt;
+    private TimeSpan _recordAt;
 
     public NodeMeta(StoreNode host, StoreNodeOptions options, ControllerOptions controller, ulong boot)
     {
@@ -49,6 +56,8 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
 
     public GroupDescriptor? Meta => Own is { Descriptor: { IsUnknown: false } descriptor } ? descriptor : null;
 
+    public GroupDescriptor KnownMeta => Agent.Meta;
+
     public NodeName? MetaLeader => Own?.Leader;
 
     private Replica? Own => _host.Find(GroupId.Meta) is { StopReason: null } replica ? replica : null;
@@ -58,6 +67,7 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         Controller.Tick(now);
         Agent.Tick(now);
         _courier.Tick(now);
+        RecordIfNews();
     }
 
     public void NoteGroupChanged() => Agent.NoteChange();
@@ -68,12 +78,13 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         if (asked.Group != GroupId.Meta
             || !AdministrationCodec.TryDecodeRequest(request.Batch.Span, out AdministrationRequest decoded))
             return GroupReply.Of(GroupReplyStatus.Malformed);
-        if (await Controller.AdministerAsync(decoded) is { } answer)
-            return new GroupReply(GroupReplyStatus.Answered, AdministrationCodec.Encode(answer), Name);
-        // It was, or will be soon.
-        return asked.Leader is { } leader && leader != Name
-            ? GroupReply.Of(GroupReplyStatus.NotLeader, leader)
-            : GroupReply.Of(GroupReplyStatus.Unknown);
+        GroupReply reply = await Controller.AdministerAsync(decoded);
+        if (reply.Status != GroupReplyStatus.Unavailable) return reply;
+        if (asked.Leader is not { } leader) return reply;
+        // It leads, and will control as soon as it has read its rows.
+        return leader == Name
+            ? GroupReply.Of(GroupReplyStatus.Busy)
+            : GroupReply.Of(GroupReplyStatus.NotLeader, leader);
     }
 
     public async Task<IReadOnlyList<KeyValueEntry>?> ReadRowsAsync()
@@ -119,14 +130,33 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
             });
             return;
         }
-        if (_host.Directory.StoreOf(to) is not { } store) return;
+        if (_host.Directory.StoreOf(to) is { } store) Send(to, store, message);
+    }
+
+    private void Send(NodeName to, StoreId store, ControlMessage message)
+    {
         byte[] frame =
             ControlFrame.Encode(new FrameHeader(Formation.Cluster, _host.Storage.StoreId, store), message);
         _ = _host.Network.SendAsync(to, frame).AsTask();
     }
 
-    public void Start(Func<Task> work) => _ = Task.Factory.StartNew(
-        work, CancellationToken.None, TaskCreationOptions.DenyChildAttach, _options.Scheduler);
+    public void Start(Func<Task> work) => _ = Task.Factory.StartNew(() => RunAndLogAsync(work),
+        CancellationToken.None, TaskCreationOptions.DenyChildAttach, _options.Scheduler);
+
+    /// <summary>Nobody waits for it, so nobody else would hear of a failure.</summary>
+    private async Task RunAndLogAsync(Func<Task> work)
+    {
+        try
+        {
+            await work();
+        }
+#pragma warning disable CA1031
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            MetaLog.WorkFailed(_options.Logger, failure, Name, failure.Message);
+        }
+    }
 
     public IReadOnlyList<GroupReport> LedGroups()
     {
@@ -225,19 +255,80 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         }
         foreach (GroupDescriptor group in groups) _host.Learn(group);
         bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
-        if (isMember && !members.SequenceEqual(_host.Directory.Nodes)) Start(() => SetNodesAsync(members));
+        lock (_lock)
+        {
+            if (isMember) _members = members;
+            else if (FindRemoved(_host.Storage.StoreId) is { Name: var name } && name == Name) NoteDismissed(Name);
+        }
+        RecordIfNews();
     }
 
-    private async Task SetNodesAsync(IReadOnlyList<FormationNode> members)
+    /// <summary>The node that had a store and was removed with it; null if that is none's.</summary>
+    public NodeRow? FindRemoved(StoreId store)
     {
-        try
+        lock (_lock)
+            return _nodes.Values.FirstOrDefault(node => node.Store == store && node.Intent == NodeIntent.Removed);
+    }
+
+    public void NoteDismissed(NodeName from)
+    {
+        if (_host.Dismiss()) MetaLog.Dismissed(_options.Logger, Name, from);
+    }
+
+    /// <summary>A node that was removed does not know: nobody else listens to it.</summary>
+    public void TakeFromRemoved(NodeRow removed, ControlMessage message)
+    {
+        if (message is not NodeReport report) return;
+        RetireOrder[] toDo;
+        lock (_lock)
+            toDo = [.. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group))];
+        Send(removed.Name, removed.Store, new Dismissal(toDo));
+    }
+
+    /// <summary>Records durably, one after the other, who belongs to the cluster and where the meta group is.</summary>
+    private void RecordIfNews()
+    {
+        lock (_lock)
         {
-            await _host.SetNodesAsync(members);
+            if (_isRecording || Now < _recordAt || !IsNews()) return;
+            _isRecording = true;
         }
-        // The storage failed or the node stops: everybody here hears of that elsewhere.
-        catch (Exception failure) when (failure is IOException or InvalidOperationException)
+        Start(RecordAsync);
+    }
+
+    // Under the lock.
+    private bool IsNews() => _isInDoubt || Agent.Meta.ConfigVersion > (Formation.Meta?.ConfigVersion ?? 1)
+        || (_members is { } members && !members.SequenceEqual(_host.Directory.Nodes));
+
+    private async Task RecordAsync()
+    {
+        while (true)
         {
-            MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+            IReadOnlyList<FormationNode> members;
+            GroupDescriptor meta = Agent.Meta;
+            lock (_lock)
+            {
+                _isRecording = IsNews();
+                if (!_isRecording) return;
+                members = _members ?? _host.Directory.Nodes;
+            }
+            try
+            {
+                await _host.RecordClusterAsync(members, meta.ConfigVersion > 1 ? meta : null);
+                _isInDoubt = false;
+            }
+            // The storage failed, or the node stops: everybody here hears of that elsewhere. Else it is tried again.
+            catch (Exception failure) when (failure is IOException or InvalidOperationException)
+            {
+                MetaLog.NotRecorded(_options.Logger, failure, Name, failure.Message);
+                lock (_lock)
+                {
+                    _isInDoubt = true;
+                    _isRecording = false;
+                    _recordAt = Now + RecordAgainAfter;
+                }
+                return;
+            }
         }
     }
 
@@ -257,6 +348,7 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
             case Redirect redirect: Agent.Receive(from, redirect); break;
             case MergePart part: Start(() => AbsorbAsync(from, part)); break;
             case MergeReply reply: _courier.Receive(reply); break;
+            case Dismissal dismissal: Agent.Receive(from, dismissal); break;
         }
     }
 }

@@ -55,17 +55,20 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         if (node.Meta is not { } meta) return;
         FrameStatus status = ControlFrame.TryDecode(frame, out FrameHeader header, out ControlMessage? message);
         if (status != FrameStatus.Ok || message is null) Refuse($"control frame: {status}");
-        else if (FindSender(header, record) is not { } sender)
-            Refuse($"control frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
-        else meta.Take(sender, message);
+        else if (FindSender(header, record) is { } sender) meta.Take(sender, message);
+        else if (IsForThis(header, record) && meta.FindRemoved(header.From) is { } removed)
+            meta.TakeFromRemoved(removed, message);
+        else Refuse($"control frame of cluster {header.Cluster} from store {header.From} to store {header.To}");
     }
 
     /// <summary>The node that sent a frame to this one; null if it is no other node of this cluster, or meant another.</summary>
     private NodeName? FindSender(in FrameHeader header, FormationRecord record) =>
-        header.Cluster == record.Cluster && header.To == node.Storage.StoreId
-        && node.Directory.NodeOf(header.From) is { } sender && sender != node.Name
+        IsForThis(header, record) && node.Directory.NodeOf(header.From) is { } sender && sender != node.Name
             ? sender
             : null;
+
+    private bool IsForThis(in FrameHeader header, FormationRecord record) =>
+        header.Cluster == record.Cluster && header.To == node.Storage.StoreId;
 
     private void Take(NodeName sender, in MessageAddress address, RaftMessage message,
         FormationRecord record)

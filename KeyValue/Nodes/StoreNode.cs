@@ -30,6 +30,11 @@ public sealed partial class StoreNode : IAsyncDisposable
     private long _logBytes;
     private volatile int _openReplicas;
 
+    // Whether what was recorded last is durable is not known.
+    private bool _isRecordInDoubt;
+
+    private volatile bool _isDismissed;
+
     // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
     private bool _wasTroubled;
 
@@ -98,6 +103,12 @@ public sealed partial class StoreNode : IAsyncDisposable
     internal double SplitOperationsPerSecond =>
         _options.Controller?.Placement.SplitOperationsPerSecond ?? double.PositiveInfinity;
 
+    /// <summary>Whether the cluster goes on without this node.</summary>
+    internal bool IsDismissed => _isDismissed;
+
+    /// <summary>False if it was known already.</summary>
+    internal bool Dismiss() => !Interlocked.Exchange(ref _isDismissed, true);
+
     internal FaultPoints Faults => _options.Faults;
 
     internal TimeSpan Now => _options.Time.GetElapsedTime(_startTimestamp);
@@ -157,19 +168,29 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// </summary>
     public async Task SetNodesAsync(IReadOnlyList<FormationNode> nodes)
     {
+        await RecordClusterAsync(nodes, Formation.Meta);
+    }
+
+    /// <summary>See <see cref="SetNodesAsync"/>; with them goes where the meta group is.</summary>
+    internal async Task RecordClusterAsync(IReadOnlyList<FormationNode> nodes, GroupDescriptor? metaGroup)
+    {
         var directory = new NodeDirectory(nodes);
         if (directory.StoreOf(Name) != Storage.StoreId)
             throw new ArgumentException($"{Name} with its store is not among {string.Join(", ", nodes)}.", nameof(nodes));
         ValueTask writing;
+        FormationRecord record;
         lock (_lock)
         {
-            FormationRecord record = Formation with { Members = directory.Nodes };
-            if (record.Members.SequenceEqual(Formation.Members)) return;
+            record = Formation with { Members = directory.Nodes, Meta = metaGroup };
+            bool isSame = record.Members.SequenceEqual(Formation.Members) && Equals(record.Meta, Formation.Meta);
+            if (isSame && !_isRecordInDoubt) return;
+            _isRecordInDoubt = true;
             // Queued under the lock, so that of two changes the later one is the one that stays.
             writing = Storage.RewriteFormationAsync(record.Encode());
             UseRecord(record, directory);
         }
         await writing;
+        lock (_lock) _isRecordInDoubt &= !ReferenceEquals(_record, record);
     }
 
     /// <summary>Takes note of what a group has become; what is not newer than what is known changes nothing.</summary>
@@ -183,7 +204,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     public NodeStatus GetStatus()
     {
         StorageStatus storage = Storage.Status;
-        string? problem = storage.Failure?.Message ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
+        string? problem = storage.Failure?.Message
+            ?? (IsDismissed ? "it was removed from the cluster; stop it" : null) ?? DescribeStall() ?? Replicas.Select(r => r.SnapshotProblem)
             .FirstOrDefault(p => p is not null);
         return new NodeStatus(Name, IsUp: true, storage.LogBytes, storage.SnapshotFiles,
             Replicas.Sum(r => r.MemoryBytes), problem);

@@ -62,6 +62,12 @@ public sealed record ModelGroup(GroupDescriptor Descriptor, NodeName? Leader)
     /// <summary>Since its range or its replicas changed.</summary>
     public TimeSpan UnchangedFor { get; init; }
 
+    /// <summary>How long its first learner has been one; zero without.</summary>
+    public TimeSpan LearnsFor { get; init; }
+
+    /// <summary>The node on which its last learner was given up: another is tried first. Null if none was.</summary>
+    public NodeName? GaveUpOn { get; init; }
+
     public bool IsMeta => Group == GroupId.Meta;
 }
 

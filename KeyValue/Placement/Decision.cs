@@ -33,6 +33,10 @@ public sealed record PromoteDecision(
 public sealed record RemoveReplicaDecision(GroupId Group, ulong ConfigVersion, ReplicaId Replica, string Reason)
     : Decision(Group, Reason)
 {
+    /// <summary>The node on which a learner did not catch up in time: the move that it was part of is given up with it.
+    /// Null if it goes for another reason.</summary>
+    public NodeName? GaveUpOn { get; init; }
+
     public override string What => $"remove {Replica}";
 }
 

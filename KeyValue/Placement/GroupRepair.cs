@@ -48,9 +48,7 @@ internal sealed class GroupRepair(PlacementRound round)
 
     private bool FinishLearner(ModelGroup group)
     {
-        ReplicaPlacement[] learners = [.. group.Descriptor.Replicas.Where(r => r.Role == ReplicaRole.Learner)];
-        if (learners.Length == 0) return false;
-        ReplicaPlacement learner = learners.MinBy(r => r.Id.Value);
+        if (PlacementRound.FirstLearner(group.Descriptor) is not { } learner) return false;
         ulong version = group.Descriptor.ConfigVersion;
         NodeState state = round.Node(learner.Node).State;
         ReplicaPlacement[] voters = PlacementRound.Voters(group);
@@ -69,7 +67,18 @@ internal sealed class GroupRepair(PlacementRound round)
         {
             Promote(group, learner, leaving, voters);
         }
+        else if (group.LearnsFor >= round.Options.CatchUpWithin) GiveUp(group, learner);
         return true;
+    }
+
+    /// <summary>A learner that never catches up would be in the way of all other moves.</summary>
+    private void GiveUp(ModelGroup group, ReplicaPlacement learner)
+    {
+        string reason = $"{learner.Node} has not caught up within {round.Options.CatchUpWithin}";
+        round.Take(new RemoveReplicaDecision(group.Group, group.Descriptor.ConfigVersion, learner.Id, reason)
+        {
+            GaveUpOn = learner.Node,
+        });
     }
 
     private void Promote(
@@ -122,7 +131,8 @@ internal sealed class GroupRepair(PlacementRound round)
         RoundNode? free = round.Targets
             .Where(node => !PlacementRound.HasMemberOn(group, node.Name) && round.HasRoom(group, node)
                 && round.ZonesWith(group, from, node.Name) == zones)
-            .OrderBy(node => node.Replicas).ThenBy(node => node.Bytes).ThenBy(node => node.Name).FirstOrDefault();
+            .OrderBy(node => node.Name == group.GaveUpOn)
+            .ThenBy(node => node.Replicas).ThenBy(node => node.Bytes).ThenBy(node => node.Name).FirstOrDefault();
         if (free is not null) round.Move(group, from, free, reason);
         return true;
     }

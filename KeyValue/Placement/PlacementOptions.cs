@@ -13,6 +13,10 @@ public sealed record PlacementOptions
     /// <summary>The replicas of a node that has not reported for so long are replaced. Default 10 min.</summary>
     public TimeSpan GoneAfter { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>A new replica that has not caught up for so long is given up and tried elsewhere. Default
+    /// 10 min.</summary>
+    public TimeSpan CatchUpWithin { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Replicas on the move at a time. Default 4.</summary>
     public int MaxMoves { get; init; } = 4;
 
@@ -51,6 +55,7 @@ public sealed record PlacementOptions
         if (SuspectAfter <= TimeSpan.Zero) problems.Add($"SuspectAfter is {SuspectAfter}; it must be positive.");
         if (GoneAfter < SuspectAfter)
             problems.Add($"GoneAfter is {GoneAfter}; it must be at least SuspectAfter ({SuspectAfter}).");
+        if (CatchUpWithin <= TimeSpan.Zero) problems.Add($"CatchUpWithin is {CatchUpWithin}; it must be positive.");
         if (MaxMoves < 1) problems.Add($"MaxMoves is {MaxMoves}; it must be at least 1.");
         if (MaxMovesPerNode < 1) problems.Add($"MaxMovesPerNode is {MaxMovesPerNode}; it must be at least 1.");
         if (MaxTransfers < 1) problems.Add($"MaxTransfers is {MaxTransfers}; it must be at least 1.");

@@ -54,6 +54,15 @@ internal sealed class PlacementRound
         return false;
     }
 
+    /// <summary>The learner that is finished first; null without.</summary>
+    public static ReplicaPlacement? FirstLearner(GroupDescriptor group)
+    {
+        ReplicaPlacement? first = null;
+        foreach (ReplicaPlacement replica in group.Replicas)
+            if (replica.Role == ReplicaRole.Learner && !(replica.Id > first?.Id)) first = replica;
+        return first;
+    }
+
     public static ReplicaPlacement[] Voters(ModelGroup group) =>
         [.. group.Descriptor.Replicas.Where(r => r.Role is ReplicaRole.Voter or ReplicaRole.Incoming)];
 
@@ -112,7 +121,8 @@ internal sealed class PlacementRound
     /// <summary>The best node for one more replica, whether it has room for a move now or not.</summary>
     public RoundNode? FindPlace(ModelGroup group, NodeName? from) => Targets
         .Where(node => !HasMemberOn(group, node.Name))
-        .OrderByDescending(node => ZonesWith(group, from, node.Name))
+        .OrderBy(node => node.Name == group.GaveUpOn)
+        .ThenByDescending(node => ZonesWith(group, from, node.Name))
         .ThenBy(node => node.Replicas).ThenBy(node => node.Bytes).ThenBy(node => node.Name)
         .FirstOrDefault();
 

@@ -190,6 +190,8 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
     public Task<GroupReply> ExecuteAsync(GroupRequest request)
     {
         if (request.Kind == RequestKind.Administer) return _host.AdministerAsync(this, request);
+        // What it holds may be old, and nobody will bring it up to date.
+        if (_host.IsDismissed && Report is null) return Task.FromResult(GroupReply.Of(GroupReplyStatus.Unavailable));
         return EnqueueAsync(request, isOwn: false);
     }
 

@@ -47,17 +47,27 @@ public sealed class LeaderRouter
         {
             // Another caller has moved on already.
             if (!_guesses.TryGetValue(group, out Guess? guess) || guess.Nodes[guess.Current] != asked) return;
-            int hinted = reply.LeaderHint is { } hint && hint != asked ? Array.IndexOf(guess.Nodes, hint) : -1;
-            guess.Current = hinted >= 0 ? hinted : (guess.Current + 1) % guess.Nodes.Length;
+            if (reply.LeaderHint is { } hint && hint != asked) _guesses[group] = guess.At(hint);
+            else guess.Current = (guess.Current + 1) % guess.Nodes.Length;
         }
     }
 
-    private sealed class Guess(NodeName[] nodes, int current, ulong configVersion)
+    /// <param name="hinted">A node that the configuration does not name, and others do.</param>
+    private sealed class Guess(NodeName[] nodes, int current, ulong configVersion, NodeName? hinted = null)
     {
-        public NodeName[] Nodes { get; } = nodes;
+        public NodeName[] Nodes { get; } = hinted is { } node ? [.. nodes, node] : nodes;
 
         public ulong ConfigVersion { get; } = configVersion;
 
         public int Current { get; set; } = current;
+
+        /// <summary>A node that is news comes instead of the one that was news before.</summary>
+        public Guess At(NodeName leader)
+        {
+            int known = Array.IndexOf(nodes, leader);
+            return known >= 0
+                ? new Guess(nodes, known, ConfigVersion)
+                : new Guess(nodes, nodes.Length, ConfigVersion, leader);
+        }
     }
 }

@@ -18,7 +18,7 @@ internal sealed class ControlFrameTarget : FuzzTarget
     {
         var address = new FrameHeader(
             new ClusterId(random.Guid()), new StoreId(random.Guid()), new StoreId(random.Guid()));
-        return ControlFrame.Encode(address, random.Below(6) switch
+        return ControlFrame.Encode(address, random.Below(7) switch
         {
             0 or 1 => Report(random),
             2 => AnyOrders(random),
@@ -26,6 +26,7 @@ internal sealed class ControlFrameTarget : FuzzTarget
                 random.Below(int.MaxValue), random.Below(int.MaxValue), (uint)random.Number(), random.Bytes(40))),
             4 => new MergeReply(AnyMerge(random), (MergeReplyStatus)random.Below(4), random.Below(int.MaxValue),
                 random.Text(9)),
+            5 => new Dismissal([.. Enumerable.Range(0, random.Below(4)).Select(_ => AnyOrder(random))]),
             _ => new Redirect(random.OneIn(2) ? AnyNode(random) : null, FuzzFormation.Descriptor(random)),
         });
     }

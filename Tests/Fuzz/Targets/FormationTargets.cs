@@ -55,7 +55,10 @@ internal static class FuzzFormation
         FormationPlan plan = AnyPlan(random);
         return new FormationRecord(new ClusterId(random.Guid()), [.. plan.Nodes.Select(node => new FormationNode(node,
             Nodes.Contains(node) && random.OneIn(2) ? StoreOf(node) : new StoreId(random.Guid())))], plan.Groups,
-            plan.Limits);
+            plan.Limits)
+        {
+            Meta = random.OneIn(3) ? Descriptor(random) with { Group = GroupId.Meta } : null,
+        };
     }
 
     public static byte[] Message(FuzzRandom random)

@@ -55,7 +55,17 @@ public sealed class FormationDamageTests
         FormationRecord read = FormationRecord.Decode(grown.Encode());
         Assert.Equal((1, 2), (Record.Encode()[0], grown.Encode()[0]));
         Assert.Equal(grown.Members, read.Members);
+        Assert.Null(read.Meta);
         Assert.Equal(Record.Nodes, read.Nodes);
         Assert.Equal(grown.Encode(), read.Encode());
+        FormationRecord moved = grown with
+        {
+            Meta = MetaGroup.FormedBy(Record) with { ConfigVersion = 7, HighestReplica = new ReplicaId(9) },
+        };
+        read = FormationRecord.Decode(moved.Encode());
+        Assert.Equal(moved.Meta, read.Meta);
+        Assert.Equal(moved.Members, read.Members);
+        Assert.Throws<FormationException>(() => FormationRecord.Decode(
+            (moved with { Meta = moved.Groups[0] }).Encode()));
     }
 }

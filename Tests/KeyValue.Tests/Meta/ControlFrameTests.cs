@@ -203,6 +203,7 @@ public sealed class ControlFrameTests
         {
             MergeTroubles = [new MergeTrouble(new(9), "too large")],
         },
+        ["dismissal"] = new Dismissal([new RetireOrder(new GroupId(3), new ReplicaId(4), 5)]),
         ["orders"] = new Orders(new Term(4), 7, 8, 9, 10,
             [new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "", NodeIntent.Member)],
             [Group(0), Group(2)],

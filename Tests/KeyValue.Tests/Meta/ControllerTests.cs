@@ -69,6 +69,8 @@ public sealed class ControllerTests
         ReplicaId added = cluster.AddLearner(First, to);
         // Three vote, so the fourth is not needed.
         cluster.RunUntil(() => cluster.DescriptorOf(First).Replicas.Count == 3, Seconds(20), "it is removed");
+        // Nobody tries to tell it any more.
+        cluster.RunFor(Seconds(10));
         cluster.Network.Heal();
         cluster.Nodes[to].Create(First, added);
         cluster.RunUntil(() => cluster.Nodes[to].Find(First) is not null, Seconds(5), "it is made");
@@ -87,6 +89,7 @@ public sealed class ControllerTests
         [
             .. cluster.Nodes.Values.Select(n => new NodeRow(n.Name, n.Storage.StoreId, "", NodeIntent.Member)),
         ];
+        cluster.RunFor(Seconds(3));
         var never = new NodeRow(new("node-9"), new StoreId(new Guid(9, 1, 1, new byte[8])), "", NodeIntent.Member);
         meta.Learn([.. rows, never], [], [], isWhole: false);
         cluster.RunFor(Seconds(0.1));
@@ -94,6 +97,81 @@ public sealed class ControllerTests
         meta.Learn(rows, [], [], isWhole: true);
         cluster.RunFor(Seconds(0.1));
         Assert.False(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
+    }
+
+    [Fact]
+    public void Of_many_changes_of_the_nodes_the_last_is_the_one_that_stays()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions { Controller = Options, RandomOrder = true });
+        cluster.RunFor(Seconds(5));
+        NodeMeta meta = cluster.Nodes[cluster.Names[0]].Meta!;
+        NodeRow[] rows =
+        [
+            .. cluster.Nodes.Values.Select(n => new NodeRow(n.Name, n.Storage.StoreId, "", NodeIntent.Member)),
+        ];
+        for (int i = 1; i <= 10; i++)
+        {
+            var next = new NodeRow(new($"node-{i + 10}"), new StoreId(new Guid(i, 1, 1, new byte[8])), "", NodeIntent.Member);
+            meta.Learn([.. rows, next], [], [], isWhole: true);
+        }
+        cluster.RunFor(Seconds(0.05));
+        Assert.Equal("node-20", cluster.Nodes[cluster.Names[0]].Directory.Nodes.Single(n => n.Name.Value.Length > 6).Name.Value);
+    }
+
+    [Fact]
+    public void A_node_that_was_removed_while_it_was_down_learns_that_when_it_is_back_and_empties_itself()
+    {
+        StoreCluster cluster = Start(nodes: 5, groups: 4, balance: false);
+        cluster.RunFor(Seconds(6));
+        NodeName removed = cluster.Names.First(n => n != cluster.LeaderOf(GroupId.Meta)
+            && cluster.Nodes[n].Find(GroupId.Meta) is not null);
+        cluster.CrashNode(removed);
+        cluster.RunFor(Seconds(6));
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new RemoveNodeRequest(removed)).Status);
+        cluster.RunFor(Seconds(5));
+        Assert.All(cluster.Nodes.Values, node => Assert.False(node.Directory.Contains(removed)));
+        cluster.StartNode(removed);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(removed, out StoreNode? node) && node.Replicas.Count > 0,
+            Seconds(10), "it is back");
+        Replica stale = cluster.Nodes[removed].Replicas[^1];
+        cluster.RunUntil(() => cluster.Nodes[removed].IsDismissed, Seconds(10), "it is told");
+        Assert.Contains("removed", cluster.Nodes[removed].GetStatus().Problem, StringComparison.Ordinal);
+        Assert.Equal(GroupReplyStatus.Unavailable,
+            cluster.Execute(stale, ReadOf("k", RequestKind.StaleRead)).Status);
+        cluster.RunUntil(() => cluster.Nodes[removed].OwnGroups.Count == 0, Seconds(20), "it is empty");
+    }
+
+    [Fact]
+    public void A_controller_that_is_about_to_begin_does_not_say_that_it_may_have_done_what_was_asked()
+    {
+        StoreCluster cluster = Start(nodes: 3, groups: 1);
+        NodeName first = cluster.LeaderOf(GroupId.Meta)!.Value;
+        cluster.CrashNode(first);
+        cluster.RunUntil(() => cluster.LeaderOf(GroupId.Meta) is { } next && next != first, Seconds(20), "another leads");
+        NodeName leader = cluster.LeaderOf(GroupId.Meta)!.Value;
+        Assert.False(cluster.Nodes[leader].Meta!.Controller.IsActive);
+        GroupReply reply = cluster.Execute(cluster.ReplicaOn(leader, GroupId.Meta),
+            new GroupRequest(RequestKind.Administer, AdministrationCodec.Encode(new ListNodesRequest())));
+        Assert.Equal(GroupReplyStatus.Busy, reply.Status);
+    }
+
+    [Fact]
+    public void The_meta_group_is_found_where_it_moved_after_a_restart()
+    {
+        StoreCluster cluster = Start(nodes: 6, groups: 1, balance: false);
+        cluster.RunFor(Seconds(3));
+        NodeName[] names = [.. cluster.Names];
+        for (int i = 0; i < 3; i++)
+        {
+            var move = new MoveReplicaRequest(GroupId.Meta, names[i], names[i + 3]);
+            Assert.Equal(AdministrationStatus.Done, cluster.Complete(move).Status);
+        }
+        cluster.RunFor(Seconds(5));
+        foreach (NodeName node in names[..3]) cluster.CrashNode(node);
+        cluster.StartNode(names[0]);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(names[0], out StoreNode? node) && node.KnownMetaGroup is not null,
+            Seconds(5), "it is back");
+        Assert.Equal(names[3..], cluster.Nodes[names[0]].KnownMetaGroup!.Replicas.Select(r => r.Node));
     }
 
     [Fact]
@@ -335,6 +413,7 @@ public sealed class ControllerTests
         KvClient client = cluster.CreateClient();
         cluster.Put(client, "k", "v");
         NodeName lost = cluster.Names[2];
+        cluster.RunFor(Seconds(2));
         Assert.Equal(AdministrationStatus.Refused, cluster.Administer(new ReplaceNodeRequest(lost)).Status);
         cluster.CrashNode(lost);
         cluster.LoseDisk(lost);

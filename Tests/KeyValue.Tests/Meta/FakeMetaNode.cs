@@ -13,7 +13,7 @@ internal sealed class FakeMetaNode : IMetaNode
         FormationPlan plan = FormationPlan.Create([.. names.Take(3)], [], new StoreLimits());
         Formation = new FormationRecord(default, [.. names.Select((n, i) => new FormationNode(n, Store(i + 1)))],
             plan.Groups, plan.Limits);
-        Meta = MetaGroup.FormedBy(Formation);
+        KnownMeta = MetaGroup.FormedBy(Formation);
     }
 
     public NodeName Name { get; init; } = new("node-1");
@@ -29,6 +29,10 @@ internal sealed class FakeMetaNode : IMetaNode
     public GroupDescriptor? Meta { get; set; }
 
     public NodeName? MetaLeader { get; set; }
+
+    public GroupDescriptor KnownMeta { get; set; }
+
+    public bool IsDismissed { get; private set; }
 
     public List<KeyValueEntry> Rows { get; } = [];
 
@@ -82,6 +86,8 @@ internal sealed class FakeMetaNode : IMetaNode
     public IReadOnlyList<FormationNode> Joining() => Waiting;
 
     public Task<string> ObeyAsync(Order order) => Task.FromResult("done");
+
+    public void NoteDismissed(NodeName from) => IsDismissed = true;
 
     FaultPoints IMetaNode.Faults => default;
 

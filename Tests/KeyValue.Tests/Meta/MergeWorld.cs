@@ -64,6 +64,8 @@ internal sealed class MergeWorld : IMetaNode
 
     GroupDescriptor? IMetaNode.Meta => MetaGroup.FormedBy(Formation);
 
+    GroupDescriptor IMetaNode.KnownMeta => MetaGroup.FormedBy(Formation);
+
     NodeName? IMetaNode.MetaLeader => new("node-3");
 
     public MetaRegistry Registry => _controller.Registry!;
@@ -79,11 +81,13 @@ internal sealed class MergeWorld : IMetaNode
 
     public AdministrationStatus Ask(bool isRepeat = false)
     {
-        Task<AdministrationAnswer?> asked = _controller.AdministerAsync(
+        Task<GroupReply> asked = _controller.AdministerAsync(
             new MergeGroupsRequest(Source.Descriptor.Group, Target.Descriptor.Group) { IsRepeat = isRepeat });
         Assert.True(asked.IsCompletedSuccessfully);
-        Log.Add($"{Now.TotalSeconds:F1} asked: {asked.Result}");
-        return asked.Result!.Status;
+        Assert.Equal(GroupReplyStatus.Answered, asked.Result.Status);
+        Assert.True(AdministrationCodec.TryDecodeAnswer(asked.Result.Answers.Span, out AdministrationAnswer answer));
+        Log.Add($"{Now.TotalSeconds:F1} asked: {answer.Text}");
+        return answer.Status;
     }
 
     /// <summary>Lets time pass, reports, and delivers some of what is under way.</summary>
@@ -181,6 +185,10 @@ internal sealed class MergeWorld : IMetaNode
     IReadOnlyList<FormationNode> IMetaNode.Joining() => [];
 
     Task<string> IMetaNode.ObeyAsync(Order order) => Task.FromResult("");
+
+    void IMetaNode.NoteDismissed(NodeName from)
+    {
+    }
 
     void IMetaNode.Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
         IReadOnlyList<MergedGroup> merged, bool isWhole)

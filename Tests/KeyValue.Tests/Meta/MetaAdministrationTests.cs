@@ -223,6 +223,34 @@ public sealed class MetaAdministrationTests
     }
 
     [Fact]
+    public void A_place_that_another_node_leaves_for_is_nobody_elses()
+    {
+        Begin(nodes: 4);
+        Assert.Equal(UnderWay, Serve(new DrainNodeRequest(Node(3))).Status);
+        Require(Refused, "g0 has nowhere to go from node-2: of 3 replicas 2 would have a place",
+            new DrainNodeRequest(Node(2)));
+        Require(Refused, "nowhere to go", new RemoveNodeRequest(Node(2)));
+        Serve(new DrainNodeRequest(Node(3), Undo: true));
+        Assert.Equal(UnderWay, Serve(new RemoveNodeRequest(Node(2))).Status);
+        Require(Refused, "nowhere to go", new DrainNodeRequest(Node(3)));
+    }
+
+    [Fact]
+    public void Nodes_are_let_go_only_when_the_controller_has_heard_who_is_there()
+    {
+        Begin(nodes: 4);
+        _registry = new MetaRegistry(new Term(2), new MetaState(), Options, _now);
+        foreach (NodeName node in Enumerable.Range(1, 4).Select(Node))
+            _registry.SetNode(new NodeRow(node, new StoreId(Guid.NewGuid()), "", NodeIntent.Member), _now);
+        AdministrationRequest[] requests =
+            [new DrainNodeRequest(Node(3)), new RemoveNodeRequest(Node(3)), new ReplaceNodeRequest(Node(3))];
+        foreach (AdministrationRequest request in requests) Require(UnderWay, "has just taken over", request);
+        Assert.All(_registry.Nodes.Values, node => Assert.Equal(NodeIntent.Member, node.Row.Intent));
+        Heard(1, 2, 3, 4);
+        Require(Refused, "node-3 is up with its disk", new ReplaceNodeRequest(Node(3)));
+    }
+
+    [Fact]
     public void The_last_node_of_a_majority_is_not_let_go()
     {
         Begin(nodes: 5);

@@ -27,6 +27,60 @@ public sealed class MetaControllerTests
         Assert.Contains(Told(Report(1)).Nodes, node => node.Name == joining.Name);
     }
 
+    [Fact]
+    public async Task What_no_controller_took_is_refused_and_what_may_have_happened_is_unknown()
+    {
+        _node.MetaTerm = new Term(3);
+        Assert.Equal(GroupReplyStatus.Unavailable, (await _controller.AdministerAsync(new ListNodesRequest())).Status);
+        TakeOver();
+        Assert.Equal(GroupReplyStatus.Answered, (await _controller.AdministerAsync(new ListNodesRequest())).Status);
+        _node.HoldWrites();
+        Task<GroupReply> asked = _controller.AdministerAsync(new SwitchBalanceRequest(On: false));
+        _node.EndWrites(written: false);
+        Assert.Equal(GroupReplyStatus.Unknown, (await asked).Status);
+    }
+
+    [Fact]
+    public void What_fails_for_good_is_said_once_and_tried_ever_more_rarely()
+    {
+        var log = new CountingLogger();
+        var controller = new MetaController(_node, new ControllerOptions(), log);
+        _node.MetaTerm = new Term(3);
+        _node.ReadFailure = new InvalidDataException("a row that cannot be read");
+        for (int i = 0; i < 6000; i++) controller.Tick(_node.Now += TimeSpan.FromMilliseconds(20));
+        Assert.InRange(_node.Reads, 5, 9);
+        Assert.Equal(1, log.Count);
+        _node.ReadFailure = null;
+        controller.Tick(_node.Now += TimeSpan.FromMinutes(2));
+        Assert.True(controller.IsActive);
+    }
+
+    [Fact]
+    public void A_node_without_the_meta_group_tells_where_that_is_now()
+    {
+        GroupDescriptor moved = MetaGroup.FormedBy(_node.Formation) with { ConfigVersion = 9 };
+        _node.KnownMeta = moved;
+        _controller.Receive(new NodeName("node-2"), Report(2));
+        Redirect redirect = Assert.IsType<Redirect>(Assert.Single(_node.Sent).Message);
+        Assert.Equal((null, moved), (redirect.Leader, redirect.Meta));
+    }
+
+    private sealed class CountingLogger : Microsoft.Extensions.Logging.ILogger
+    {
+        public int Count { get; private set; }
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
+
+        public void Log<TState>(Microsoft.Extensions.Logging.LogLevel logLevel,
+            Microsoft.Extensions.Logging.EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
+        {
+            if (exception is not null) Count++;
+        }
+    }
+
     private void TakeOver()
     {
         _node.MetaTerm = new Term(3);

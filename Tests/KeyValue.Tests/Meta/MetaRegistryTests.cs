@@ -221,6 +221,61 @@ public sealed class MetaRegistryTests
     }
 
     [Fact]
+    public void A_new_controller_counts_on_nobody_who_has_not_reported_to_it()
+    {
+        Assert.True(_registry.IsListening(default));
+        Assert.False(_registry.Reports(Nodes[0], default));
+        Assert.All(_registry.Model(default).Nodes, node => Assert.Equal(NodeState.Suspect, node.StateBy(Options)));
+        for (int node = 0; node < 3; node++) _registry.Take(Nodes[node], Report(node, []), default);
+        Assert.True(_registry.IsListening(default));
+        Assert.Equal([NodeState.Up, NodeState.Up, NodeState.Up, NodeState.Suspect],
+            _registry.Model(default).Nodes.Select(n => n.StateBy(Options)));
+        // Whoever had time enough is as silent as it looks.
+        Assert.False(_registry.IsListening(Options.SuspectAfter));
+        _registry.Take(Nodes[3], Report(3, []), default);
+        Assert.False(_registry.IsListening(default));
+        Assert.True(_registry.Reports(Nodes[3], default));
+    }
+
+    [Fact]
+    public void The_next_controller_knows_which_splits_are_under_way()
+    {
+        var child = new GroupId(5);
+        _registry.NoteSplit(First, child, default);
+        MetaRegistry next = Reread(_registry);
+        Assert.Equal([First], next.Splitting(default));
+        // Given up, it is forgotten for good.
+        next.TakeUnwritten();
+        Assert.Empty(next.Splitting(TimeSpan.FromSeconds(5)));
+        Assert.Null(Assert.Single(next.TakeUnwritten()).Value);
+        _registry.NoteSplit(First, child, default);
+        Tell(0, Group(5, "m", "", 2, 1));
+        _registry.TakeUnwritten();
+        Assert.Empty(_registry.Splitting(default));
+        Assert.Null(Assert.Single(_registry.TakeUnwritten()).Value);
+    }
+
+    [Fact]
+    public void How_long_a_replica_learns_counts_from_its_first_report_and_a_move_that_is_given_up_is_forgotten()
+    {
+        GroupDescriptor group = Group(1, "", "", 1, 2);
+        group = group with
+        {
+            Replicas = [.. group.Replicas, new ReplicaPlacement(new ReplicaId(4), Nodes[3], ReplicaRole.Learner)],
+        };
+        _registry.SetMove(First, new PlannedMove(Nodes[2], Nodes[3], IsAsked: false, "a reason"));
+        _registry.Take(Nodes[0], Report(0, [Of(group, 1)]), TimeSpan.FromSeconds(3));
+        _registry.Take(Nodes[0], Report(0, [Of(group, 1)]), TimeSpan.FromSeconds(8));
+        Assert.Equal(TimeSpan.FromSeconds(7), Model().LearnsFor);
+        _registry.GiveUp(First, Nodes[3]);
+        Assert.Equal((Nodes[3], null), (Model().GaveUpOn, Model().Move));
+        Tell(0, Group(1, "", "", 1, 3));
+        Assert.Equal(TimeSpan.Zero, Model().LearnsFor);
+
+        ModelGroup Model() => _registry.Model(TimeSpan.FromSeconds(10)).Groups.Single(g => g.Group == First);
+    }
+
+    [Fact]
     public void A_report_of_a_stranger_changes_nothing()
     {
         ulong before = _registry.Revision;

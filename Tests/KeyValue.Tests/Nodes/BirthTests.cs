@@ -33,6 +33,42 @@ public sealed class BirthTests
         Assert.NotNull(early.StopReason);
     }
 
+    [Fact]
+    public void A_replica_that_is_told_to_go_stays_until_the_child_that_needs_its_log_has_a_snapshot()
+    {
+        _cluster.Put(_cluster.CreateClient(), "z", "v");
+        Replica leader = _cluster.ReplicaOn(_cluster.Leader());
+        SplitAnswer split = _cluster.Run(() => leader.SplitAsync(Bytes.Of("m"), Child));
+        Assert.Equal(SplitStatus.Split, split.Status);
+        _cluster.RunUntil(() => _node.FindOwn(Child) is not null, Seconds(5), "it is born");
+        ReplicaId id = _cluster.ReplicaOn(_node.Name).Id;
+        _cluster.ReplicaOn(_node.Name).LeaveFor("a test says so");
+        _cluster.RunFor(Seconds(5));
+        Assert.NotNull(_node.Find(First));
+        // One opened, and the others, so that an entry is applied of which it can take one.
+        foreach (StoreNode node in _cluster.Nodes.Values)
+            _cluster.Run(() => node.OpenReplicaAsync(Child, _cluster.SchedulerOf(node.Name)));
+        _cluster.RunUntil(() => _node.Find(First) is null, Seconds(20), "it is gone");
+        Assert.Equal(id, _node.Storage.FindReplica(First).Removed);
+        Assert.NotNull(_node.Storage.FindReplica(Child).Snapshot);
+    }
+
+    [Fact]
+    public void A_message_that_comes_while_its_replica_is_being_removed_does_not_make_it_anew()
+    {
+        ReplicaId id = _cluster.ReplicaOn(_node.Name).Id;
+        // Its first step is done at once; that its word is durable, it hears later.
+        Task retiring = _node.RetireReplicaAsync(First, id);
+        Assert.False(retiring.IsCompleted);
+        _node.Create(First, id);
+        Assert.Null(_node.FindOwn(First));
+        _cluster.RunUntil(() => retiring.IsCompleted, Seconds(5), "it is gone");
+        _node.Create(First, id);
+        Assert.Null(_node.FindOwn(First));
+        _node.Create(First, new ReplicaId(9));
+        Assert.Equal(new ReplicaId(9), _node.FindOwn(First)!.Id);
+    }
+
     private TaskScheduler Lane => _cluster.SchedulerOf(_node.Name);
 
     private GroupStateSnapshot Base() => new GroupState(new GroupDescriptor(Child, Bytes.Of("m"), [], 2, 1,

@@ -101,6 +101,12 @@ internal sealed class PlacementWorld(PlacementOptions options)
             case RemoveReplicaDecision remove:
                 Assert.Equal(group.ConfigVersion, remove.ConfigVersion);
                 group.Leave(remove.Replica);
+                if (remove.GaveUpOn is { } slow)
+                {
+                    group.GaveUpOn = slow;
+                    group.LearnsFor = TimeSpan.Zero;
+                    group.Move = null;
+                }
                 RequireMajority(group);
                 Elect(group);
                 break;
@@ -217,6 +223,10 @@ internal sealed class WorldGroup
 
     public PlannedMove? Move { get; set; }
 
+    public TimeSpan LearnsFor { get; set; }
+
+    public NodeName? GaveUpOn { get; set; }
+
     public WorldMember Join(NodeName node, ReplicaRole role)
     {
         Assert.DoesNotContain(Members, m => m.Node == node);
@@ -247,5 +257,7 @@ internal sealed class WorldGroup
         Members = [.. Members.Where(m => m.Node != Leader)
             .Select(m => new ModelMember(m.Id, m.IsCaughtUp, world.Nodes[m.Node].SilentFor))],
         Move = Move,
+        LearnsFor = LearnsFor,
+        GaveUpOn = GaveUpOn,
     };
 }

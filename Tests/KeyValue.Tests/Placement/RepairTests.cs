@@ -62,6 +62,40 @@ public sealed class RepairTests
     }
 
     [Fact]
+    public void A_learner_that_never_catches_up_is_given_up_and_tried_elsewhere()
+    {
+        var world = new PlacementWorld(Options) { CatchUpRounds = () => int.MaxValue };
+        world.WithNodes(5);
+        WorldGroup group = world.Add(1, 10, 1, 2, 3);
+        world.Intend(3, NodeIntent.Draining);
+        world.Apply(Assert.Single(world.Decide()));
+        Assert.Equal(Name(4), group.Members[^1].Node);
+        group.LearnsFor = Options.CatchUpWithin - TimeSpan.FromSeconds(1);
+        Assert.Empty(world.Decide());
+        group.LearnsFor = Options.CatchUpWithin;
+        var given = Assert.IsType<RemoveReplicaDecision>(Assert.Single(world.Decide()));
+        Assert.Equal((new ReplicaId(4), Name(4)), (given.Replica, given.GaveUpOn));
+        Assert.Contains("node-4 has not caught up within 00:10:00", given.ToString(), StringComparison.Ordinal);
+        world.Apply(given);
+        Assert.Equal(Name(5), Assert.IsType<AddLearnerDecision>(Assert.Single(world.Decide())).Node);
+        // Better there again than nowhere.
+        world.Silence(5, Gone);
+        Assert.Equal(Name(4), Assert.IsType<AddLearnerDecision>(Assert.Single(world.Decide())).Node);
+    }
+
+    [Fact]
+    public void A_learner_that_has_caught_up_is_not_given_up_however_long_it_took()
+    {
+        PlacementWorld world = new PlacementWorld(Options).WithNodes(4);
+        WorldGroup group = world.Add(1, 10, 1, 2, 3);
+        world.Intend(3, NodeIntent.Draining);
+        world.Apply(Assert.Single(world.Decide()));
+        group.CatchUp();
+        group.LearnsFor = Gone;
+        Assert.IsType<PromoteDecision>(Assert.Single(world.Decide()));
+    }
+
+    [Fact]
     public void No_removal_leaves_a_group_without_majority()
     {
         PlacementWorld world = new PlacementWorld(Options).WithNodes(4);

@@ -36,6 +36,18 @@ public sealed class SplitClusterTests
     }
 
     [Fact]
+    public void Both_halves_of_a_split_fall_silent_again()
+    {
+        StoreCluster cluster = Start(1);
+        cluster.Put(cluster.CreateClient(), "a", "v");
+        cluster.Put(cluster.CreateClient(), "z", "v");
+        Split(cluster, First, "m", Second);
+        foreach (GroupId group in new[] { First, Second })
+            cluster.RunUntil(() => cluster.Nodes.Values.All(node => node.Find(group) is { IsAsleep: true }), Seconds(120),
+                $"{group} is silent");
+    }
+
+    [Fact]
     public void A_batch_whose_keys_lie_in_two_groups_now_is_refused_as_such_and_one_that_moved_is_not()
     {
         StoreCluster cluster = Start(1);

@@ -302,6 +302,21 @@ public class ReplicaLifeTests
         Assert.Equal(new ReplicaId(4), cluster.Nodes[N4].Storage.FindReplica(First).Removed);
     }
 
+    [Fact]
+    public void A_silent_leader_wakes_when_a_learner_asks_whether_it_belongs()
+    {
+        StoreCluster cluster = Start();
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        ReplicaId learner = cluster.AddLearner(First, N4);
+        WaitUntilEqual(cluster);
+        cluster.RunUntil(() => cluster.Nodes.Values.All(n => n.Find(First) is not { } replica || replica.IsAsleep),
+            Seconds(120), "the group is silent");
+        Replica leader = cluster.ReplicaOn(cluster.Leader());
+        leader.Deliver(learner, N4, Replica.MembershipQuestion);
+        cluster.Scheduler.RunUntilIdle();
+        Assert.False(leader.IsAsleep);
+    }
+
     /// <summary>r4 is added on node-4 by an entry that is undone, and so is added on node-5.</summary>
     private static StoreCluster StartWithUndoneAddition(Func<ReadOnlyMemory<byte>, bool> passes)
     {

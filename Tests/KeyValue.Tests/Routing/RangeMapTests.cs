@@ -218,9 +218,15 @@ public class RangeMapTests
         Learn(GroupReplyStatus.Malformed, null, Nodes[2]);
         Learn(GroupReplyStatus.Unavailable, null, Nodes[0]);
         Learn(GroupReplyStatus.Unknown, null, Nodes[1]);
-        // A hint at the one that was asked, or at a stranger, is none.
+        // A hint at the one that was asked is none.
         Learn(GroupReplyStatus.NotLeader, Nodes[1], Nodes[2]);
-        Learn(GroupReplyStatus.NotLeader, Nodes[4], Nodes[0]);
+        // One at a node that is not known to have a replica is followed, and forgotten when it leads nowhere.
+        Learn(GroupReplyStatus.NotLeader, Nodes[4], Nodes[4]);
+        Learn(GroupReplyStatus.NotLeader, Nodes[3], Nodes[3]);
+        Learn(GroupReplyStatus.Unavailable, null, Nodes[0]);
+        Learn(GroupReplyStatus.NotLeader, Nodes[1], Nodes[1]);
+        Learn(GroupReplyStatus.Unavailable, null, Nodes[2]);
+        Learn(GroupReplyStatus.Unavailable, null, Nodes[0]);
         // An answer from a node that is no longer asked tells nothing new.
         router.Learn(group.Group, Nodes[2], GroupReply.Of(GroupReplyStatus.NotLeader, Nodes[1]));
         Assert.Equal(Nodes[0], router.Pick(group.Group));
