@@ -272,7 +272,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
             said.Require("--membership", settings.Membership, Path.Combine(settings.Data, "membership.json"));
             said.Require("--log-segment", settings.LogSegmentBytes >> 20, 32);
             said.Require("--snapshot-after", settings.SnapshotLogBytes >> 20, 32L);
-            PlacementOptions placement = settings.Controller.Placement;
+            var placement = settings.Controller.Placement;
             said.Require("--replicas", placement.ReplicaCount, 3);
             said.Require("--split-size", placement.SplitBytes >> 20, 64L);
             said.Require("--merge-size", placement.MergeBytes >> 20, 0L);

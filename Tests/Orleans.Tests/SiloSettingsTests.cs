@@ -1,5 +1,5 @@
-using Orleans.Raft.KeyValue;
 using Microsoft.Extensions.Configuration;
+using Orleans.Raft.KeyValue;
 using Orleans.Raft.Silo;
 
 namespace Orleans.Raft.Orleans.Tests;
