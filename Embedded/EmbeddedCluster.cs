@@ -284,6 +284,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             SplitKeys = _options.SplitKeys,
             Limits = _options.Limits,
             Replica = _options.Replica,
+            ReplicationFactor = _options.Controller.Placement.ReplicaCount,
+            Controller = _options.Controller,
             LogSegmentBytes = _options.LogSegmentBytes,
             Time = TimeProvider.System,
             Scheduler = TaskScheduler.Default,

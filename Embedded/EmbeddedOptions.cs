@@ -30,6 +30,10 @@ public sealed record EmbeddedOptions
 
     public ReplicaOptions Replica { get; init; } = new();
 
+    /// <summary>How the cluster looks after itself. A new cluster's groups have
+    /// <see cref="PlacementOptions.ReplicaCount"/> replicas from the beginning.</summary>
+    public ControllerOptions Controller { get; init; } = new();
+
     /// <summary>See <see cref="StoreNodeOptions.LogSegmentBytes"/>. Default 32 MiB.</summary>
     public int LogSegmentBytes { get; init; } = StoreNodeOptions.DefaultLogSegmentBytes;
 
@@ -59,6 +63,7 @@ public sealed record EmbeddedOptions
                 + $"{MaxNodes} at most.");
         problems.AddRange(Client.Validate());
         problems.AddRange(Replica.Validate());
+        problems.AddRange(Controller.Validate());
         problems.AddRange(Limits.Validate());
         return problems;
     }

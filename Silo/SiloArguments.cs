@@ -14,7 +14,7 @@ internal sealed class SiloArguments
     {
         foreach ((string key, string argument, string description) in SiloSettings.All)
         {
-            if (key is "NoFsync" or "Join")
+            if (key is "NoFsync" or "NoBalance" or "Join")
             {
                 var flag = new Option<bool>(argument) { Description = description };
                 // Also false counts: it takes back what the environment or a file says.

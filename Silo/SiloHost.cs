@@ -81,6 +81,7 @@ internal static class SiloHost
             raft.Groups = settings.Groups;
             raft.SplitKeys = settings.SplitKeys;
             raft.LogSegmentBytes = settings.LogSegmentBytes;
+            raft.Controller = settings.Controller;
             raft.Replica = raft.Replica with { SnapshotLogBytes = settings.SnapshotLogBytes };
             raft.OpenDisk = name => new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
                 new LocalDiskOptions { FlushToDisk = settings.FlushToDisk });

@@ -32,6 +32,14 @@ internal sealed record SiloSettings
         ("LogSegment", "--log-segment", "Size of a file of the silo's log, in MiB (default 32)."),
         ("SnapshotAfter", "--snapshot-after",
         "Growth of a group's log after which a snapshot is taken, in MiB (default 32)."),
+        ("Replicas", "--replicas", "Replicas of each group; of 2n + 1 any n may fail (default 3)."),
+        ("SplitSize", "--split-size", "Size in MiB of keys and values above which a group is split (default 64)."),
+        ("MergeSize", "--merge-size",
+        "Size in MiB below which two neighbours together are merged, at most half of --split-size (default 0: never)."),
+        ("GoneAfter", "--gone-after",
+        "Seconds after which the replicas of a silo that does not answer are replaced (default 600)."),
+        ("Moves", "--moves", "Replicas on the move at a time (default 4)."),
+        ("NoBalance", "--no-balance", "A new cluster does not even out replicas and leaders until balance on."),
         ("NoFsync", "--no-fsync",
         "Acknowledge writes before they are on the disk: a power failure may lose acknowledged writes."),
     ];
@@ -63,6 +71,8 @@ internal sealed record SiloSettings
     public required int LogSegmentBytes { get; init; }
 
     public required long SnapshotLogBytes { get; init; }
+
+    public required ControllerOptions Controller { get; init; }
 
     public bool FlushToDisk { get; init; } = true;
 
@@ -99,8 +109,23 @@ internal sealed record SiloSettings
             Membership = reader.Text("Membership", Path.Combine(data, "membership.json")),
             LogSegmentBytes = (reader.Number("LogSegment", 32, 1, 1024) ?? 0) << 20,
             SnapshotLogBytes = (reader.Number("SnapshotAfter", 32, 1, 1 << 20) ?? 0L) << 20,
+            Controller = new ControllerOptions
+            {
+                IsBalanceOn = !reader.Flag("NoBalance"),
+                Placement = new PlacementOptions
+                {
+                    ReplicaCount = reader.Number("Replicas", 3, 1, FormationPlan.MaxReplicationFactor) ?? 0,
+                    SplitBytes = (reader.Number("SplitSize", 64, 1, 1 << 20) ?? 0L) << 20,
+                    MergeBytes = (reader.Number("MergeSize", 0, 0, 1 << 19) ?? 0L) << 20,
+                    GoneAfter = TimeSpan.FromSeconds(reader.Number("GoneAfter", 600, 5, 1 << 30) ?? 0),
+                    MaxMoves = reader.Number("Moves", 4, 1, 1000) ?? 0,
+                },
+            },
             FlushToDisk = !reader.Flag("NoFsync"),
         };
+        PlacementOptions placement = settings.Controller.Placement;
+        reader.Check("MergeSize", placement.MergeBytes <= placement.SplitBytes / 2, "at most half of SplitSize "
+            + "(--split-size)");
         reader.Check("Membership", !string.IsNullOrWhiteSpace(settings.Membership), "a file");
         reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");
         reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort,

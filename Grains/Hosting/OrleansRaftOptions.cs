@@ -32,6 +32,10 @@ public sealed class OrleansRaftOptions
 
     public ReplicaOptions Replica { get; set; } = new();
 
+    /// <summary>How the cluster looks after itself; the same on every silo. A new cluster's groups have
+    /// <see cref="PlacementOptions.ReplicaCount"/> replicas from the beginning.</summary>
+    public ControllerOptions Controller { get; set; } = new();
+
     /// <summary>See <see cref="StoreNodeOptions.LogSegmentBytes"/>. Default 32 MiB.</summary>
     public int LogSegmentBytes { get; set; } = StoreNodeOptions.DefaultLogSegmentBytes;
 

@@ -107,6 +107,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             SplitKeys = Options.SplitKeys,
             Limits = Options.Limits,
             Replica = Options.Replica,
+            ReplicationFactor = Options.Controller.Placement.ReplicaCount,
+            Controller = Options.Controller,
             LogSegmentBytes = Options.LogSegmentBytes,
             Time = TimeProvider.System,
             Scheduler = TaskScheduler.Default,

@@ -8,7 +8,7 @@ namespace Orleans.Raft.KeyValue;
 /// The bytes of a <see cref="ControlMessage"/>: magic u32, CRC-32C of all that follows u32, version u8, cluster 16,
 /// from store 16, to store 16, kind u8, fields. Integers are varints.
 /// </summary>
-internal static class ControlFrame
+internal static partial class ControlFrame
 {
     public const int MaxBytes = 16 << 20;
 
@@ -22,6 +22,8 @@ internal static class ControlFrame
         Orders = 2,
         Redirect = 3,
         Dismissal = 4,
+        MergePart = 5,
+        MergeReply = 6,
     }
 
     private enum OrderKind : byte
@@ -32,6 +34,9 @@ internal static class ControlFrame
         Transfer = 4,
         Split = 5,
         Retire = 6,
+        Merge = 7,
+        Abandon = 8,
+        Thaw = 9,
     }
 
     public static bool IsControlFrame(ReadOnlySpan<byte> frame) =>
@@ -52,6 +57,8 @@ internal static class ControlFrame
             case NodeReport report: Write(buffer, report); break;
             case Orders orders: Write(buffer, orders); break;
             case Redirect redirect: Write(buffer, redirect); break;
+            case MergePart part: Write(buffer, part); break;
+            case MergeReply reply: Write(buffer, reply); break;
             case Dismissal dismissal: Write(buffer, dismissal); break;
             default: throw new InvalidOperationException($"{message.GetType().Name} has no encoding.");
         }
@@ -83,10 +90,12 @@ internal static class ControlFrame
             Kind.Orders => ReadOrders(ref reader),
             Kind.Redirect => ReadRedirect(ref reader),
             Kind.Dismissal => TryReadToDo(ref reader, out List<Order> toDo) ? new Dismissal(toDo) : null,
+            Kind.MergePart => ReadMergePart(ref reader),
+            Kind.MergeReply => ReadMergeReply(ref reader),
             _ => null,
         };
         if (message is null)
-            return kind is 0 or > (byte)Kind.Dismissal ? FrameStatus.UnknownType : FrameStatus.Malformed;
+            return kind is 0 or > (byte)Kind.MergeReply ? FrameStatus.UnknownType : FrameStatus.Malformed;
         if (reader.IsAtEnd) return FrameStatus.Ok;
         message = null;
         return FrameStatus.Malformed;
@@ -118,6 +127,12 @@ internal static class ControlFrame
             buffer.Name(joining.Name);
             buffer.Guid(joining.Store.Value);
         }
+        buffer.Varint((ulong)report.MergeTroubles.Count);
+        foreach (MergeTrouble trouble in report.MergeTroubles)
+        {
+            buffer.Varint(trouble.Merge.Value);
+            buffer.Text(trouble.Reason);
+        }
     }
 
     private static void Write(ByteBuffer buffer, GroupReport group)
@@ -135,6 +150,7 @@ internal static class ControlFrame
             buffer.Flag(member.IsCaughtUp);
             buffer.Varint((ulong)Math.Max(0, (long)member.SilentFor.TotalMilliseconds));
         }
+        Write(buffer, group.Merges);
     }
 
     private static void Write(ByteBuffer buffer, Orders orders)
@@ -150,6 +166,12 @@ internal static class ControlFrame
         buffer.Varint((ulong)orders.Groups.Count);
         foreach (GroupDescriptor group in orders.Groups) buffer.Block(group.Encode());
         Write(buffer, orders.ToDo);
+        buffer.Varint((ulong)orders.Merged.Count);
+        foreach (MergedGroup merged in orders.Merged)
+        {
+            buffer.Varint(merged.Group.Value);
+            buffer.Varint(merged.Into.Value);
+        }
     }
 
     private static void Write(ByteBuffer buffer, Dismissal dismissal)
@@ -182,6 +204,9 @@ internal static class ControlFrame
             TransferOrder => OrderKind.Transfer,
             SplitOrder => OrderKind.Split,
             RetireOrder => OrderKind.Retire,
+            MergeOrder => OrderKind.Merge,
+            AbandonOrder => OrderKind.Abandon,
+            ThawOrder => OrderKind.Thaw,
             _ => throw new InvalidOperationException($"{order.GetType().Name} has no encoding."),
         }));
         buffer.Varint(order.Group.Value);
@@ -210,6 +235,14 @@ internal static class ControlFrame
                 buffer.Varint(retire.Replica.Value);
                 buffer.Varint(retire.ConfigVersion);
                 break;
+            case MergeOrder merge:
+                buffer.Varint(merge.Merge.Value);
+                buffer.Varint(merge.RangeVersion);
+                buffer.Varint(merge.Target.Value);
+                buffer.Name(merge.TargetNode);
+                break;
+            case AbandonOrder abandon: buffer.Varint(abandon.Merge.Value); break;
+            case ThawOrder thaw: buffer.Varint(thaw.Merge.Value); break;
         }
     }
 
@@ -249,8 +282,12 @@ internal static class ControlFrame
             if (!reader.TryName(out NodeName name) || !reader.TryGuid(out Guid store)) return null;
             joining.Add(new FormationNode(name, new StoreId(store)));
         }
+        if (ReadTroubles(ref reader) is not { } troubles) return null;
         var map = new MapRevision(new Term(controller), revision);
-        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless, joining);
+        return new NodeReport(boot, number, map, zone, isFull, groups, left, leaderless, joining)
+        {
+            MergeTroubles = troubles,
+        };
     }
 
     private static bool TryReadGroup(ref ByteReader reader, [NotNullWhen(true)] out GroupReport? group)
@@ -269,8 +306,12 @@ internal static class ControlFrame
                 return false;
             members.Add(new ModelMember(new ReplicaId(id), isCaughtUp, TimeSpan.FromMilliseconds((long)silent)));
         }
+        if (!TryReadMarks(ref reader, out MergeMarks merges)) return false;
         group = new GroupReport(descriptor, new Term(term), bytes, keys,
-            BitConverter.Int64BitsToDouble((long)rate), splitKey, members);
+            BitConverter.Int64BitsToDouble((long)rate), splitKey, members)
+        {
+            Merges = merges,
+        };
         return true;
     }
 
@@ -293,8 +334,8 @@ internal static class ControlFrame
             if (!reader.TryDescriptor(out GroupDescriptor? group)) return null;
             groups.Add(group);
         }
-        return TryReadToDo(ref reader, out List<Order> toDo)
-            ? new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo)
+        return TryReadToDo(ref reader, out List<Order> toDo) && ReadMerged(ref reader) is { } merged
+            ? new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo) { Merged = merged }
             : null;
     }
 
@@ -348,6 +389,13 @@ internal static class ControlFrame
                 return reader.TryVarint(out ulong version)
                     ? new RetireOrder(group, new ReplicaId(first), version)
                     : null;
+            case OrderKind.Merge:
+                return reader.TryVarint(out ulong rangeVersion) && reader.TryGroup(out GroupId target)
+                    && reader.TryName(out NodeName targetNode)
+                    ? new MergeOrder(group, new MergeId(first), rangeVersion, target, targetNode)
+                    : null;
+            case OrderKind.Abandon: return new AbandonOrder(group, new MergeId(first));
+            case OrderKind.Thaw: return new ThawOrder(group, new MergeId(first));
             default: return null;
         }
     }

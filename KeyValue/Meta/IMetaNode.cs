@@ -11,6 +11,8 @@ internal interface IMetaNode
 
     FormationRecord Formation { get; }
 
+    FaultPoints Faults { get; }
+
     /// <summary>By the node's own monotonic clock.</summary>
     TimeSpan Now { get; }
 
@@ -43,7 +45,11 @@ internal interface IMetaNode
     /// <summary>The groups that this node's replicas lead, and how they are.</summary>
     IReadOnlyList<GroupReport> LedGroups();
 
+    /// <summary>Replicas here that know no leader, and those of groups that are merged into others.</summary>
     IReadOnlyList<ReplicaSighting> LeaderlessReplicas();
+
+    /// <summary>Why merges that were ordered here cannot go on.</summary>
+    IReadOnlyList<MergeTrouble> MergeTroubles();
 
     /// <summary>Nodes that would join the cluster and said so here.</summary>
     IReadOnlyList<FormationNode> Joining();
@@ -55,6 +61,8 @@ internal interface IMetaNode
     void NoteDismissed(NodeName from);
 
     /// <summary>Takes what is new of the map.</summary>
+    /// <param name="merged">Groups that it has no more.</param>
     /// <param name="isWhole">There is nothing else.</param>
-    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, bool isWhole);
+    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole);
 }

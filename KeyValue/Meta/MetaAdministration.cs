@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>Serves administrators at one moment. Everything is checked before anything is changed.</summary>
 /// <param name="splits">Splits to be ordered in the next round.</param>
 /// <param name="transfers">Transfers to be ordered in the next round.</param>
-internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions options, TimeSpan now,
+internal sealed partial class MetaAdministration(MetaRegistry registry, PlacementOptions options, TimeSpan now,
     Dictionary<GroupId, byte[]?> splits, Dictionary<GroupId, NodeName> transfers, IReadOnlyList<string> recent)
 {
     private readonly ClusterModel _model = registry.Model(now);
@@ -17,7 +17,7 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         ListNodesRequest => Done("") with { Nodes = [.. registry.Nodes.Values.Select(Overview)] },
         BalanceStatusRequest => Done(registry.IsBalanceOn ? "on" : "off") with { Balance = Balance() },
         SplitRequest split => Split(split),
-        MergeGroupsRequest => Refused("Groups are not merged in this version."),
+        MergeGroupsRequest merge => Merge(merge),
         GrowGroupsRequest grow => Grow(grow),
         MoveReplicaRequest move => Move(move),
         TransferLeaderRequest transfer => Transfer(transfer),
@@ -223,6 +223,7 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
         GroupId id = group.Descriptor.Group;
         if (registry.LeaderOf(group, now) is null) return $"{id} has no leader now";
         if (group.Move is { } move) return Describe(group, move);
+        if (registry.MergeOf(id) is { } merge) return merge.Describe();
         if (registry.Splitting(now).Contains(id)) return $"{id} is being split";
         return group.Descriptor.Replicas.Any(r => r.Role != ReplicaRole.Voter)
             ? $"{id} changes its replicas"
@@ -237,7 +238,8 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
     private GroupOverview Overview(GroupEntry group)
     {
         bool isChanging = group.Descriptor.Replicas.Any(r => r.Role != ReplicaRole.Voter);
-        string? operation = group.Move is { } move ? Describe(group, move)
+        string? operation = registry.MergeOf(group.Descriptor.Group) is { } merge ? merge.Describe()
+            : group.Move is { } move ? Describe(group, move)
             : isChanging ? $"{group.Descriptor.Group} changes its replicas" : null;
         return new GroupOverview(group.Descriptor, group.Report?.Bytes ?? 0, group.Report?.Keys ?? 0,
             registry.LeaderOf(group, now), group.Report?.OperationsPerSecond ?? 0, operation);
@@ -252,7 +254,10 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
     }
 
     private BalanceOverview Balance() => new(registry.IsBalanceOn,
-        [.. registry.Groups.Values.Where(g => g.Move is not null).Select(g => Describe(g, g.Move!))], recent);
+        [
+            .. registry.Groups.Values.Where(g => g.Move is not null).Select(g => Describe(g, g.Move!)),
+            .. registry.Merges.Values.Select(merge => merge.Describe()),
+        ], recent);
 
     private static string Describe(GroupEntry group, PlannedMove move)
     {
@@ -268,7 +273,9 @@ internal sealed class MetaAdministration(MetaRegistry registry, PlacementOptions
     private static string Places(GroupEntry group) =>
         string.Join(", ", group.Descriptor.Replicas.Select(replica => replica.Node));
 
-    private static AdministrationAnswer NoSuch(GroupId group) => Refused($"There is no group {group}.");
+    private AdministrationAnswer NoSuch(GroupId group) => Refused(registry.MergedInto(group) is { } into
+        ? $"There is no group {group} any more: it was merged into {into}."
+        : $"There is no group {group}.");
 
     private AdministrationAnswer NoSuch(NodeName node) =>
         Refused($"There is no node {node}; the nodes are {string.Join(", ", registry.Nodes.Keys)}.");

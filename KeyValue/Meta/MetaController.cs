@@ -8,7 +8,7 @@ namespace Orleans.Raft.KeyValue;
 /// interval, and sends orders. On any other node it does nothing. All that must outlive it is in the rows; the rest it
 /// hears within a report interval. Any thread may call it.
 /// </summary>
-internal sealed class MetaController(IMetaNode node, ControllerOptions options, ILogger logger)
+internal sealed partial class MetaController(IMetaNode node, ControllerOptions options, ILogger logger)
 {
     /// <summary>A new controller listens for so many intervals before it changes anything.</summary>
     private const int ListeningIntervals = 3;
@@ -50,9 +50,6 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
 
     /// <summary>For checks.</summary>
     internal MetaRegistry? Registry => _registry;
-
-    /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
-    internal FaultPoints Faults { get; init; }
 
     public void Tick(TimeSpan now)
     {
@@ -196,7 +193,7 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         {
             if (node.MetaTerm != term) return;
             TimeSpan now = node.Now;
-            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1) { Faults = Faults };
+            var registry = new MetaRegistry(term, state, options.Placement, now, _lastRevision + 1, node.Faults);
             if (state.Nodes.Count == 0) registry.Found(node.Formation, options.IsBalanceOn, now);
             _decidesFrom = now + ListeningIntervals * options.ReportInterval;
             _registry = registry;
@@ -229,11 +226,17 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
     private void Decide(MetaRegistry registry, TimeSpan now, SortedDictionary<NodeName, List<Order>> orders)
     {
         var round = new HashSet<string>();
+        AdvanceMerges(registry, now, orders, round);
         foreach (Decision decision in PlacementController.Decide(registry.Model(now), options.Placement))
         {
             GroupEntry group = registry.Groups[decision.Group];
             // What an administrator wants of a group goes first.
             if (_askedSplits.ContainsKey(decision.Group) && decision is SplitDecision or TransferDecision) continue;
+            if (decision is MergeDecision merge)
+            {
+                Begin(registry, merge, now, round);
+                continue;
+            }
             if (decision is SplitDecision && registry.Splitting(now).Contains(decision.Group)) continue;
             Note(decision.ToString(), round);
             if (decision is EndMoveDecision) registry.SetMove(decision.Group, null);
@@ -245,14 +248,15 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         }
         foreach ((GroupId id, byte[]? key) in _askedSplits.OrderBy(split => split.Key))
         {
-            GroupEntry group = registry.Groups[id];
-            if (registry.LeaderOf(group, now) is not { } leader) continue;
+            if (!registry.Groups.TryGetValue(id, out GroupEntry? group)) continue;
+            if (registry.MergeOf(id) is not null || registry.LeaderOf(group, now) is not { } leader) continue;
             Note($"{id}: split, because an administrator asked for it", round);
             Add(orders, leader, Split(registry, id, group.Descriptor.RangeVersion, key, now));
         }
         foreach ((GroupId id, NodeName to) in _askedTransfers.OrderBy(transfer => transfer.Key))
         {
-            if (registry.LeaderOf(registry.Groups[id], now) is not { } leader || leader == to) continue;
+            if (!registry.Groups.TryGetValue(id, out GroupEntry? group)) continue;
+            if (registry.LeaderOf(group, now) is not { } leader || leader == to) continue;
             Note($"{id}: let the replica on {to} lead, because an administrator asked for it", round);
             Add(orders, leader, new TransferOrder(id, to));
         }
@@ -338,7 +342,10 @@ internal sealed class MetaController(IMetaNode node, ControllerOptions options, 
         ulong since = entry.Map.Controller == registry.Controller ? entry.Map.Number : 0;
         ulong taken = entry.IsComplete ? entry.Number : 0;
         return new Orders(registry.Controller, entry.Boot, taken, since, registry.DurableRevision,
-            registry.NodesSince(since), registry.GroupsSince(since), toDo);
+            registry.NodesSince(since), registry.GroupsSince(since), toDo)
+        {
+            Merged = registry.MergedSince(since),
+        };
     }
 
     private MetaRegistry? ActiveRegistry() =>

@@ -43,13 +43,16 @@ internal sealed class GroupEntry(GroupDescriptor descriptor)
     public NodeName? GaveUpOn { get; set; }
 
     public PlannedMove? Move { get; set; }
+
+    /// <summary>When its range or its replicas changed last, as far as this controller has heard.</summary>
+    public TimeSpan ChangedAt { get; set; }
 }
 
 /// <summary>
 /// What the controller knows: the meta group's rows, and beside them what nodes report and nobody keeps. Changes to
 /// rows gather until they are written. Not thread-safe.
 /// </summary>
-internal sealed class MetaRegistry
+internal sealed partial class MetaRegistry
 {
     private static readonly TimeSpan SplitPatience = TimeSpan.FromSeconds(5);
 
@@ -61,16 +64,20 @@ internal sealed class MetaRegistry
     // yet are in the list, in their order.
     private readonly SortedDictionary<NodeName, (NodeRow Row, ulong Revision)> _durableNodes = [];
     private readonly SortedDictionary<GroupId, (GroupDescriptor Group, ulong Revision)> _durableGroups = [];
-    private readonly List<(ulong Revision, NodeRow? Node, GroupDescriptor? Group)> _notDurable = [];
+    private readonly SortedDictionary<GroupId, (GroupId Into, ulong Revision)> _durablyMerged = [];
+    private readonly List<(ulong Revision, NodeRow? Node, GroupDescriptor? Group, MergedGroup? Merged)> _notDurable = [];
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
+    private readonly FaultPoints _faults;
     private readonly TimeSpan _since;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
-    public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1)
+    public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1,
+        FaultPoints faults = default)
     {
         Controller = controller;
         _options = options;
+        _faults = faults;
         _since = now;
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
@@ -84,17 +91,16 @@ internal sealed class MetaRegistry
         }
         foreach (GroupDescriptor group in state.Groups.Values)
         {
-            NoteLearner(_groups[group.Group] = new GroupEntry(group), now);
+            NoteLearner(_groups[group.Group] = new GroupEntry(group) { ChangedAt = now }, now);
             _durableGroups[group.Group] = (group, revision);
         }
         foreach ((GroupId child, GroupId parent) in state.Splits) _splitting[child] = (parent, now);
         foreach ((GroupId group, PlannedMove move) in state.Moves)
             if (_groups.TryGetValue(group, out GroupEntry? entry)) entry.Move = move;
+        LoadMerges(state, revision);
     }
 
     public Term Controller { get; }
-
-    internal FaultPoints Faults { get; init; }
 
     public ulong Revision { get; private set; }
 
@@ -119,7 +125,8 @@ internal sealed class MetaRegistry
     {
         foreach (FormationNode node in formation.Nodes)
             SetNode(new NodeRow(node.Name, node.Store, "", NodeIntent.Member), now);
-        foreach (GroupDescriptor group in formation.Groups) SetGroup(new GroupEntry(group), group);
+        foreach (GroupDescriptor group in formation.Groups)
+            SetGroup(new GroupEntry(group) { ChangedAt = now }, group);
         GroupDescriptor meta = MetaGroup.FormedBy(formation);
         SetGroup(new GroupEntry(meta), meta);
         SetBalance(isBalanceOn);
@@ -131,7 +138,7 @@ internal sealed class MetaRegistry
         if (!_nodes.TryGetValue(row.Name, out NodeEntry? entry)) _nodes[row.Name] = entry = new NodeEntry(row, now);
         if (entry.Row.Store != row.Store) entry.HeardAt = now;
         entry.Row = row;
-        _notDurable.Add((++Revision, row, null));
+        _notDurable.Add((++Revision, row, null, null));
         _unwritten.Add(MetaRows.Put(row));
     }
 
@@ -194,11 +201,14 @@ internal sealed class MetaRegistry
     /// <summary>The rows of all changes up to a revision are written.</summary>
     public void MakeDurable(ulong revision)
     {
-        foreach ((ulong at, NodeRow? node, GroupDescriptor? group) in _notDurable)
+        foreach ((ulong at, NodeRow? node, GroupDescriptor? group, MergedGroup? merged) in _notDurable)
         {
             if (at > revision) break;
             if (node is not null) _durableNodes[node.Name] = (node, at);
             if (group is not null) _durableGroups[group.Group] = (group, at);
+            if (merged is not { } gone) continue;
+            _durableGroups.Remove(gone.Group);
+            _durablyMerged[gone.Group] = (gone.Into, at);
         }
         _notDurable.RemoveAll(change => change.Revision <= revision);
         DurableRevision = Math.Max(DurableRevision, revision);
@@ -211,6 +221,13 @@ internal sealed class MetaRegistry
     /// <summary>The durable groups that changed after a revision.</summary>
     public IReadOnlyList<GroupDescriptor> GroupsSince(ulong revision) =>
         [.. _durableGroups.Values.Where(group => group.Revision > revision).Select(group => group.Group)];
+
+    /// <summary>The groups that the map durably lost after a revision.</summary>
+    public IReadOnlyList<MergedGroup> MergedSince(ulong revision) =>
+    [
+        .. _durablyMerged.Where(merged => merged.Value.Revision > revision)
+            .Select(merged => new MergedGroup(merged.Key, merged.Value.Into)),
+    ];
 
     /// <summary>Takes in what a node reports; false if the node is not of this cluster.</summary>
     public bool Take(NodeName from, NodeReport report, TimeSpan now)
@@ -236,13 +253,18 @@ internal sealed class MetaRegistry
         foreach (GroupId group in report.Left)
             if (_groups.TryGetValue(group, out GroupEntry? entry) && entry.Leader == from) entry.Leader = null;
         foreach (GroupReport group in report.Groups) Take(from, group, now);
+        foreach (MergeTrouble trouble in report.MergeTroubles)
+            if (_merges.TryGetValue(trouble.Merge, out MergeEntry? merge)) merge.Trouble ??= trouble.Reason;
         return true;
     }
 
-    /// <summary>Replicas that believe to be members of a group that has left them out.</summary>
+    /// <summary>Replicas that believe to be members of a group that has left them out, and all those of a group that is no
+    /// more.</summary>
     /// <param name="node">Where they are.</param>
-    public IEnumerable<RetireOrder> Retirements(NodeName node, IEnumerable<ReplicaSighting> leaderless) =>
-        KeyValue.Retirements.Among(leaderless, node, group => _groups.GetValueOrDefault(group)?.Descriptor);
+    public IEnumerable<RetireOrder> Retirements(NodeName node, IReadOnlyList<ReplicaSighting> sightings) =>
+        sightings.Where(replica => _durablyMerged.ContainsKey(replica.Group))
+            .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion))
+            .Concat(KeyValue.Retirements.Among(sightings, node, group => _groups.GetValueOrDefault(group)?.Descriptor));
 
     public ClusterModel Model(TimeSpan now) => new(
         [.. _nodes.Values.Select(node => new ModelNode(
@@ -308,6 +330,8 @@ internal sealed class MetaRegistry
         GroupReport? report = entry.Report;
         return new ModelGroup(entry.Descriptor, LeaderOf(entry, now))
         {
+            UnchangedFor = now - entry.ChangedAt,
+            IsMerging = MergeOf(entry.Descriptor.Group) is not null,
             Bytes = report?.Bytes ?? 0,
             OperationsPerSecond = report?.OperationsPerSecond ?? 0,
             LoadSplitKey = report?.LoadSplitKey,
@@ -329,13 +353,18 @@ internal sealed class MetaRegistry
         bool isOld = isKnown && (told.RangeVersion < entry!.Descriptor.RangeVersion
             || told.ConfigVersion < entry.Descriptor.ConfigVersion
             || (entry.Report is { } before && report.Term < before.Term && entry.Leader is not null));
-        if ((isOld || IsOverruled(told)) && !Faults.Has(FaultPoint.StaleDescriptorAccepted))
+        bool isStale = isOld || _merged.ContainsKey(told.Group) || IsOverruled(told);
+        if (isStale && !_faults.Has(FaultPoint.StaleDescriptorAccepted))
         {
             StaleReports++;
             return;
         }
         entry ??= new GroupEntry(told);
-        if (!isKnown || !entry.Descriptor.Equals(told)) SetGroup(entry, told);
+        if (!isKnown || !entry.Descriptor.Equals(told))
+        {
+            SetGroup(entry, told);
+            entry.ChangedAt = now;
+        }
         NoteLearner(entry, now);
         entry.Leader = from;
         entry.Report = report;
@@ -356,7 +385,7 @@ internal sealed class MetaRegistry
     private void SetGroup(GroupEntry entry, GroupDescriptor descriptor)
     {
         entry.Descriptor = descriptor;
-        _notDurable.Add((++Revision, null, descriptor));
+        _notDurable.Add((++Revision, null, descriptor, null));
         _groups[descriptor.Group] = entry;
         _unwritten.Add(MetaRows.Put(descriptor));
         if (descriptor.Group.Value >= NextGroup)

@@ -11,7 +11,8 @@ internal sealed record NodeRow(NodeName Name, StoreId Store, string Zone, NodeIn
 /// <summary>
 /// The rows of the meta group, all in the default column family: <c>n/NAME</c> a node, <c>g/ID</c> a group as last
 /// reported, <c>o/ID</c> the planned move of a group's replica, <c>s/CHILD</c> the group that is being split,
-/// <c>id</c> the next group's number, <c>b</c> whether load is evened out. Each value begins with a version byte.
+/// <c>m/ID</c> a merge that is not over, <c>x/ID</c> a group that was merged into another, <c>id</c> the next group's
+/// number, <c>im</c> the next merge's, <c>b</c> whether load is evened out. Each value begins with a version byte.
 /// </summary>
 internal static class MetaRows
 {
@@ -19,8 +20,11 @@ internal static class MetaRows
     private const string NodePrefix = "n/";
     private const string GroupPrefix = "g/";
     private const string MovePrefix = "o/";
+    private const string MergePrefix = "m/";
+    private const string MergedPrefix = "x/";
     private const string SplitPrefix = "s/";
     private const string NextGroupKey = "id";
+    private const string NextMergeKey = "im";
     private const string BalanceKey = "b";
 
     public static WriteOperation Put(NodeRow node)
@@ -48,6 +52,33 @@ internal static class MetaRows
         return Row(MovePrefix + Number(group), value);
     }
 
+    public static WriteOperation Put(PlannedMerge merge)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(merge.Source.Value);
+        value.Varint(merge.Target.Value);
+        value.Varint(merge.RangeVersion);
+        value.Flag(merge.IsAsked);
+        value.Text(merge.Reason);
+        value.Byte((byte)merge.Phase);
+        value.Text(merge.Problem);
+        return Row(MergePrefix + Number(merge.Id.Value), value);
+    }
+
+    public static WriteOperation Put(MergedGroup merged)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(merged.Into.Value);
+        return Row(MergedPrefix + Number(merged.Group), value);
+    }
+
+    public static WriteOperation PutNextMerge(ulong next)
+    {
+        ByteBuffer value = Begin();
+        value.Varint(next);
+        return Row(NextMergeKey, value);
+    }
+
     /// <summary>A split that is ordered and whose child has not reported yet.</summary>
     public static WriteOperation PutSplit(GroupId child, GroupId parent)
     {
@@ -73,6 +104,8 @@ internal static class MetaRows
     }
 
     public static WriteOperation DeleteMove(GroupId group) => new(Key(MovePrefix + Number(group)), null);
+
+    public static WriteOperation DeleteMerge(MergeId merge) => new(Key(MergePrefix + Number(merge.Value)), null);
 
     public static WriteOperation DeleteGroup(GroupId group) => new(Key(GroupPrefix + Number(group)), null);
 
@@ -120,13 +153,30 @@ internal static class MetaRows
         }
         else if (name.StartsWith(MovePrefix, StringComparison.Ordinal))
         {
-            if (!TryNumber(name, MovePrefix, out GroupId group) || !TryReadMove(ref reader, out PlannedMove? move))
+            if (!TryParse(name, MovePrefix, out GroupId group) || !TryReadMove(ref reader, out PlannedMove? move))
                 return false;
             state.Moves[group] = move;
         }
+        else if (name.StartsWith(MergePrefix, StringComparison.Ordinal))
+        {
+            bool read = ulong.TryParse(name.AsSpan(MergePrefix.Length), NumberStyles.HexNumber,
+                CultureInfo.InvariantCulture, out ulong id);
+            if (!read || !TryReadMerge(new MergeId(id), ref reader, out PlannedMerge? merge)) return false;
+            state.Merges[merge.Id] = merge;
+        }
+        else if (name.StartsWith(MergedPrefix, StringComparison.Ordinal))
+        {
+            if (!TryParse(name, MergedPrefix, out GroupId group) || !reader.TryGroup(out GroupId into)) return false;
+            state.Merged[group] = into;
+        }
+        else if (name == NextMergeKey)
+        {
+            if (!reader.TryVarint(out ulong next)) return false;
+            state.NextMerge = next;
+        }
         else if (name.StartsWith(SplitPrefix, StringComparison.Ordinal))
         {
-            if (!TryNumber(name, SplitPrefix, out GroupId child) || !reader.TryGroup(out GroupId parent)) return false;
+            if (!TryParse(name, SplitPrefix, out GroupId child) || !reader.TryGroup(out GroupId parent)) return false;
             state.Splits[child] = parent;
         }
         else if (name == NextGroupKey)
@@ -141,14 +191,6 @@ internal static class MetaRows
         }
         else return false;
         return reader.IsAtEnd;
-    }
-
-    private static bool TryNumber(string name, string prefix, out GroupId group)
-    {
-        bool read = uint.TryParse(
-            name.AsSpan(prefix.Length), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out uint number);
-        group = new GroupId(number);
-        return read;
     }
 
     private static bool TryReadMove(ref ByteReader reader, [NotNullWhen(true)] out PlannedMove? move)
@@ -167,6 +209,26 @@ internal static class MetaRows
         return true;
     }
 
+    private static bool TryReadMerge(MergeId id, ref ByteReader reader, [NotNullWhen(true)] out PlannedMerge? merge)
+    {
+        merge = null;
+        if (!reader.TryGroup(out GroupId source) || !reader.TryGroup(out GroupId target)
+            || !reader.TryVarint(out ulong range) || !reader.TryFlag(out bool isAsked)
+            || !reader.TryText(out string reason) || !reader.TryByte(out byte phase)
+            || phase > (byte)MergePhase.Abandoned || !reader.TryText(out string problem))
+            return false;
+        merge = new PlannedMerge(id, source, target, range, isAsked, reason, (MergePhase)phase, problem);
+        return true;
+    }
+
+    private static bool TryParse(string name, string prefix, out GroupId group)
+    {
+        bool read = uint.TryParse(name.AsSpan(prefix.Length), NumberStyles.HexNumber, CultureInfo.InvariantCulture,
+            out uint number);
+        group = new GroupId(number);
+        return read;
+    }
+
     private static ByteBuffer Begin()
     {
         var value = new ByteBuffer();
@@ -177,6 +239,8 @@ internal static class MetaRows
     private static WriteOperation Row(string key, ByteBuffer value) => new(Key(key), value.ToArray());
 
     private static byte[] Key(string text) => Encoding.UTF8.GetBytes(text);
+
+    private static string Number(ulong number) => number.ToString("x16", CultureInfo.InvariantCulture);
 
     private static string Number(GroupId group) => group.Value.ToString("x8", CultureInfo.InvariantCulture);
 }
@@ -189,6 +253,15 @@ internal sealed class MetaState
     public SortedDictionary<GroupId, GroupDescriptor> Groups { get; } = [];
 
     public SortedDictionary<GroupId, PlannedMove> Moves { get; } = [];
+
+    /// <summary>Those that are not over, by id.</summary>
+    public SortedDictionary<MergeId, PlannedMerge> Merges { get; } = [];
+
+    /// <summary>Groups that are no more, and those that they were merged into.</summary>
+    public SortedDictionary<GroupId, GroupId> Merged { get; } = [];
+
+    /// <summary>No merge ever had this id or a higher one.</summary>
+    public ulong NextMerge { get; set; } = 1;
 
     /// <summary>Parents by the children that they are being split into.</summary>
     public SortedDictionary<GroupId, GroupId> Splits { get; } = [];

@@ -94,7 +94,7 @@ internal sealed class NodeAgent
                 bool isWhole = orders.Since == 0;
                 if (isWhole) _known.Clear();
                 foreach (NodeRow node in orders.Nodes) _known[node.Name] = node;
-                _node.Learn(orders.Nodes, orders.Groups, isWhole);
+                _node.Learn(orders.Nodes, orders.Groups, orders.Merged, isWhole);
                 _map = new MapRevision(orders.Controller, orders.Revision);
             }
         }
@@ -174,14 +174,17 @@ internal sealed class NodeAgent
         foreach (GroupReport group in news) _told[group.Group] = group;
         return new NodeReport(
             _boot, ++_number, _map, _node.Zone, isFull, news, left, _node.LeaderlessReplicas(),
-            _node.Joining());
+            _node.Joining())
+        {
+            MergeTroubles = _node.MergeTroubles(),
+        };
     }
 
     /// <summary>Sizes and loads are told when they have changed by a twentieth.</summary>
     private bool IsNews(GroupReport group)
     {
         if (!_told.TryGetValue(group.Group, out GroupReport? told)) return true;
-        return !told.Descriptor.Equals(group.Descriptor) || told.Term != group.Term
+        return !told.Descriptor.Equals(group.Descriptor) || told.Term != group.Term || told.Merges != group.Merges
             || Differs(told.Bytes, group.Bytes) || Differs(told.Keys, group.Keys)
             || Differs(told.OperationsPerSecond, group.OperationsPerSecond)
             || (told.LoadSplitKey is null) != (group.LoadSplitKey is null)

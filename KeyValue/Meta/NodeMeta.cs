@@ -6,7 +6,7 @@ namespace Orleans.Raft.KeyValue;
 /// What a node has to do with how the cluster looks after itself: its agent, the controller should it lead the meta
 /// group, and the way between them and the node's replicas. Any thread may call it.
 /// </summary>
-internal sealed class NodeMeta : IMetaNode
+internal sealed partial class NodeMeta : IMetaNode, IMergeNode
 {
     private const int MaxFramesOnTheirWay = 4;
 
@@ -16,11 +16,15 @@ internal sealed class NodeMeta : IMetaNode
     private readonly StoreNode _host;
     private readonly StoreNodeOptions _options;
     private readonly BoundedSender _sender;
+    private readonly MergeCourier _courier;
     private readonly Lock _lock = new();
 
     // What was heard of the map, the newest of each.
     private readonly SortedDictionary<NodeName, NodeRow> _nodes = [];
     private readonly SortedDictionary<GroupId, GroupDescriptor> _groups = [];
+
+    // Groups that are no more.
+    private readonly HashSet<GroupId> _merged = [];
 
     // Who belongs to the cluster; null until that was heard. One records it at a time, and again if that failed.
     private FormationNode[]? _members;
@@ -33,8 +37,9 @@ internal sealed class NodeMeta : IMetaNode
         _host = host;
         _options = options;
         _sender = new BoundedSender(host.Network, MaxFramesOnTheirWay);
-        Controller = new MetaController(this, controller, options.Logger) { Faults = options.Faults };
+        Controller = new MetaController(this, controller, options.Logger);
         Agent = new NodeAgent(this, controller, options.Logger, boot);
+        _courier = new MergeCourier(this);
     }
 
     public MetaController Controller { get; }
@@ -46,6 +51,8 @@ internal sealed class NodeMeta : IMetaNode
     public string Zone => _options.Zone;
 
     public FormationRecord Formation => _host.Formation;
+
+    public FaultPoints Faults => _host.Faults;
 
     public TimeSpan Now => _host.Now;
 
@@ -63,6 +70,7 @@ internal sealed class NodeMeta : IMetaNode
     {
         Controller.Tick(now);
         Agent.Tick(now);
+        _courier.Tick(now);
         RecordIfNews();
     }
 
@@ -167,15 +175,20 @@ internal sealed class NodeMeta : IMetaNode
         var found = new List<ReplicaSighting>();
         foreach (Replica replica in _host.Replicas)
         {
+            // Of a group that is no more, also one that is asleep.
+            bool isOfMerged;
+            lock (_lock) isOfMerged = _merged.Contains(replica.Group);
             // One that waits for its first snapshot may wait for a group that has left it out.
             bool isLost = replica.StopReason is null ? replica.Leader is null : replica.Status.Role == "failed";
-            if (isLost)
+            if (isLost || isOfMerged)
                 found.Add(new ReplicaSighting(replica.Group, replica.Id, replica.Descriptor.ConfigVersion));
         }
         return found;
     }
 
     public IReadOnlyList<FormationNode> Joining() => _host.Joining;
+
+    public IReadOnlyList<MergeTrouble> MergeTroubles() => _courier.Troubles;
 
     public async Task<string> ObeyAsync(Order order)
     {
@@ -189,6 +202,9 @@ internal sealed class NodeMeta : IMetaNode
         }
         if (_host.Find(order.Group) is not { StopReason: null, Report: { } report } leader)
             return "this node does not lead the group";
+        if (order is MergeOrder merge) return await _courier.ObeyAsync(merge);
+        if (order is AbandonOrder abandon) return Describe(await leader.AbandonAsync(abandon.Merge));
+        if (order is ThawOrder thaw) return Describe(await leader.ThawAsync(thaw.Merge));
         GroupDescriptor group = report.Descriptor;
         switch (order)
         {
@@ -213,7 +229,8 @@ internal sealed class NodeMeta : IMetaNode
         }
     }
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, bool isWhole)
+    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole)
     {
         FormationNode[] members;
         lock (_lock)
@@ -223,9 +240,15 @@ internal sealed class NodeMeta : IMetaNode
             {
                 _nodes.Clear();
                 _groups.Clear();
+                _merged.Clear();
             }
             foreach (NodeRow node in nodes) _nodes[node.Name] = node;
             foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
+            foreach (MergedGroup gone in merged)
+            {
+                _merged.Add(gone.Group);
+                _groups.Remove(gone.Group);
+            }
             // One that was removed is heard until it is empty: it hands over what it leads.
             var used = _groups.Values.SelectMany(group => group.Replicas).Select(replica => replica.Node).ToHashSet();
             members =
@@ -341,6 +364,8 @@ internal sealed class NodeMeta : IMetaNode
             case NodeReport report: Controller.Receive(from, report); break;
             case Orders orders: Agent.Receive(from, orders); break;
             case Redirect redirect: Agent.Receive(from, redirect); break;
+            case MergePart part: Start(() => AbsorbAsync(from, part)); break;
+            case MergeReply reply: _courier.Receive(reply); break;
             case Dismissal dismissal: Agent.Receive(from, dismissal); break;
         }
     }

@@ -55,6 +55,11 @@ public static class ClusterView
                 || (told.RangeVersion, told.ConfigVersion).CompareTo((known.RangeVersion, known.ConfigVersion)) > 0)
                 newest[told.Group] = told;
         }
+        // One that was merged owns none of its keys any more, whatever was formed, or is left of its replicas.
+        RangeMap owners = new(formation.Groups);
+        foreach (GroupDescriptor group in newest.Values) owners = owners.With(group);
+        foreach (GroupId group in newest.Keys.ToArray())
+            if (owners.Find(group) is null) newest.Remove(group);
         return newest.Values;
     }
 

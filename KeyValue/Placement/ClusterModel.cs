@@ -56,6 +56,12 @@ public sealed record ModelGroup(GroupDescriptor Descriptor, NodeName? Leader)
     /// none.</summary>
     public PlannedMove? Move { get; init; }
 
+    /// <summary>It is part of a merge that is not over: nothing else of it is changed.</summary>
+    public bool IsMerging { get; init; }
+
+    /// <summary>Since its range or its replicas changed.</summary>
+    public TimeSpan UnchangedFor { get; init; }
+
     /// <summary>How long its first learner has been one; zero without.</summary>
     public TimeSpan LearnsFor { get; init; }
 

@@ -54,6 +54,13 @@ public sealed record SplitDecision(GroupId Group, ulong RangeVersion, byte[]? Ke
     public override string What => Key is null ? "split" : $"split at {Convert.ToHexStringLower(Key)}";
 }
 
+/// <summary>A group ends, and a neighbour takes all it has.</summary>
+public sealed record MergeDecision(GroupId Group, ulong RangeVersion, GroupId Into, string Reason)
+    : Decision(Group, Reason)
+{
+    public override string What => $"merge it into {Into}";
+}
+
 /// <summary>A planned move has arrived, or is given up.</summary>
 public sealed record EndMoveDecision(GroupId Group, bool HasArrived, string Reason) : Decision(Group, Reason)
 {

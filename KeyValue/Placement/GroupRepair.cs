@@ -14,7 +14,7 @@ internal sealed class GroupRepair(PlacementRound round)
         foreach (ModelGroup group in round.Groups)
         {
             // Nobody could carry it out; or the core ends it by itself.
-            if (group.Leader is null || PlacementRound.IsJoint(group)) continue;
+            if (group.Leader is null || PlacementRound.IsJoint(group) || group.IsMerging) continue;
             if (EndMove(group)) continue;
             if (FinishLearner(group)) continue;
             if (group.Move is { } move) Repeat(group, move);

@@ -4,8 +4,8 @@ namespace Orleans.Raft.KeyValue;
 
 /// <summary>
 /// Decides where replicas and leaders should be. A pure function of the model: the same model gives the same decisions,
-/// whoever decides. What is under way is finished first, then groups are repaired, then split, and only then is load
-/// evened out: zones, numbers of replicas, bytes, numbers of leaders.
+/// whoever decides. What is under way is finished first, then groups are repaired, then split or merged, and only then is
+/// load evened out: zones, numbers of replicas, bytes, numbers of leaders.
 /// </summary>
 /// <remarks>
 /// It converges: each move that evens out load lowers, in this order, the zones that groups miss, the sum of squares of
@@ -21,6 +21,7 @@ public static class PlacementController
         var repair = new GroupRepair(round);
         bool needsRepair = repair.Run();
         new SizeSplits(round).Run();
+        if (model.IsBalanceOn && !needsRepair) new SmallMerges(round).Run();
         // Evening out while replicas are being replaced would move some of them twice.
         if (model.IsBalanceOn && !needsRepair) new ReplicaBalance(round).Run();
         if (model.IsBalanceOn) new LeaderBalance(round).Run();

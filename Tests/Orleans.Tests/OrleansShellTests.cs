@@ -29,6 +29,34 @@ public sealed class OrleansControllerTests(RaftTestCluster cluster) : ShellContr
     protected override Task StopHostAsync() => Task.CompletedTask;
 }
 
+/// <summary>Its commands that split groups, on a cluster of its own.</summary>
+public sealed class OrleansSplitTests : ShellSplitContract
+{
+    private readonly RaftTestCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        await _cluster.InitializeAsync();
+        return new ShellHost(_cluster.Store, _cluster.Administration, Faults: null, Nodes: null);
+    }
+
+    protected override Task StopHostAsync() => _cluster.DisposeAsync();
+}
+
+/// <summary>Its commands that merge groups, on a cluster of its own.</summary>
+public sealed class OrleansMergeTests : ShellMergeContract
+{
+    private readonly RaftTestCluster _cluster = new();
+
+    protected override async Task<ShellHost> StartHostAsync()
+    {
+        await _cluster.InitializeAsync();
+        return new ShellHost(_cluster.Store, _cluster.Administration, Faults: null, Nodes: null);
+    }
+
+    protected override Task StopHostAsync() => _cluster.DisposeAsync();
+}
+
 /// <summary>Test classes that share a cluster none of them breaks.</summary>
 [CollectionDefinition(nameof(SharedCluster))]
 public sealed class SharedCluster : ICollectionFixture<RaftTestCluster>

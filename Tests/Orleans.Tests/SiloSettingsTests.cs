@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Orleans.Raft.KeyValue;
 using Orleans.Raft.Silo;
 
 namespace Orleans.Raft.Orleans.Tests;
@@ -28,6 +29,7 @@ public sealed class SiloSettingsTests
         Assert.Equal((32 << 20, 32L << 20), (settings.LogSegmentBytes, settings.SnapshotLogBytes));
         Assert.True(settings.FlushToDisk);
         Assert.Equal((false, ""), (settings.Joins, settings.Zone));
+        Assert.Equal(new ControllerOptions(), settings.Controller);
         Assert.Equal(Path.Combine("./data", "membership.json"), settings.Membership);
     }
 
@@ -41,6 +43,21 @@ public sealed class SiloSettingsTests
         Assert.StartsWith("OrleansRaft:Name (--name) is 'silo-3'; it must be another name than", problems[0]);
         Assert.Null(Read(out problems, ("Name", ""), ("Join", "true")));
         Assert.StartsWith("OrleansRaft:Name (--name) is ''; it must be another name than", problems[0]);
+    }
+
+    [Fact]
+    public void How_the_cluster_looks_after_itself_is_set()
+    {
+        SiloSettings settings = Read(out _, ("Name", "silo-1"), ("Replicas", "5"), ("SplitSize", "8"), ("MergeSize", "4"),
+            ("GoneAfter", "60"), ("Moves", "2"), ("NoBalance", "true"))!;
+        PlacementOptions placement = settings.Controller.Placement;
+        Assert.Equal((5, 8L << 20, 4L << 20, TimeSpan.FromMinutes(1), 2), (placement.ReplicaCount, placement.SplitBytes,
+            placement.MergeBytes, placement.GoneAfter, placement.MaxMoves));
+        Assert.False(settings.Controller.IsBalanceOn);
+        Assert.Empty(settings.Controller.Validate());
+        Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), ("MergeSize", "33")));
+        Assert.Equal("OrleansRaft:MergeSize (--merge-size) is '33'; it must be at most half of SplitSize (--split-size).",
+            Assert.Single(problems));
     }
 
     [Fact]
@@ -73,6 +90,13 @@ public sealed class SiloSettingsTests
     [InlineData("SnapshotAfter", "0", "--snapshot-after")]
     [InlineData("NoFsync", "perhaps", "--no-fsync")]
     [InlineData("Join", "perhaps", "--join")]
+    [InlineData("Replicas", "0", "--replicas")]
+    [InlineData("Replicas", "10", "--replicas")]
+    [InlineData("SplitSize", "0", "--split-size")]
+    [InlineData("MergeSize", "-1", "--merge-size")]
+    [InlineData("GoneAfter", "4", "--gone-after")]
+    [InlineData("Moves", "0", "--moves")]
+    [InlineData("NoBalance", "perhaps", "--no-balance")]
     public void A_problem_names_key_value_and_rule(string key, string value, string argument)
     {
         Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));

@@ -15,6 +15,7 @@ internal sealed class FakeController
     private readonly List<FakeGroup> _groups = [];
     private readonly SortedDictionary<NodeName, NodeState> _nodes = [];
     private readonly Dictionary<AdministrationRequest, Job> _jobs = [];
+    private readonly HashSet<GroupId> _merged = [];
     private readonly List<string> _recent = [];
     private uint _lastGroup;
     private ulong _lastReplica;
@@ -85,7 +86,7 @@ internal sealed class FakeController
     private Job? Begin(AdministrationRequest request) => request switch
     {
         SplitRequest split => BeginSplit(split.Key.ToArray(), request.IsRepeat),
-        MergeGroupsRequest merge => BeginMerge(merge, request.IsRepeat),
+        MergeGroupsRequest merge => BeginMerge(merge),
         GrowGroupsRequest grow => _groups.Count >= grow.Target ? null : new Job($"grows to {grow.Target} groups",
             () => GrowTo(grow.Target)),
         MoveReplicaRequest move => BeginMove(move, request.IsRepeat),
@@ -105,9 +106,9 @@ internal sealed class FakeController
         return new Job("splits a group", () => Split(key));
     }
 
-    private Job? BeginMerge(MergeGroupsRequest merge, bool isRepeat)
+    private Job? BeginMerge(MergeGroupsRequest merge)
     {
-        if (isRepeat && _groups.Count(g => g.Id == merge.Left || g.Id == merge.Right) == 1) return null;
+        if (_merged.Contains(merge.Left) || _merged.Contains(merge.Right)) return null;
         FakeGroup left = Find(merge.Left);
         FakeGroup right = Find(merge.Right);
         if (left.End.Length == 0 || !left.End.AsSpan().SequenceEqual(right.Start))
@@ -116,6 +117,7 @@ internal sealed class FakeController
         {
             left.End = right.End;
             _groups.Remove(right);
+            _merged.Add(right.Id);
         });
     }
 

@@ -175,5 +175,37 @@ public abstract class ShellMergeContract : ShellTests
         Assert.Equal((Field(before[1], "start"), Field(before[2], "end")),
             (Field(after[1], "start"), Field(after[1], "end")));
         Assert.Contains(after[1].Split(' ')[1], new[] { left, right });
+        // Repeated, as after an answer that got lost, it takes in no third group.
+        await RunJobAsync($"merge {left} --with {right}");
+        Assert.Equal(after.Length, (await LinesAsync("groups")).Length);
+    }
+
+    [Fact]
+    public async Task Groups_that_are_no_neighbours_are_refused()
+    {
+        string[] names = [.. (await LinesAsync("groups")).Select(line => line.Split(' ')[1])];
+        await ExpectErrorAsync("Refused", $"merge {names[0]} --with {names[2]}");
+        await ExpectErrorAsync("Refused", $"merge {names[0]} --with g4000");
+        await ExpectErrorAsync("Refused", $"merge {names[1]} --with {names[0]}");
+        Assert.Equal(names, (await LinesAsync("groups")).Select(line => line.Split(' ')[1]));
+    }
+
+    [Fact]
+    public async Task What_the_groups_held_is_found_as_before()
+    {
+        string[] printed = await KeyPerGroupAsync();
+        await ExpectAsync([.. printed.Select(key => $"put '{key}' v")], [.. printed.Select(_ => "OK")]);
+        string[] groups = await LinesAsync("groups");
+        while (groups.Length > 1)
+        {
+            await RunJobAsync($"merge {groups[0].Split(' ')[1]}");
+            Assert.EndsWith($"\n({printed.Length} rows)\n", (await RunAsync("scan '' ''")).Output);
+            Assert.EndsWith($"\n({printed.Length} rows)\n", (await RunAsync("scan --reverse '' ''")).Output);
+            groups = await LinesAsync("groups");
+        }
+        Assert.Equal(("", ""), (Field(groups[0], "start"), Field(groups[0], "end")));
+        foreach (string key in printed) await ExpectAsync([$"get '{key}'"], ["v"]);
+        await RunJobAsync("split m");
+        Assert.Equal(2, (await LinesAsync("groups")).Length);
     }
 }

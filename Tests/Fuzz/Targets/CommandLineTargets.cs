@@ -23,7 +23,8 @@ internal sealed class EmbeddedOptionsTarget : CommandLineTarget
 
     private EmbeddedOptionsTarget(EmbeddedArguments arguments)
         : base(arguments.Root, "--data a @b ./c", "--nodes 1 3 64", "--split-at a,b @ \\x00,a", "--no-fsync",
-            $"--zones {s_zones}", "--no-color", "--verbose")
+            $"--zones {s_zones}", "--replicas 1 3 9", "--split-size 1 64 1048576", "--merge-size 0 3 524288",
+            "--gone-after 5 600 1073741824", "--moves 1 4 1000", "--no-balance", "--no-color", "--verbose")
     {
         _arguments = arguments;
         arguments.Root.SetAction(_ => 0);
@@ -59,6 +60,13 @@ internal sealed class EmbeddedOptionsTarget : CommandLineTarget
         said.Require("--groups", options.Groups, null);
         said.Require("--zones", options.Zones is { } zones ? string.Join(',', zones) : null, null);
         said.Require("--no-fsync", !options.FlushToDisk, false);
+        PlacementOptions placement = options.Controller.Placement;
+        said.Require("--replicas", placement.ReplicaCount, 3);
+        said.Require("--split-size", placement.SplitBytes >> 20, 64L);
+        said.Require("--merge-size", placement.MergeBytes >> 20, 0L);
+        said.Require("--gone-after", (long)placement.GoneAfter.TotalSeconds, 600L);
+        said.Require("--moves", placement.MaxMoves, 4);
+        said.Require("--no-balance", !options.Controller.IsBalanceOn, false);
         // Escapes are shell-words' business.
         if (said["--split-at"] is { } keys && !keys.Contains('\\', StringComparison.Ordinal))
             said.Require("--split-at", string.Join(',', options.SplitKeys!.Select(Encoding.UTF8.GetString)), null);

@@ -18,11 +18,15 @@ internal sealed class ControlFrameTarget : FuzzTarget
     {
         var address = new FrameHeader(
             new ClusterId(random.Guid()), new StoreId(random.Guid()), new StoreId(random.Guid()));
-        return ControlFrame.Encode(address, random.Below(5) switch
+        return ControlFrame.Encode(address, random.Below(7) switch
         {
             0 or 1 => Report(random),
             2 => AnyOrders(random),
-            3 => new Dismissal([.. Enumerable.Range(0, random.Below(4)).Select(_ => AnyOrder(random))]),
+            3 => new MergePart(AnyGroup(random), new MergeChunk(AnyMerge(random), FuzzFormation.Descriptor(random),
+                random.Below(int.MaxValue), random.Below(int.MaxValue), (uint)random.Number(), random.Bytes(40))),
+            4 => new MergeReply(AnyMerge(random), (MergeReplyStatus)random.Below(4), random.Below(int.MaxValue),
+                random.Text(9)),
+            5 => new Dismissal([.. Enumerable.Range(0, random.Below(4)).Select(_ => AnyOrder(random))]),
             _ => new Redirect(random.OneIn(2) ? AnyNode(random) : null, FuzzFormation.Descriptor(random)),
         });
     }
@@ -66,7 +70,11 @@ internal sealed class ControlFrameTarget : FuzzTarget
             }
             groups[i] = new GroupReport(FuzzFormation.Descriptor(random), new Term(random.Number()),
                 random.Below(int.MaxValue), random.Below(int.MaxValue), random.Below(1000) / 8.0,
-                random.OneIn(2) ? random.Bytes(9) : null, members);
+                random.OneIn(2) ? random.Bytes(9) : null, members)
+            {
+                Merges = random.OneIn(2) ? default : new MergeMarks(AnyMerge(random), random.OneIn(2), AnyMerge(random),
+                    AnyMerge(random)),
+            };
         }
         var left = new GroupId[random.Below(3)];
         for (int i = 0; i < left.Length; i++) left[i] = AnyGroup(random);
@@ -75,7 +83,10 @@ internal sealed class ControlFrameTarget : FuzzTarget
             : [new ReplicaSighting(AnyGroup(random), new ReplicaId(random.Number()), random.Number())];
         FormationNode[] joining = random.OneIn(2) ? [] : [new FormationNode(AnyNode(random), new StoreId(random.Guid()))];
         return new NodeReport(random.Number(), random.Number(), new MapRevision(new Term(random.Number()), random.Number()),
-            random.Text(6), random.OneIn(2), groups, left, leaderless, joining);
+            random.Text(6), random.OneIn(2), groups, left, leaderless, joining)
+        {
+            MergeTroubles = random.OneIn(2) ? [] : [new MergeTrouble(AnyMerge(random), random.Text(9))],
+        };
     }
 
     private static Orders AnyOrders(FuzzRandom random)
@@ -88,10 +99,13 @@ internal sealed class ControlFrameTarget : FuzzTarget
         var toDo = new Order[random.Below(4)];
         for (int i = 0; i < toDo.Length; i++) toDo[i] = AnyOrder(random);
         return new Orders(new Term(random.Number()), random.Number(), random.Number(), random.Number(), random.Number(),
-            nodes, groups, toDo);
+            nodes, groups, toDo)
+        {
+            Merged = random.OneIn(2) ? [] : [new MergedGroup(AnyGroup(random), AnyGroup(random))],
+        };
     }
 
-    private static Order AnyOrder(FuzzRandom random) => random.Below(6) switch
+    private static Order AnyOrder(FuzzRandom random) => random.Below(9) switch
     {
         0 => new AddLearnerOrder(AnyGroup(random), random.Number(), AnyNode(random)),
         1 => new PromoteOrder(AnyGroup(random), random.Number(), new ReplicaId(random.Number()),
@@ -100,8 +114,13 @@ internal sealed class ControlFrameTarget : FuzzTarget
         3 => new TransferOrder(AnyGroup(random), AnyNode(random)),
         4 => new SplitOrder(AnyGroup(random), random.Number(), random.OneIn(2) ? random.Bytes(9) : null,
             AnyGroup(random)),
+        5 => new MergeOrder(AnyGroup(random), AnyMerge(random), random.Number(), AnyGroup(random), AnyNode(random)),
+        6 => new AbandonOrder(AnyGroup(random), AnyMerge(random)),
+        7 => new ThawOrder(AnyGroup(random), AnyMerge(random)),
         _ => new RetireOrder(AnyGroup(random), new ReplicaId(random.Number()), random.Number()),
     };
+
+    private static MergeId AnyMerge(FuzzRandom random) => new(random.Number());
 
     private static GroupId AnyGroup(FuzzRandom random) => new((uint)random.Number());
 
@@ -117,7 +136,7 @@ internal sealed class AdministrationRequestTarget : FuzzTarget
     {
         var group = new GroupId((uint)random.Number());
         NodeName one = new("n" + random.Text(6)), other = new("n" + random.Text(6));
-        AdministrationRequest request = random.Below(11) switch
+        AdministrationRequest request = random.Below(12) switch
         {
             0 => new ListGroupsRequest(),
             1 => new ListNodesRequest(),
@@ -129,6 +148,7 @@ internal sealed class AdministrationRequestTarget : FuzzTarget
             7 => new RemoveNodeRequest(one),
             8 => new ReplaceNodeRequest(one),
             9 => new SwitchBalanceRequest(random.OneIn(2)),
+            10 => new MergeGroupsRequest(group, new GroupId((uint)random.Number())),
             _ => new BalanceStatusRequest(),
         };
         return AdministrationCodec.Encode(request with { IsRepeat = random.OneIn(2) });

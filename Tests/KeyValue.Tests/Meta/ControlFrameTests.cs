@@ -44,6 +44,17 @@ public sealed class ControlFrameTests
         Assert.Equal([new GroupId(9)], report.Left);
         Assert.Equal([new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)], report.Leaderless);
         Assert.Equal(((NodeReport)Messages["report"]).Joining, report.Joining);
+        Assert.Equal(new MergeMarks(new(3), true, new(4), new(5)), group.Merges);
+        Assert.Equal([new MergeTrouble(new(9), "too large")], report.MergeTroubles);
+        Assert.Equal([new MergedGroup(new GroupId(8), new GroupId(2))], orders.Merged);
+        ControlFrame.TryDecode(ControlFrame.Encode(Address, Messages["part"]), out _, out read);
+        MergeChunk chunk = ((MergePart)read!).Chunk;
+        Assert.Equal(new GroupId(4), ((MergePart)read).Target);
+        Assert.Equal((new MergeId(7), Group(3), 1L, 5L, 6u),
+            (chunk.Merge, chunk.Source, chunk.OffsetBytes, chunk.TotalBytes, chunk.Checksum));
+        Assert.Equal([1, 2, 3], chunk.Data.ToArray());
+        ControlFrame.TryDecode(ControlFrame.Encode(Address, Messages["reply"]), out _, out read);
+        Assert.Equal(Messages["reply"], read);
     }
 
     [Theory]
@@ -71,6 +82,18 @@ public sealed class ControlFrameTests
     }
 
     [Fact]
+    public void A_chunk_that_is_larger_than_chunks_may_be_is_refused()
+    {
+        var part = (MergePart)Messages["part"];
+        foreach ((int bytes, FrameStatus status) in new[] { (0, FrameStatus.Ok), (1, FrameStatus.Malformed) })
+        {
+            MergeChunk chunk = part.Chunk with { Data = new byte[MergeContent.MaxChunkBytes + bytes] };
+            byte[] frame = ControlFrame.Encode(Address, part with { Chunk = chunk });
+            Assert.Equal(status, ControlFrame.TryDecode(frame, out _, out _));
+        }
+    }
+
+    [Fact]
     public void A_newer_version_and_an_unknown_kind_are_told_apart()
     {
         byte[] frame = ControlFrame.Encode(Address, Messages["redirect"]);
@@ -85,8 +108,8 @@ public sealed class ControlFrameTests
     public void A_count_that_the_rest_cannot_hold_reserves_no_memory()
     {
         byte[] frame = ControlFrame.Encode(Address, new NodeReport(0, 0, default, "", false, [], [], [], []));
-        // The number of groups is followed by three empty lists.
-        frame = Repaired([.. frame[..^4], 0xff, 0xff, 0xff, 0x07, 0, 0, 0]);
+        // The number of groups is followed by four empty lists.
+        frame = Repaired([.. frame[..^5], 0xff, 0xff, 0xff, 0x07, 0, 0, 0, 0]);
         long before = GC.GetAllocatedBytesForCurrentThread();
         Assert.NotEqual(FrameStatus.Ok, ControlFrame.TryDecode(frame, out _, out _));
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000);
@@ -103,6 +126,7 @@ public sealed class ControlFrameTests
             new TransferLeaderRequest(new GroupId(4), new("c")), new DrainNodeRequest(new("d")),
             new DrainNodeRequest(new("d"), Undo: true), new RemoveNodeRequest(new("e")),
             new ReplaceNodeRequest(new("f")) { IsRepeat = true }, new SwitchBalanceRequest(On: true),
+            new MergeGroupsRequest(new GroupId(5), new GroupId(6)) { IsRepeat = true },
         ];
         foreach (AdministrationRequest request in requests)
         {
@@ -136,10 +160,13 @@ public sealed class ControlFrameTests
             new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "zone-a", NodeIntent.Draining);
         var move = new PlannedMove(new NodeName("node-1"), new NodeName("node-4"), IsAsked: true, "asked");
         var lone = new PlannedMove(null, new NodeName("node-5"), IsAsked: false, "it has 2 of 3");
+        var merge = new PlannedMerge(new(33), new GroupId(17), new GroupId(18), 9, IsAsked: true, "asked",
+            MergePhase.Abandoning, "late");
         WriteOperation[] rows =
         [
             MetaRows.Put(node), MetaRows.Put(Group(17)), MetaRows.Put(new GroupId(17), move),
             MetaRows.Put(new GroupId(0xabcdef01), lone), MetaRows.PutNextGroup(18), MetaRows.PutBalance(isOn: false),
+            MetaRows.Put(merge), MetaRows.Put(new MergedGroup(new GroupId(5), new GroupId(6))), MetaRows.PutNextMerge(34),
         ];
         var state = new MetaState();
         foreach (WriteOperation row in rows) MetaRows.Load(state, row.Key.Span, row.Value!.Value.Span);
@@ -148,6 +175,9 @@ public sealed class ControlFrameTests
         Assert.Equal(move, state.Moves[new GroupId(17)]);
         Assert.Equal(lone, state.Moves[new GroupId(0xabcdef01)]);
         Assert.Equal((18u, false), (state.NextGroup, state.IsBalanceOn));
+        Assert.Equal((merge, 34ul), (state.Merges[new(33)], state.NextMerge));
+        Assert.Equal(new GroupId(6), state.Merged[new GroupId(5)]);
+        Assert.Equal(MetaRows.Put(merge).Key.ToArray(), MetaRows.DeleteMerge(new(33)).Key.ToArray());
         foreach (WriteOperation row in rows)
         {
             byte[] newer = row.Value!.Value.ToArray();
@@ -165,10 +195,16 @@ public sealed class ControlFrameTests
         ["report"] = new NodeReport(7, 8, new MapRevision(new Term(3), 9), "zone-a", IsFull: true,
         [
             new GroupReport(Group(2), new Term(5), 1000, 10, 12.5, [1, 2],
-                [new ModelMember(new ReplicaId(2), true, TimeSpan.FromMilliseconds(30))]),
+                [new ModelMember(new ReplicaId(2), true, TimeSpan.FromMilliseconds(30))])
+            {
+                Merges = new MergeMarks(new(3), HasTaken: true, new(4), new(5)),
+            },
             new GroupReport(Group(3), new Term(6), 0, 0, 0, null, []),
         ], [new GroupId(9)], [new ReplicaSighting(new GroupId(4), new ReplicaId(6), 8)],
-            [new FormationNode(new("node-9"), new StoreId(new Guid(9, 9, 9, new byte[8])))]),
+            [new FormationNode(new("node-9"), new StoreId(new Guid(9, 9, 9, new byte[8])))])
+        {
+            MergeTroubles = [new MergeTrouble(new(9), "too large")],
+        },
         ["dismissal"] = new Dismissal([new RetireOrder(new GroupId(3), new ReplicaId(4), 5)]),
         ["orders"] = new Orders(new Term(4), 7, 8, 9, 10,
             [new NodeRow(new("node-1"), new StoreId(new Guid(4, 5, 6, new byte[8])), "", NodeIntent.Member)],
@@ -181,7 +217,15 @@ public sealed class ControlFrameTests
                 new SplitOrder(new GroupId(5), 6, [(byte)'k'], new GroupId(7)),
                 new SplitOrder(new GroupId(6), 6, null, new GroupId(8)),
                 new RetireOrder(new GroupId(7), new ReplicaId(2), 9),
-            ]),
+                new MergeOrder(new GroupId(8), new(11), 12, new GroupId(9), new("node-3")),
+                new AbandonOrder(new GroupId(9), new(11)),
+                new ThawOrder(new GroupId(8), new(11)),
+            ])
+        {
+            Merged = [new MergedGroup(new GroupId(8), new GroupId(2))],
+        },
+        ["part"] = new MergePart(new GroupId(4), new MergeChunk(new(7), Group(3), 1, 5, 6, new byte[] { 1, 2, 3 })),
+        ["reply"] = new MergeReply(new(7), MergeReplyStatus.Refused, 2, "it is too large"),
         ["redirect"] = new Redirect(new NodeName("node-2"), Group(0)),
         ["redirect nowhere"] = new Redirect(null, Group(0)),
     };

@@ -82,6 +82,8 @@ public sealed class ControllerTests
     public void A_node_that_a_whole_map_does_not_name_is_none_of_the_cluster()
     {
         StoreCluster cluster = Start(nodes: 3, groups: 1);
+        // What the controller tells it is not to come in between.
+        cluster.RunFor(Seconds(5));
         NodeMeta meta = cluster.Nodes[cluster.Names[0]].Meta!;
         NodeRow[] rows =
         [
@@ -89,10 +91,10 @@ public sealed class ControllerTests
         ];
         cluster.RunFor(Seconds(3));
         var never = new NodeRow(new("node-9"), new StoreId(new Guid(9, 1, 1, new byte[8])), "", NodeIntent.Member);
-        meta.Learn([.. rows, never], [], isWhole: false);
+        meta.Learn([.. rows, never], [], [], isWhole: false);
         cluster.RunFor(Seconds(0.1));
         Assert.True(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
-        meta.Learn(rows, [], isWhole: true);
+        meta.Learn(rows, [], [], isWhole: true);
         cluster.RunFor(Seconds(0.1));
         Assert.False(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
     }
@@ -111,7 +113,7 @@ public sealed class ControllerTests
         {
             var store = new StoreId(new Guid(i, 1, 1, new byte[8]));
             var next = new NodeRow(new($"node-{i + 10}"), store, "", NodeIntent.Member);
-            meta.Learn([.. rows, next], [], isWhole: true);
+            meta.Learn([.. rows, next], [], [], isWhole: true);
         }
         cluster.RunFor(Seconds(0.05));
         FormationNode added = cluster.Nodes[cluster.Names[0]].Directory.Nodes.Single(n => n.Name.Value.Length > 6);
@@ -351,6 +353,45 @@ public sealed class ControllerTests
         Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent,
             d => d.Contains("more than 20000"));
         for (int i = 0; i < 30; i++) Assert.Equal(1000, cluster.Get(client, $"m{i:00}")!.Length);
+    }
+
+    [Fact]
+    public void A_group_that_is_used_much_is_split_near_the_middle_of_its_requests()
+    {
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Controller = Options with
+            {
+                IsBalanceOn = false,
+                Placement = Options.Placement with { SplitOperationsPerSecond = 400 },
+            },
+        });
+        KvClient client = cluster.CreateClient();
+        // What is there lies below, what is asked for above.
+        for (int i = 0; i < 50; i++) cluster.Put(client, $"a{i:00}", "v");
+        for (int i = 0; i < 20; i++) cluster.Put(client, $"x{i:00}", "v");
+        cluster.RunFor(Seconds(5));
+        Assert.Single(cluster.GroupIds());
+        bool stops = false;
+        var load = Enumerable.Range(0, 20).Select(number => cluster.Begin(async () =>
+        {
+            for (int i = number; !stops; i++)
+            {
+                await client.GetAsync(Bytes.Of($"x{i % 20:00}"));
+                await Task.Delay(TimeSpan.FromMilliseconds(20), cluster.Time);
+            }
+        })).ToList();
+        cluster.RunUntil(() => cluster.GroupIds().Length >= 2, Seconds(30), "the group is split");
+        stops = true;
+        cluster.RunUntil(() => load.TrueForAll(one => one.HasEnded), Seconds(10), "the load has ended");
+        string boundary = Bytes.Text(cluster.DescriptorOf(cluster.GroupIds()[1]).Start);
+        Assert.InRange(string.CompareOrdinal(boundary, "x04"), 0, int.MaxValue);
+        Assert.InRange(string.CompareOrdinal(boundary, "x16"), int.MinValue, 0);
+        Assert.Contains(cluster.Administer(new BalanceStatusRequest()).Balance!.Recent,
+            text => text.Contains("operations per second", StringComparison.Ordinal));
+        int count = cluster.GroupIds().Length;
+        cluster.RunFor(Seconds(20));
+        Assert.Equal(count, cluster.GroupIds().Length);
     }
 
     [Fact]

@@ -89,7 +89,12 @@ internal sealed class FakeMetaNode : IMetaNode
 
     public void NoteDismissed(NodeName from) => IsDismissed = true;
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups, bool isWhole)
+    FaultPoints IMetaNode.Faults => default;
+
+    public IReadOnlyList<MergeTrouble> MergeTroubles() => [];
+
+    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
+        IReadOnlyList<MergedGroup> merged, bool isWhole)
     {
     }
 }

@@ -114,6 +114,77 @@ public sealed class MetaAdministrationTests
     }
 
     [Fact]
+    public void The_smaller_of_two_neighbours_is_merged_into_the_other()
+    {
+        Begin(nodes: 3);
+        Report(2, "m", "", 1, bytes: 2000);
+        Require(UnderWay, "g1 is merged into g2", new MergeGroupsRequest(First, Second));
+        PlannedMerge merge = _registry.Merges[new MergeId(1)].Row;
+        Assert.Equal((First, Second, 1ul, true), (merge.Source, merge.Target, merge.RangeVersion, merge.IsAsked));
+        Require(UnderWay, "g1 is merged into g2", new MergeGroupsRequest(First, Second) { IsRepeat = true });
+        Assert.Single(_registry.Merges);
+        Assert.All(Serve(new ListGroupsRequest()).Groups, g => Assert.Contains("g1 is merged into g2", g.Operation));
+        Assert.Contains("g1 is merged into g2", Assert.Single(Serve(new BalanceStatusRequest()).Balance!.UnderWay));
+        // Nothing else is begun with either of them.
+        Require(UnderWay, "is merged", new SplitRequest(Bytes.Of("c")));
+        Require(UnderWay, "is merged", new SplitRequest(Bytes.Of("x")));
+        Assert.Empty(_splits);
+    }
+
+    [Fact]
+    public void A_merge_that_was_done_is_done_and_takes_in_no_third_group()
+    {
+        Begin(nodes: 3);
+        Report(2, "m", "t", 2);
+        Report(3, "t", "", 1);
+        Serve(new MergeGroupsRequest(First, Second));
+        MergeEntry merge = _registry.Merges[new MergeId(1)];
+        (GroupId source, GroupId target) = (merge.Row.Source, merge.Row.Target);
+        _registry.FinishMerge(merge);
+        Require(Done, $"{source} is part of {target}", new MergeGroupsRequest(First, Second));
+        Require(Done, $"{source} is part of {target}", new MergeGroupsRequest(First, Second) { IsRepeat = true });
+        Assert.Empty(_registry.Merges);
+        Require(Refused, $"{source} any more: it was merged into {target}",
+            new MoveReplicaRequest(source, Node(1), Node(2)));
+    }
+
+    [Fact]
+    public void A_merge_that_failed_is_not_begun_again_by_who_asked_for_it_first()
+    {
+        Begin(nodes: 3);
+        Serve(new MergeGroupsRequest(First, Second));
+        MergeEntry merge = _registry.Merges[new MergeId(1)];
+        _registry.SetPhase(merge, MergePhase.Abandoned, "it is too large");
+        Require(UnderWay, "not merged into g1 after all, because it is too large", new MergeGroupsRequest(First, Second));
+        _registry.EndMerge(merge, _now);
+        Require(Refused, "go on as they were: it is too large",
+            new MergeGroupsRequest(First, Second) { IsRepeat = true });
+        Require(UnderWay, "g2 is merged into g1", new MergeGroupsRequest(First, Second));
+        Assert.Equal(new MergeId(2), Assert.Single(_registry.Merges).Key);
+    }
+
+    [Fact]
+    public void Groups_that_cannot_be_merged_are_refused_with_the_reason()
+    {
+        Begin(nodes: 4);
+        Require(Refused, "g0 holds what the cluster knows", new MergeGroupsRequest(GroupId.Meta, First));
+        Require(Refused, "There is no group g9", new MergeGroupsRequest(First, new GroupId(9)));
+        Require(Refused, "g1 is on the left of g2; name it first", new MergeGroupsRequest(Second, First));
+        Require(Refused, "cannot be merged with itself", new MergeGroupsRequest(Second, Second));
+        Report(2, "m", "t", 2, bytes: 9 << 20);
+        Report(3, "t", "", 1, bytes: 10 << 20);
+        Require(Refused, "g3 is not the right neighbour of g1", new MergeGroupsRequest(First, new GroupId(3)));
+        Require(Refused, "g2 is the smaller one and has 9437184 bytes", new MergeGroupsRequest(Second, new GroupId(3)));
+        Report(2, "m", "t", 2, bytes: 60 << 20);
+        Report(1, "", "m", 1, bytes: 5 << 20);
+        Require(Refused, "would be split again", new MergeGroupsRequest(First, Second));
+        Report(2, "m", "t", 2);
+        Serve(new MoveReplicaRequest(First, Node(3), Node(4)));
+        Require(UnderWay, "moves from node-3 to node-4", new MergeGroupsRequest(First, Second));
+        Assert.Empty(_registry.Merges);
+    }
+
+    [Fact]
     public void Leadership_goes_only_to_a_voter_that_answers()
     {
         Begin(nodes: 4);

@@ -174,6 +174,54 @@ public sealed class MetaRegistryTests
     }
 
     [Fact]
+    public void A_group_that_was_merged_is_gone_for_good()
+    {
+        Tell(0, Group(1, "", "m", 2, 1));
+        Tell(1, Group(2, "m", "", 2, 1));
+        MergeEntry merge = _registry.BeginMerge(new GroupId(2), First, isAsked: true, "asked");
+        Tell(0, Group(1, "", "", 3, 1));
+        ulong before = _registry.Revision;
+        _registry.FinishMerge(merge);
+        ReplicaSighting[] seen = [new(new GroupId(2), new ReplicaId(9), 0), new(First, new ReplicaId(1), 1)];
+        // Nobody is told before it is durable.
+        Assert.Empty(_registry.MergedSince(before));
+        Assert.Empty(_registry.Retirements(Nodes[0], seen));
+        _registry.MakeDurable(_registry.Revision);
+        Assert.Equal([new MergedGroup(new GroupId(2), First)], _registry.MergedSince(before));
+        Assert.Empty(_registry.MergedSince(_registry.Revision));
+        // One that has not heard of it reports, even of something newer.
+        Tell(1, Group(2, "m", "", 9, 9), term: 9);
+        Assert.Equal(1, _registry.StaleReports);
+        Assert.Equal([GroupId.Meta, First], _registry.Groups.Keys);
+        Assert.Equal(new GroupId(3), _registry.TakeGroupId());
+        Assert.Equal([new RetireOrder(new GroupId(2), new ReplicaId(9), 0)], _registry.Retirements(Nodes[0], seen));
+        Assert.DoesNotContain(_registry.GroupsSince(0), group => group.Group == new GroupId(2));
+
+        MetaRegistry read = Reread(_registry);
+        Assert.Equal([GroupId.Meta, First], read.Groups.Keys);
+        Assert.Equal((First, 2ul), (read.MergedInto(new GroupId(2)), read.NextMerge));
+        Assert.Equal(4u, read.NextGroup);
+        Assert.Equal([new MergedGroup(new GroupId(2), First)], read.MergedSince(0));
+        Assert.Empty(read.Merges);
+    }
+
+    [Fact]
+    public void A_merge_is_taken_over_by_the_next_controller_where_it_is()
+    {
+        Tell(0, Group(1, "", "m", 2, 1));
+        Tell(1, Group(2, "m", "", 2, 1));
+        MergeEntry merge = _registry.BeginMerge(First, new GroupId(2), isAsked: false, "small");
+        _registry.SetPhase(merge, MergePhase.Abandoning, "late");
+        MetaRegistry read = Reread(_registry);
+        Assert.Equal(merge.Row, read.MergeOf(First)!.Row);
+        Assert.Equal(merge.Row, read.MergeOf(new GroupId(2))!.Row);
+        Assert.Throws<InvariantViolationException>(
+            () => read.BeginMerge(First, new GroupId(2), isAsked: false, "again"));
+        read.EndMerge(read.Merges[new MergeId(1)], default);
+        Assert.Equal(new MergeId(2), read.BeginMerge(First, new GroupId(2), isAsked: false, "again").Row.Id);
+    }
+
+    [Fact]
     public void A_new_controller_counts_on_nobody_who_has_not_reported_to_it()
     {
         Assert.True(_registry.IsListening(default));
@@ -257,8 +305,13 @@ public sealed class MetaRegistryTests
     private static MetaRegistry Reread(MetaRegistry registry)
     {
         var state = new MetaState();
+        var rows = new SortedDictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal);
         foreach (WriteOperation row in registry.TakeUnwritten())
-            MetaRows.Load(state, row.Key.Span, row.Value!.Value.Span);
+        {
+            if (row.Value is { } value) rows[Bytes.Text(row.Key.Span)] = value;
+            else rows.Remove(Bytes.Text(row.Key.Span));
+        }
+        foreach ((string key, ReadOnlyMemory<byte> value) in rows) MetaRows.Load(state, Bytes.Of(key), value.Span);
         return new MetaRegistry(new Term(2), state, Options, default);
     }
 }
