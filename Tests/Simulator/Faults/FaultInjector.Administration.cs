@@ -1,5 +1,6 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
 using Orleans.Raft.Testing;
 using Operation = Orleans.Raft.Linearizability.Operation;
 
@@ -28,8 +29,42 @@ internal sealed partial class FaultInjector
     {
         string key = _workload.AnyKey(random);
         Note(fault, $"at {key}");
-        Follow(fault, () => _administrator.TryAsync(new SplitRequest(Operation.Bytes(key))));
+        NodeName? full = random.Next(2) == 0 ? CrowdOutChild(key, random) : null;
+        TimeSpan wait = TimeSpan.FromMilliseconds(random.Next(200, 1500));
+        Follow(fault, async () =>
+        {
+            bool isDone = await _administrator.TryAsync(new SplitRequest(Operation.Bytes(key)));
+            if (full is not { } name) return isDone;
+            await _administrator.DelayAsync(wait);
+            await BetweenStepsAsync(() => LosePowerAfterSplit(name));
+            return isDone;
+        });
         return false; // This and the others count when they are done.
+    }
+
+    /// <summary>On a node that holds a key's group there is no room for a snapshot of the group to come: its parent's log
+    /// is needed for longer.</summary>
+    private NodeName? CrowdOutChild(string key, Random random)
+    {
+        const int MostIds = 4;
+        const int MostTries = 50;
+        GroupDescriptor? parent = _invariants.Ranges.FirstOrDefault(group => group.Contains(Operation.Bytes(key)));
+        if (parent is null) return null;
+        NodeName name = parent.Replicas[random.Next(parent.Replicas.Count)].Node;
+        uint last = _invariants.Groups.Max(group => group.Group.Value);
+        for (uint id = last + 1; id <= last + MostIds; id++)
+            for (int i = 0; i < MostTries; i++)
+                _cluster.Disks[name].FailNext(DiskOperationKind.Write, $"g{id}-", DiskFailure.Full);
+        return name;
+    }
+
+    private void LosePowerAfterSplit(NodeName name)
+    {
+        _cluster.Disks[name].ForgetFailures();
+        if (!_cluster.Nodes.ContainsKey(name) || name == Lost) return;
+        _trace.Note($"{name} dies after the split and loses all that was not flushed");
+        _cluster.CrashNode(name);
+        In(TimeSpan.FromMilliseconds(300), () => StartIfDown(name));
     }
 
     private bool Merge(Fault fault, Random random)

@@ -45,7 +45,7 @@ public enum FaultKind
     /// <summary>Nodes are cut off one after the other and come back in another order.</summary>
     Swizzle,
 
-    /// <summary>All frames from one node to another take long.</summary>
+    /// <summary>All frames from one node to another, or to all others, take long.</summary>
     SlowLink,
 
     /// <summary>Many frames, and requests of clients, are lost.</summary>
