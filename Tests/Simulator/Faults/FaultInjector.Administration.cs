@@ -1,7 +1,6 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Storage;
-using Orleans.Raft.Testing;
 using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Simulator;
@@ -163,40 +162,6 @@ internal sealed partial class FaultInjector
             await _administrator.InsistAsync(new SwitchBalanceRequest(On: true));
             return isOff;
         });
-        return false;
-    }
-
-    private bool MoveTwo(Fault fault, Random random)
-    {
-        if (AnyGroup(random) is not { } group || _cluster.LeaderOf(group.Group) is not { } leader) return false;
-        NodeName[] places = [.. Staying.Where(name => group.Replicas.All(replica => replica.Node != name))];
-        ReplicaId[] leaving = [.. group.Replicas.Where(replica => replica.Node != leader).Select(replica => replica.Id)];
-        if (places.Length < 2 || leaving.Length != 2) return false;
-        Member[] coming =
-        [
-            .. places.Take(2).Select((place, i) => new Member(new ReplicaId(group.HighestReplica.Value + 1 + (ulong)i), place)),
-        ];
-        Note(fault, $"of {group.Group} to {places[0]} and {places[1]}");
-        Follow(fault, async () => await ChangeAsync(group.Group, new MembershipChange { Add = coming }, attempts: 10)
-            && await ChangeAsync(group.Group,
-                new MembershipChange { Promote = [.. coming.Select(member => member.Id)], Remove = leaving }, attempts: 60));
-        return false;
-    }
-
-    /// <summary>Asks a group's leader again and again; false if the change makes no sense any more, for the controller
-    /// changes the group, too, or nothing comes in time.</summary>
-    private async Task<bool> ChangeAsync(GroupId group, MembershipChange change, int attempts)
-    {
-        for (int attempt = 0; attempt < attempts; attempt++)
-        {
-            Running<MembershipAnswer> asking =
-                _cluster.Begin(() => _cluster.ChangeMembersOnceAsync(group, change));
-            for (int wait = 0; wait < 20 && !asking.HasEnded; wait++)
-                await _administrator.DelayAsync(TimeSpan.FromMilliseconds(5));
-            if (!asking.HasEnded) return false;
-            if (asking.Result.Outcome == MembershipOutcome.Accepted) return true;
-            if (asking.Result.Outcome == MembershipOutcome.Invalid) return false;
-        }
         return false;
     }
 

@@ -114,8 +114,4 @@ public enum FaultKind
 
     /// <summary>Balancing is switched off for a while.</summary>
     BalanceOff,
-
-    /// <summary>Two replicas of a group are replaced in one change: its leader can do that, though no administrator asks
-    /// for it. Of two majorities that share one member, neither is enough for the other.</summary>
-    DoubleMove,
 }
