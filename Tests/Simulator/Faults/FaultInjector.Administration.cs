@@ -1,6 +1,6 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
-using Orleans.Raft.Testing;
+using Orleans.Raft.Storage;
 using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Simulator;
@@ -28,8 +28,42 @@ internal sealed partial class FaultInjector
     {
         string key = _workload.AnyKey(random);
         Note(fault, $"at {key}");
-        Follow(fault, () => _administrator.TryAsync(new SplitRequest(Operation.Bytes(key))));
+        NodeName? full = random.Next(2) == 0 ? CrowdOutChild(key, random) : null;
+        TimeSpan wait = TimeSpan.FromMilliseconds(random.Next(200, 1500));
+        Follow(fault, async () =>
+        {
+            bool isDone = await _administrator.TryAsync(new SplitRequest(Operation.Bytes(key)));
+            if (full is not { } name) return isDone;
+            await _administrator.DelayAsync(wait);
+            await BetweenStepsAsync(() => LosePowerAfterSplit(name));
+            return isDone;
+        });
         return false; // This and the others count when they are done.
+    }
+
+    /// <summary>On a node that holds a key's group there is no room for a snapshot of the group to come: its parent's log
+    /// is needed for longer.</summary>
+    private NodeName? CrowdOutChild(string key, Random random)
+    {
+        const int MostIds = 4;
+        const int MostTries = 50;
+        GroupDescriptor? parent = _invariants.Ranges.FirstOrDefault(group => group.Contains(Operation.Bytes(key)));
+        if (parent is null) return null;
+        NodeName name = parent.Replicas[random.Next(parent.Replicas.Count)].Node;
+        uint last = _invariants.Groups.Max(group => group.Group.Value);
+        for (uint id = last + 1; id <= last + MostIds; id++)
+            for (int i = 0; i < MostTries; i++)
+                _cluster.Disks[name].FailNext(DiskOperationKind.Write, $"g{id}-", DiskFailure.Full);
+        return name;
+    }
+
+    private void LosePowerAfterSplit(NodeName name)
+    {
+        _cluster.Disks[name].ForgetFailures();
+        if (!_cluster.Nodes.ContainsKey(name) || name == Lost) return;
+        _trace.Note($"{name} dies after the split and loses all that was not flushed");
+        _cluster.CrashNode(name);
+        In(TimeSpan.FromMilliseconds(300), () => StartIfDown(name));
     }
 
     private bool Merge(Fault fault, Random random)
@@ -128,40 +162,6 @@ internal sealed partial class FaultInjector
             await _administrator.InsistAsync(new SwitchBalanceRequest(On: true));
             return isOff;
         });
-        return false;
-    }
-
-    private bool MoveTwo(Fault fault, Random random)
-    {
-        if (AnyGroup(random) is not { } group || _cluster.LeaderOf(group.Group) is not { } leader) return false;
-        NodeName[] places = [.. Staying.Where(name => group.Replicas.All(replica => replica.Node != name))];
-        ReplicaId[] leaving = [.. group.Replicas.Where(replica => replica.Node != leader).Select(replica => replica.Id)];
-        if (places.Length < 2 || leaving.Length != 2) return false;
-        Member[] coming =
-        [
-            .. places.Take(2).Select((place, i) => new Member(new ReplicaId(group.HighestReplica.Value + 1 + (ulong)i), place)),
-        ];
-        Note(fault, $"of {group.Group} to {places[0]} and {places[1]}");
-        Follow(fault, async () => await ChangeAsync(group.Group, new MembershipChange { Add = coming }, attempts: 10)
-            && await ChangeAsync(group.Group,
-                new MembershipChange { Promote = [.. coming.Select(member => member.Id)], Remove = leaving }, attempts: 60));
-        return false;
-    }
-
-    /// <summary>Asks a group's leader again and again; false if the change makes no sense any more, for the controller
-    /// changes the group, too, or nothing comes in time.</summary>
-    private async Task<bool> ChangeAsync(GroupId group, MembershipChange change, int attempts)
-    {
-        for (int attempt = 0; attempt < attempts; attempt++)
-        {
-            Running<MembershipAnswer> asking =
-                _cluster.Begin(() => _cluster.ChangeMembersOnceAsync(group, change));
-            for (int wait = 0; wait < 20 && !asking.HasEnded; wait++)
-                await _administrator.DelayAsync(TimeSpan.FromMilliseconds(5));
-            if (!asking.HasEnded) return false;
-            if (asking.Result.Outcome == MembershipOutcome.Accepted) return true;
-            if (asking.Result.Outcome == MembershipOutcome.Invalid) return false;
-        }
         return false;
     }
 

@@ -64,9 +64,13 @@ internal sealed partial class FaultInjector
     {
         NodeName[] names = Shuffled(random);
         TimeSpan most = TimeSpan.FromMilliseconds(random.Next(20, 600));
-        Note(fault, $"{names[0]} to {names[1]} takes up to {most.TotalMilliseconds:F0} ms");
-        _cluster.Network.Slow(names[0], names[1], most / 2, most);
-        After(fault, () => _cluster.Network.Unslow(names[0], names[1]));
+        NodeName[] ears = random.Next(2) == 0 ? names[1..] : names[1..2];
+        Note(fault, $"{names[0]} to {string.Join(' ', ears)} takes up to {most.TotalMilliseconds:F0} ms");
+        foreach (NodeName ear in ears) _cluster.Network.Slow(names[0], ear, most / 2, most);
+        After(fault, () =>
+        {
+            foreach (NodeName ear in ears) _cluster.Network.Unslow(names[0], ear);
+        });
         return true;
     }
 

@@ -180,7 +180,6 @@ internal sealed partial class FaultInjector
         FaultKind.Removal => Remove(fault, random),
         FaultKind.LostNode => LoseNode(fault, random),
         FaultKind.BalanceOff => SwitchBalanceOff(fault),
-        FaultKind.DoubleMove => MoveTwo(fault, random),
         _ => throw new ArgumentOutOfRangeException(nameof(fault), fault.Kind, "an unknown kind of fault"),
     };
 

@@ -45,7 +45,7 @@ public enum FaultKind
     /// <summary>Nodes are cut off one after the other and come back in another order.</summary>
     Swizzle,
 
-    /// <summary>All frames from one node to another take long.</summary>
+    /// <summary>All frames from one node to another, or to all others, take long.</summary>
     SlowLink,
 
     /// <summary>Many frames, and requests of clients, are lost.</summary>
@@ -114,8 +114,4 @@ public enum FaultKind
 
     /// <summary>Balancing is switched off for a while.</summary>
     BalanceOff,
-
-    /// <summary>Two replicas of a group are replaced in one change: its leader can do that, though no administrator asks
-    /// for it. Of two majorities that share one member, neither is enough for the other.</summary>
-    DoubleMove,
 }
