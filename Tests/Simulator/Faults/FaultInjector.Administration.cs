@@ -1,6 +1,7 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Storage;
+using Orleans.Raft.Testing;
 using Operation = Orleans.Raft.Linearizability.Operation;
 
 namespace Orleans.Raft.Simulator;
