@@ -10,9 +10,9 @@ public interface IRouterGrain : IGrainWithIntegerKey
     [Alias("GetRoutes"), ResponseTimeout("00:00:02")]
     Task<RoutesMessage> GetRoutes();
 
-    /// <summary>The same as soon as it is of another version than <paramref name="seen"/>; null if it is not within ten
+    /// <summary>The same as soon as it is of another version than <paramref name="seen"/>; null if it is not within three
     /// seconds. Who calls it again and again is told of every change.</summary>
-    [Alias("WaitForRoutes"), ResponseTimeout("00:00:15")]
+    [Alias("WaitForRoutes"), ResponseTimeout("00:00:05")]
     Task<RoutesMessage?> WaitForRoutes(Guid seen);
 
     /// <summary>What every silo says of itself; silos that do not answer within half a second are reported without a

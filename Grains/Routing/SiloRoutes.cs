@@ -6,7 +6,7 @@ namespace Orleans.Raft.Grains;
 /// <summary>What the silo knows of where groups are, as it tells others: encoded once for every version.</summary>
 internal sealed class SiloRoutes(SiloNode silo)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private static readonly RoutesMessage None = new([], null, Guid.Empty);
 
     private readonly Lock _lock = new();

@@ -238,7 +238,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
             : base(arguments.Root, "--nodes silo-1,silo-2 silo-1", "--data a @b", "--groups 1 4096",
                 "--silo-port 1 11111", "--gateway-port 2 65535", "--address 127.0.0.1 ::1", "--cluster-id a",
                 "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose",
-                "--zone a @b", "--join", "--replicas 1 9", "--split-size 1 1048576", "--merge-size 0 524288",
+                "--zone a @b", "--join", "--replicas 1 9", "--split-size 2 1048576", "--merge-size 0 1",
                 "--gone-after 5 1073741824", "--moves 1 1000", "--no-balance")
         {
             _arguments = arguments;

@@ -23,7 +23,7 @@ internal sealed class EmbeddedOptionsTarget : CommandLineTarget
 
     private EmbeddedOptionsTarget(EmbeddedArguments arguments)
         : base(arguments.Root, "--data a @b ./c", "--nodes 1 3 64", "--split-at a,b @ \\x00,a", "--no-fsync",
-            $"--zones {s_zones}", "--replicas 1 3 9", "--split-size 1 64 1048576", "--merge-size 0 3 524288",
+            $"--zones {s_zones}", "--replicas 1 3 9", "--split-size 2 64 1048576", "--merge-size 0 1",
             "--gone-after 5 600 1073741824", "--moves 1 4 1000", "--no-balance", "--no-color", "--verbose")
     {
         _arguments = arguments;

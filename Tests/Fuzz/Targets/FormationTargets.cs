@@ -57,7 +57,9 @@ internal static class FuzzFormation
             Nodes.Contains(node) && random.OneIn(2) ? StoreOf(node) : new StoreId(random.Guid())))], plan.Groups,
             plan.Limits)
         {
-            Meta = random.OneIn(3) ? Descriptor(random) with { Group = GroupId.Meta } : null,
+            Meta = random.OneIn(3) && Descriptor(random) is { Replicas.Count: > 0 } meta
+                ? meta with { Group = GroupId.Meta }
+                : null,
         };
     }
 
