@@ -18,10 +18,9 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
 
     public async ValueTask<StoreRoutes?> GetRoutesAsync()
     {
-        // Another key each time: another gateway, should this one be gone.
-        Task<RoutesMessage> call = NextRouter().GetRoutes();
+        Task<StoreRoutes?> call = AskAsync(NextRouter());
         await EndAsync(call);
-        return call.IsCompletedSuccessfully ? Decode(await call) : null;
+        return call.IsCompletedSuccessfully ? await call : null;
     }
 
     /// <summary>Tells of every change of the routes from when they are first known, until it is stopped. Never
@@ -32,23 +31,28 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
         IRouterGrain router = NextRouter();
         while (!stop.IsCancellationRequested)
         {
-            Task<RoutesMessage?> call = AskAsync(router, seen);
+            Task<Guid?> call = FollowOnceAsync(router, seen, changed);
             await ((Task)call).WaitAsync(stop)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-            if (call.IsCompletedSuccessfully && await call is { } message)
+            if (call.IsCompletedSuccessfully)
             {
-                seen = message.Version;
-                if (Decode(message) is { } routes) changed(routes);
+                seen = await call ?? seen;
+                continue;
             }
-            // Another gateway knows other versions.
-            else if (call.IsFaulted)
-            {
-                ConnectionLog.Failed(logger, call.Exception!.InnerException!.Message);
-                router = NextRouter();
-                await Task.Delay(options.Value.AttemptTimeout, stop)
-                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-            }
+            if (call.IsFaulted) ConnectionLog.Failed(logger, call.Exception!.InnerException!.Message);
+            // Another gateway, should this one be gone.
+            router = NextRouter();
+            await Task.Delay(options.Value.AttemptTimeout, stop)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
+    }
+
+    /// <returns>The version it told of; null if there was no news for long.</returns>
+    private static async Task<Guid?> FollowOnceAsync(IRouterGrain router, Guid seen, Action<StoreRoutes> changed)
+    {
+        if (await router.WaitForRoutes(seen) is not { } message) return null;
+        if (Decode(message) is { } routes) changed(routes);
+        return message.Version;
     }
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
@@ -71,7 +75,7 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     }
 
     /// <summary>A client that is not connected yet throws at once; here that is a call that failed.</summary>
-    private static async Task<RoutesMessage?> AskAsync(IRouterGrain router, Guid seen) => await router.WaitForRoutes(seen);
+    private static async Task<StoreRoutes?> AskAsync(IRouterGrain router) => Decode(await router.GetRoutes());
 
     /// <summary>Another one each time: another gateway, should this one be gone.</summary>
     private IRouterGrain NextRouter() =>

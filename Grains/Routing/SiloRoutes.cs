@@ -18,7 +18,11 @@ internal sealed class SiloRoutes(SiloNode silo)
     /// <summary>What is known as soon as it is of another version; null if it is not for long.</summary>
     public async Task<RoutesMessage?> NextAsync(Guid seen)
     {
-        if (silo.FormedStore is not { } store) return null;
+        if (silo.FormedStore is not { } store)
+        {
+            await Task.Delay(Patience).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext);
+            return null;
+        }
         (RangeMap ranges, RoutesMessage message) = Tell(store);
         if (message.Version != seen) return message;
         await store.WaitForRangesAsync(ranges).WaitAsync(Patience)

@@ -15,6 +15,9 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
     private readonly List<PendingOperation> _batch = [];
     private volatile bool _pumping;
 
+    // The map by which calls that failed stayed here.
+    private RangeMap? _seen;
+
     protected KvClient Client { get; } = client;
 
     protected GroupId Group { get; } = group;
@@ -70,10 +73,12 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
         int failures = 0;
         while (TakeBatch())
         {
-            Retry? retry;
+            Retry? retry = null;
             try
             {
                 retry = await AttemptAsync(_batch);
+                Settle();
+                if (retry is { } urgency) await PrepareNextAsync(urgency, ++failures);
             }
             // A reply that makes no sense, or a broken connection object: the callers must hear of it, not wait for
             // their deadline.
@@ -82,28 +87,27 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
 #pragma warning restore CA1031
             {
                 FailBatch(failure);
+                Settle();
                 retry = null;
             }
-            Settle();
-            if (retry is null)
-            {
-                failures = 0;
-                // The callers just answered go first: what they ask next then travels in the next batch, not the one
-                // after.
-                await Task.Yield();
-                continue;
-            }
-            failures++;
-            // A leader's name is worth one immediate try; a second failure in a row is not a matter of knowing whom to
-            // ask.
-            if (retry == Retry.AtOnce && failures == 1) continue;
-            await Client.BackOffAsync(failures);
-            bool looks = retry == Retry.Merging ? failures % 2 == 1 : failures % FailuresBeforeLooking == 0;
-            if (!looks) continue;
-            // Perhaps the group has moved, or another one has its keys now.
-            await Client.LookForRoutesAsync();
-            LeaveToOthers();
+            if (retry is not null) continue;
+            failures = 0;
+            // The callers just answered go first: what they ask next then travels in the next batch, not the one after.
+            await Task.Yield();
         }
+    }
+
+    private async Task PrepareNextAsync(Retry retry, int failures)
+    {
+        // A leader's name is worth one immediate try; a second failure in a row is not a matter of knowing whom to ask.
+        if (retry == Retry.AtOnce && failures == 1) return;
+        await Client.BackOffAsync(failures);
+        // Perhaps the group has moved, or another one has its keys now.
+        bool looks = retry == Retry.Merging ? failures % 2 == 1 : failures % FailuresBeforeLooking == 0;
+        if (looks) await Client.LookForRoutesAsync();
+        else if (ReferenceEquals(_seen, Client.Ranges)) return;
+        _seen = Client.Ranges;
+        LeaveToOthers();
     }
 
     /// <summary>Sends elsewhere what belongs to other groups by now.</summary>

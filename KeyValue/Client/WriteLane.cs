@@ -13,14 +13,17 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
     private SessionId? _session;
     private ulong _lastSequence;
 
-    // The lowest key known to be the group's: one that splits keeps it, one that takes it over has it.
+    // The lowest key known to be the group's, by the map seen last. A group keeps its lowest key when it splits, and who
+    // takes it over has it.
     private byte[]? _start;
+    private RangeMap? _startSeen;
 
     protected override async Task<Retry?> AttemptAsync(IReadOnlyList<PendingOperation> batch)
     {
-        if (_session is not { } session) return await OpenSessionAsync(batch);
+        NoteStart();
+        PendingOperation[] sent = _session is { } session ? Number(batch, session) : Numbered(batch);
+        if (sent.Length == 0) return await OpenSessionAsync(batch);
 
-        PendingOperation[] sent = Number(batch, session);
         _writer.Reset();
         foreach (PendingOperation operation in sent)
             _writer.Add(operation.Session, operation.Sequence, operation.FirstUnacknowledged, operation.Encoded);
@@ -74,9 +77,26 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
         return [.. sent];
     }
 
+    /// <summary>Without a session: what came with a number from a group that was taken over.</summary>
+    private static PendingOperation[] Numbered(IReadOnlyList<PendingOperation> batch)
+    {
+        foreach (PendingOperation operation in batch)
+            if (operation.Sequence == 0) operation.IsSent = false;
+        return [.. batch.Where(operation => operation.Sequence != 0)];
+    }
+
+    /// <summary>Before each attempt: the group may be gone from the map before the next, and what it applied is asked of
+    /// whoever has its lowest key then.</summary>
+    private void NoteStart()
+    {
+        if (ReferenceEquals(_startSeen, Client.Ranges)) return;
+        _startSeen = Client.Ranges;
+        _start = Client.LeastStart(Group, _start);
+    }
+
     protected override GroupId FindHeir()
     {
-        _start = Client.LeastStart(Group, _start);
+        NoteStart();
         if (_start is null || Client.OwnerOf(_start) is var heir && heir == Group) return Group;
         // What goes there under this session is the last of it.
         _session = null;
@@ -97,7 +117,6 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
             if (answer.Status == AnswerStatus.SessionOpened)
             {
                 _session = answer.Session;
-                _start = Client.LeastStart(Group, _start);
                 _lastSequence = 0;
                 return null;
             }

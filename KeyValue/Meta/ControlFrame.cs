@@ -13,7 +13,7 @@ internal static partial class ControlFrame
     public const int MaxBytes = 16 << 20;
 
     private const uint Magic = 0x544C_434F; // "OCLT"
-    private const byte Version = 1;
+    private const byte Version = 2;
     private const int CheckedFrom = 8;
 
     private enum Kind : byte

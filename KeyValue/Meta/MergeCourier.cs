@@ -70,7 +70,8 @@ internal sealed class MergeCourier(IMergeNode node)
         {
             if (_isCutting) return "another content is being cut";
             if (_shipment is { } known && known.Merge == order.Merge) return GoOn(known, order);
-            if (_shipment is { } other) return $"{other.Merge} is under way here";
+            // Merges run one after the other: an older one is over.
+            if (_shipment is { } other && other.Merge > order.Merge) return $"{other.Merge} is under way here";
             _isCutting = true;
         }
         MergeCut cut = default;

@@ -93,6 +93,9 @@ internal sealed partial class MetaRegistry
     {
         _merges.Remove(entry.Row.Id);
         _failedMerges[(entry.Row.Source, entry.Row.Target)] = (entry.Row.Problem, now);
+        // Not again at once.
+        foreach (GroupId group in new[] { entry.Row.Source, entry.Row.Target })
+            if (_groups.TryGetValue(group, out GroupEntry? known)) known.ChangedAt = now;
         _unwritten.Add(MetaRows.DeleteMerge(entry.Row.Id));
     }
 

@@ -186,6 +186,12 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         return found;
     }
 
+    /// <summary>Whether a group is known to be no more.</summary>
+    public bool IsMerged(GroupId group)
+    {
+        lock (_lock) return _merged.Contains(group);
+    }
+
     public IReadOnlyList<FormationNode> Joining() => _host.Joining;
 
     public IReadOnlyList<MergeTrouble> MergeTroubles() => _courier.Troubles;
@@ -299,23 +305,32 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         if (message is not NodeReport report) return;
         RetireOrder[] toDo;
         lock (_lock)
-            toDo = [.. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group))];
+        {
+            toDo =
+            [
+                .. report.Leaderless.Where(replica => _merged.Contains(replica.Group))
+                    .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion)),
+                .. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group)),
+            ];
+        }
         Send(removed.Name, removed.Store, new Dismissal(toDo));
     }
 
     /// <summary>Records durably, one after the other, who belongs to the cluster and where the meta group is.</summary>
     private void RecordIfNews()
     {
+        // The agent calls here under its own lock, so it is never called under this one's.
+        GroupDescriptor meta = Agent.Meta;
         lock (_lock)
         {
-            if (_isRecording || Now < _recordAt || !IsNews()) return;
+            if (_isRecording || Now < _recordAt || !IsNews(meta)) return;
             _isRecording = true;
         }
         Start(RecordAsync);
     }
 
     // Under the lock.
-    private bool IsNews() => _isInDoubt || Agent.Meta.ConfigVersion > (Formation.Meta?.ConfigVersion ?? 1)
+    private bool IsNews(GroupDescriptor meta) => _isInDoubt || meta.ConfigVersion > (Formation.Meta?.ConfigVersion ?? 1)
         || (_members is { } members && !members.SequenceEqual(_host.Directory.Nodes));
 
     private async Task RecordAsync()
@@ -326,14 +341,14 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
             GroupDescriptor meta = Agent.Meta;
             lock (_lock)
             {
-                _isRecording = IsNews();
+                _isRecording = IsNews(meta);
                 if (!_isRecording) return;
                 members = _members ?? _host.Directory.Nodes;
             }
             try
             {
                 await _host.RecordClusterAsync(members, meta.ConfigVersion > 1 ? meta : null);
-                _isInDoubt = false;
+                lock (_lock) _isInDoubt = false;
             }
             // The storage failed, or the node stops: everybody here hears of that elsewhere. Else it is tried again.
             catch (Exception failure) when (failure is IOException or InvalidOperationException)

@@ -26,7 +26,9 @@ internal enum MergePhase : byte
 internal sealed record PlannedMerge(MergeId Id, GroupId Source, GroupId Target, ulong RangeVersion, bool IsAsked,
     string Reason, MergePhase Phase = MergePhase.Running, string Problem = "")
 {
-    public bool Concerns(GroupId group) => group == Source || group == Target;
+    /// <summary>A target that has given the merge up is free; the source still has to go on.</summary>
+    public bool Concerns(GroupId group) =>
+        group == Source || (group == Target && Phase != MergePhase.Abandoned);
 
     public override string ToString() => $"{Source} is merged into {Target}";
 }

@@ -32,6 +32,8 @@ internal sealed class SmallMerges(PlacementRound round)
     private bool AreSmall(ModelGroup left, ModelGroup right) =>
         left.Descriptor.End.Length > 0 && left.Descriptor.End.AsSpan().SequenceEqual(right.Descriptor.Start)
         && Bytes(left, right) < round.Options.MergeBytes
+        // Sessions and what stands beside each row travel, too.
+        && Math.Min(left.Bytes, right.Bytes) <= MergeContent.MaxBytes / 2
         // Far from where load splits a group.
         && left.OperationsPerSecond + right.OperationsPerSecond < round.Options.SplitOperationsPerSecond / 2;
 

@@ -101,7 +101,6 @@ public sealed partial class Replica
         AnswerStatus? status = reply.Status == GroupReplyStatus.Answered
             ? OperationAnswer.ReadAll(reply.Answers.Span)[0].Status
             : null;
-        string? reason = null;
         MergeStatus outcome = reply.Status switch
         {
             GroupReplyStatus.Answered => status == AnswerStatus.Ok ? MergeStatus.Done : MergeStatus.Refused,
@@ -109,12 +108,11 @@ public sealed partial class Replica
             GroupReplyStatus.Busy => MergeStatus.Busy,
             _ => MergeStatus.Unknown,
         };
-        if (outcome == MergeStatus.Refused)
-        {
-            Refusal? refusal = await AskAsync<Refusal>(static replica => new Refusal(replica._state.MergeRefusal));
-            reason = refusal?.Why ?? $"{Group} changed meanwhile.";
-        }
-        input.End(new MergeAnswer(outcome, Merges, reason));
+        // In a turn of its own: what is published may still be as before the step.
+        StepEnd? end = await AskAsync<StepEnd>(static replica =>
+            new StepEnd(replica._state.Merges, replica._state.MergeRefusal));
+        string? reason = outcome == MergeStatus.Refused ? end?.Refusal ?? $"{Group} changed meanwhile." : null;
+        input.End(new MergeAnswer(outcome, end?.State ?? Merges, reason));
     }
 
     /// <summary>An entry was applied.</summary>
@@ -140,5 +138,5 @@ public sealed partial class Replica
 
     private readonly record struct FrozenContent(GroupStateSnapshot Snapshot);
 
-    private readonly record struct Refusal(string? Why);
+    private readonly record struct StepEnd(MergeState State, string? Refusal);
 }

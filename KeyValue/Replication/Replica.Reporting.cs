@@ -31,10 +31,18 @@ public sealed partial class Replica
             || !ReferenceEquals(_reportedMerges, _state.Merges);
         // In silence no turn comes for long: what is told last must be as it is.
         if (!isNews && !_node.IsSilent && now - _reportedAt < ReportAge) return;
+        if (before is null) MeasureAnew(now);
         _reportedAt = now;
         _reportedMerges = _state.Merges;
         _report = leads ? MakeReport(now) : null;
         if (isNews) _host.NoteGroupChanged();
+    }
+
+    /// <summary>What was measured was another's load: of a follower, or of a range that was larger.</summary>
+    private void MeasureAnew(TimeSpan now)
+    {
+        _operationsPerSecond = 0;
+        _rateBase = (now, _operations);
     }
 
     private GroupReport MakeReport(TimeSpan now)

@@ -107,6 +107,7 @@ public sealed partial class Replica
         if (child is null) return;
         ReplicaLog.Split(_logger, _host.Name, Group, Id, index, _state.Descriptor, child.Descriptor);
         _sample.Clear();
+        MeasureAnew(_host.Now);
         // A replica that is not a member gets no child; it is here by mistake or on its way out.
         _unborn.Add(child);
         _node.PersistCommit();

@@ -26,7 +26,7 @@ public sealed partial class GroupState
     internal long MergeContentBytes()
     {
         long head = SnapshotFormat.PreambleBytes + Block(Descriptor.RangeOnly.Encode()) + Block(Limits.Encode())
-            + SnapshotFormat.HeadNumbersBytes + (SnapshotFormat.InheritedBytes * _inherited.Count);
+            + SnapshotFormat.HeadNumbersBytes + (SnapshotFormat.ForgottenBytes * _forgotten.Count);
         long sessions = 0;
         foreach (Session session in _sessions.Values)
             sessions += SnapshotFormat.SessionBytes + (SnapshotFormat.KeptBytes * session.KeptCount) + session.KeptBytes;
@@ -156,7 +156,7 @@ public sealed partial class GroupState
         bool isAbove = IsAbove(other);
         for (int i = 0; i < _families.Length; i++) _families[i].Join(source._families[i], isAbove);
         if (!Faults.Has(FaultPoint.SessionsLostInMerge)) Use(sessions);
-        foreach ((GroupId group, uint newest) in source.Heritage()) Inherit(group, newest);
+        foreach ((GroupId group, uint newest) in source._forgotten) Forget(group, newest);
         Change(Descriptor with
         {
             Start = isAbove ? Descriptor.Start : other.Start,
@@ -229,7 +229,8 @@ public sealed partial class GroupState
 
     /// <summary>
     /// The sessions of both, each with what either kept of it. One that only one of the two has is dropped if the other
-    /// had it once: it has expired there, and a late repetition of what was applied under it would not be known as one.
+    /// may have used it: it has expired there, and a late repetition of what was applied under it would not be known as
+    /// one.
     /// </summary>
     private List<Session>? UniteSessions(GroupState source, out string? problem)
     {
@@ -237,23 +238,33 @@ public sealed partial class GroupState
         foreach (Session own in _sessions.Values)
         {
             Session session = own.CopyFor(_stamp);
-            if (source._sessions.TryGetValue(own.Id, out Session? other)) session.Unite(other, MapUse(source, other));
-            else if (source.HasKnown(new SessionId(own.Id))) continue;
+            if (source._sessions.TryGetValue(own.Id, out Session? other)) Unite(session, source, other);
+            else if (source.MayHaveForgotten(new SessionId(own.Id))) continue;
             united.Add(session);
         }
         foreach (Session other in source._sessions.Values)
         {
-            if (HasKnown(new SessionId(other.Id))) continue;
+            if (_sessions.ContainsKey(other.Id) || MayHaveForgotten(new SessionId(other.Id))) continue;
             long used = MapUse(source, other);
             var session = new Session(other.Id, other.TimeoutMilliseconds, used, _stamp);
-            session.Unite(other, used);
+            Unite(session, source, other);
             united.Add(session);
         }
         problem = united.Count > Limits.MaxSessions ? $"{united.Count} sessions are more than a group may have."
             : united.Exists(session => session.KeptBytes > Limits.SessionAnswerBytes)
                 ? "The answers kept for a session are more than a group may keep."
-                : null;
+                : _forgotten.Keys.Union(source._forgotten.Keys).Count() > SnapshotFormat.MaxForgotten
+                    ? "They have had sessions of more groups than a group can remember."
+                    : null;
         return problem is null ? united : null;
+    }
+
+    private void Unite(Session session, GroupState source, Session other)
+    {
+        session.Unite(other, MapUse(source, other));
+        // What the source did is this group's doing from now on.
+        if (session.UsedBy == Descriptor.Group) return;
+        session.UsedBy = other.UsedBy == source.Descriptor.Group ? Descriptor.Group : other.UsedBy;
     }
 
     /// <summary>What lay as long ago in the source's time, in this group's.</summary>

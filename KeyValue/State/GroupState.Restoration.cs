@@ -19,7 +19,7 @@ public sealed partial class GroupState
             Faults = faults,
             Merges = snapshot.Merges,
         };
-        foreach ((GroupId group, uint newest) in snapshot.Inherited) state.Inherit(group, newest);
+        foreach ((GroupId group, uint newest) in snapshot.Forgotten) state.Forget(group, newest);
         foreach (Session session in snapshot.Sessions) state.AddSession(session);
         return state;
     }
@@ -41,11 +41,11 @@ public sealed partial class GroupState
 
         public GroupState State { get; }
 
-        public bool Knows(SessionId session) => State.HasKnown(session);
+        public uint NextSession => State._nextSession;
 
         public long Stamp => State._stamp;
 
-        public void Inherit(GroupId group, uint newest) => State.Inherit(group, newest);
+        public void Forget(GroupId group, uint newest) => State.Forget(group, newest);
 
         public void Add(MergeState merges) => State.Merges = merges;
 

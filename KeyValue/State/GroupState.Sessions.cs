@@ -6,30 +6,22 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Exactly-once writes, and the group's time.</content>
 public sealed partial class GroupState
 {
-    /// <summary>Of each other group whose sessions came here by a split or a merge: the newest that may have come.</summary>
-    private readonly SortedDictionary<GroupId, uint> _inherited = [];
+    /// <summary>By the group that opened them: the newest of the sessions that were used here, or in a group that came
+    /// here, and have expired. What was applied under one that is not newer, and is not here, may be forgotten.</summary>
+    private readonly SortedDictionary<GroupId, uint> _forgotten = [];
 
-    /// <summary>Whether a session was ever here; if it is not now, it has expired here, and what was applied under it is
-    /// forgotten.</summary>
-    private bool HasKnown(SessionId session) => session.Group == Descriptor.Group
-        ? session.Number < _nextSession
-        : _inherited.TryGetValue(session.Group, out uint newest) && session.Number <= newest;
+    private bool MayHaveForgotten(SessionId session) =>
+        _forgotten.TryGetValue(session.Group, out uint newest) && session.Number <= newest;
 
-    /// <summary>What a group that gets this one's sessions will have known.</summary>
-    private IEnumerable<KeyValuePair<GroupId, uint>> Heritage() =>
-        _nextSession > 1 ? _inherited.Append(new(Descriptor.Group, _nextSession - 1)) : _inherited;
-
-    private void Inherit(GroupId group, uint newest)
-    {
-        if (group != Descriptor.Group) _inherited[group] = Math.Max(newest, _inherited.GetValueOrDefault(group));
-    }
+    private void Forget(GroupId group, uint number) =>
+        _forgotten[group] = Math.Max(number, _forgotten.GetValueOrDefault(group));
 
     private Outcome ApplyInSession(in CommandBatchReader command)
     {
         Session? session = FindForWriting(command.Session.Value);
         if (session is null) return AnswerStatus.SessionExpired;
         long memoryBefore = session.MemoryBytes;
-        session.Touch(GroupTimeMilliseconds);
+        session.Touch(GroupTimeMilliseconds, Descriptor.Group);
         session.Acknowledge(command.FirstUnacknowledged);
         Outcome outcome = ApplyOnce(session, command.Sequence, command.Operation);
         _sessionBytes += session.MemoryBytes - memoryBefore;
@@ -99,6 +91,7 @@ public sealed partial class GroupState
             {
                 _sessions.Remove(session.Id);
                 _sessionBytes -= session.MemoryBytes;
+                if (session.UsedBy == Descriptor.Group) Forget(new SessionId(session.Id).Group, new SessionId(session.Id).Number);
             }
             else
             {

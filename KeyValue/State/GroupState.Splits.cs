@@ -94,6 +94,6 @@ public sealed partial class GroupState
         Change(Descriptor with { End = key, RangeVersion = version });
         // What happened before the split is in both: a write that was applied here is answered there, too.
         return new GroupStateSnapshot(descriptor, Limits, default, GroupTimeMilliseconds, nextSession: 1, sessions,
-            _stamp++, families, memoryBytes, [.. Heritage().OrderBy(known => known.Key)], MergeState.None);
+            _stamp++, families, memoryBytes, [.. _forgotten], MergeState.None);
     }
 }

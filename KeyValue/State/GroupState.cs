@@ -108,7 +108,7 @@ public sealed partial class GroupState
         var families = Array.ConvertAll(_families, family => family.Snapshot());
         Session[] sessions = Faults.Has(FaultPoint.SessionsLostInSnapshot) ? [] : [.. _sessions.Values];
         return new GroupStateSnapshot(Descriptor, Limits, LastApplied, GroupTimeMilliseconds, _nextSession,
-            sessions, _stamp++, families, MemoryBytes, [.. _inherited], Merges);
+            sessions, _stamp++, families, MemoryBytes, [.. _forgotten], Merges);
     }
 
     private void ApplyConfiguration(in LogEntry entry)

@@ -111,7 +111,7 @@ public sealed partial class GroupStateDecoder
         read &= reader.TryUInt64(out ulong time);
         read &= reader.TryUInt32(out uint nextSession);
         read &= reader.TryUInt32(out _sessionsLeft);
-        List<(GroupId Group, uint Newest)> inherited = ReadInherited(ref reader);
+        List<(GroupId Group, uint Newest)> forgotten = ReadForgotten(ref reader);
         MergeState merges = ReadMerges(ref reader);
         if (!read || !reader.IsAtEnd) throw Malformed("its head has the wrong length");
         if (StoreLimits.Decode(limits) != _limits)
@@ -120,23 +120,23 @@ public sealed partial class GroupStateDecoder
             throw Malformed("a number in its head is out of bounds");
         _state = new GroupState.Restoration(GroupDescriptor.Decode(descriptor), _limits,
             new EntryId(new Term(term), new LogIndex(index)), (long)time, nextSession, Faults);
-        foreach ((GroupId group, uint newest) in inherited) _state.Inherit(group, newest);
+        foreach ((GroupId group, uint newest) in forgotten) _state.Forget(group, newest);
         _state.Add(merges);
         _part = _partsLeft > 0 ? Part.Incoming : AfterIncoming;
     }
 
-    private static List<(GroupId Group, uint Newest)> ReadInherited(ref ByteReader reader)
+    private static List<(GroupId Group, uint Newest)> ReadForgotten(ref ByteReader reader)
     {
-        var inherited = new List<(GroupId Group, uint Newest)>();
+        var forgotten = new List<(GroupId Group, uint Newest)>();
         reader.TryUInt32(out uint count);
         for (; count > 0; count--)
         {
             if (!reader.TryUInt32(out uint group) || !reader.TryUInt32(out uint newest)
-                || (inherited.Count > 0 && group <= inherited[^1].Group.Value) || newest == 0)
+                || (forgotten.Count > 0 && group <= forgotten[^1].Group.Value) || newest == 0)
                 throw Malformed("what it says of other groups' sessions makes no sense");
-            inherited.Add((new GroupId(group), newest));
+            forgotten.Add((new GroupId(group), newest));
         }
-        return inherited;
+        return forgotten;
     }
 
     private bool TryReadSession(ReadOnlySpan<byte> bytes, out int count)
@@ -148,14 +148,18 @@ public sealed partial class GroupStateDecoder
         reader.TryUInt64(out ulong timeout);
         reader.TryUInt64(out ulong lastUsed);
         reader.TryUInt64(out ulong first);
+        reader.TryUInt32(out uint usedBy);
         reader.TryUInt32(out _keptLeft);
         var session = new SessionId(id);
-        if (id <= _lastSession || session.Number == 0 || !_state!.Knows(session) || first == 0 || timeout == 0
+        // Those of other groups came with a split or a merge.
+        bool isAssigned = session.Number > 0
+            && (session.Group != _state!.State.Descriptor.Group || session.Number < _state.NextSession);
+        if (id <= _lastSession || !isAssigned || first == 0 || timeout == 0
             || timeout > (ulong)_limits.SessionTimeoutMilliseconds
             || lastUsed > (ulong)_state!.State.GroupTimeMilliseconds
             || _keptLeft > (uint)_limits.SessionWindow)
             throw Malformed($"session {id} has a number out of bounds");
-        _session = new Session(id, (long)timeout, (long)lastUsed, _state.Stamp);
+        _session = new Session(id, (long)timeout, (long)lastUsed, _state.Stamp) { UsedBy = new GroupId(usedBy) };
         _session.Acknowledge(first);
         _lastSession = id;
         _lastKept = -1;

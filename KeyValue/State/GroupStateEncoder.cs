@@ -100,8 +100,8 @@ public sealed class GroupStateEncoder
         _scratch.UInt64((ulong)_snapshot.GroupTimeMilliseconds);
         _scratch.UInt32(_snapshot.NextSession);
         _scratch.UInt32((uint)_sessions.Length);
-        _scratch.UInt32((uint)_snapshot.Inherited.Length);
-        foreach ((GroupId group, uint newest) in _snapshot.Inherited)
+        _scratch.UInt32((uint)_snapshot.Forgotten.Length);
+        foreach ((GroupId group, uint newest) in _snapshot.Forgotten)
         {
             _scratch.UInt32(group.Value);
             _scratch.UInt32(newest);
@@ -145,6 +145,7 @@ public sealed class GroupStateEncoder
         _scratch.UInt64((ulong)session.TimeoutMilliseconds);
         _scratch.UInt64((ulong)session.LastUsedMilliseconds);
         _scratch.UInt64(session.First);
+        _scratch.UInt32(session.UsedBy.Value);
         _scratch.UInt32((uint)session.KeptCount);
         _numbers = _scratch.WrittenMemory;
     }

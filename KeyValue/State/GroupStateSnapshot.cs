@@ -7,7 +7,7 @@ public sealed class GroupStateSnapshot
 {
     internal GroupStateSnapshot(GroupDescriptor descriptor, StoreLimits limits, EntryId lastApplied,
         long groupTimeMilliseconds, uint nextSession, Session[] sessions, long stamp, OrderedMapSnapshot[] families,
-        long memoryBytes, KeyValuePair<GroupId, uint>[] inherited, MergeState merges)
+        long memoryBytes, KeyValuePair<GroupId, uint>[] forgotten, MergeState merges)
     {
         Descriptor = descriptor;
         Limits = limits;
@@ -18,7 +18,7 @@ public sealed class GroupStateSnapshot
         Stamp = stamp;
         Families = families;
         MemoryBytes = memoryBytes;
-        Inherited = inherited;
+        Forgotten = forgotten;
         Merges = merges;
     }
 
@@ -44,14 +44,14 @@ public sealed class GroupStateSnapshot
 
     internal OrderedMapSnapshot[] Families { get; }
 
-    /// <summary>The newest sessions of other groups that may ever have been here; by group.</summary>
-    internal KeyValuePair<GroupId, uint>[] Inherited { get; }
+    /// <summary>The newest sessions that were used and have expired, by the group that opened them.</summary>
+    internal KeyValuePair<GroupId, uint>[] Forgotten { get; }
 
     internal MergeState Merges { get; }
 
     /// <summary>Without what goes on in a frozen group: its log, its members, the merge itself.</summary>
     internal GroupStateSnapshot ForMerge() => new(Descriptor.RangeOnly, Limits, default, GroupTimeMilliseconds,
-        NextSession, Sessions, Stamp, Families, MemoryBytes, Inherited, MergeState.None);
+        NextSession, Sessions, Stamp, Families, MemoryBytes, Forgotten, MergeState.None);
 
     /// <summary>CRC-32C of the encoded content: equal on all replicas that applied the same entries. Reads
     /// everything.</summary>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
@@ -29,6 +30,7 @@ internal sealed class Session
     private Session(Session source, long stamp)
         : this(source.Id, source.TimeoutMilliseconds, source.LastUsedMilliseconds, stamp)
     {
+        UsedBy = source.UsedBy;
         First = source.First;
         KeptBytes = source.KeptBytes;
         _statuses = (byte[])source._statuses.Clone();
@@ -41,6 +43,10 @@ internal sealed class Session
 
     /// <summary>Group time of the last write.</summary>
     public long LastUsedMilliseconds { get; private set; }
+
+    /// <summary>The group of the last write. Of one that came with a split and was not used since, not the group it is
+    /// in.</summary>
+    public GroupId UsedBy { get; set; }
 
     /// <summary>Invariant: the state changes only sessions that carry its own present stamp; all others belong to
     /// snapshots too.</summary>
@@ -67,7 +73,8 @@ internal sealed class Session
     public bool IsExpiredAt(long groupTimeMilliseconds) =>
         groupTimeMilliseconds - LastUsedMilliseconds > TimeoutMilliseconds;
 
-    public void Touch(long groupTimeMilliseconds) => LastUsedMilliseconds = groupTimeMilliseconds;
+    public void Touch(long groupTimeMilliseconds, GroupId group) =>
+        (LastUsedMilliseconds, UsedBy) = (groupTimeMilliseconds, group);
 
     /// <summary>Drops the answers below a sequence number; a lower one than before changes nothing.</summary>
     public void Acknowledge(ulong first)

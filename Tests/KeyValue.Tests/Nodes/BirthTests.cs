@@ -58,11 +58,15 @@ public sealed class BirthTests
     {
         ReplicaId id = _cluster.ReplicaOn(_node.Name).Id;
         // Its first step is done at once; that its word is durable, it hears later.
-        Task retiring = _node.RetireReplicaAsync(First, id);
-        Assert.False(retiring.IsCompleted);
+        _cluster.Disks[_node.Name].Latency = operation => operation.Kind == DiskOperationKind.Flush
+            ? new ValueTask(Task.Delay(Seconds(1), _cluster.Time))
+            : ValueTask.CompletedTask;
+        Running<bool> retiring = _cluster.Begin(() => _node.RetireReplicaAsync(First, id));
+        _cluster.RunFor(Seconds(0.5));
+        Assert.False(retiring.HasEnded);
         _node.Create(First, id);
         Assert.Null(_node.FindOwn(First));
-        _cluster.RunUntil(() => retiring.IsCompleted, Seconds(5), "it is gone");
+        _cluster.RunUntil(() => retiring.HasEnded, Seconds(5), "it is gone");
         _node.Create(First, id);
         Assert.Null(_node.FindOwn(First));
         _node.Create(First, new ReplicaId(9));

@@ -293,6 +293,22 @@ public sealed class MergeTests
         Assert.Equal(AnswerStatus.SessionExpired, lower.Write(TestGroup.SessionOf(1), 9, 9, AppendX).Status);
     }
 
+    [Fact]
+    public void A_session_that_nobody_used_on_one_side_lives_on_as_it_is_on_the_other()
+    {
+        foreach (bool takesUpper in new[] { true, false })
+        {
+            (TestGroup upper, TestGroup lower) = Pair();
+            SessionId session = TestGroup.SessionOf(1);
+            Assert.Equal(AnswerStatus.Ok, lower.Write(session, 2, 1, AppendX).Status);
+            upper.Unsessioned(Operation.AdvanceTime(500_000));
+            (TestGroup source, TestGroup target) = takesUpper ? (upper, lower) : (lower, upper);
+            Merge(source, target, First);
+            Assert.Equal(AnswerStatus.Ok, target.Write(session, 2, 1, AppendX).Status);
+            Assert.Equal("x", target.Get("k").Value);
+        }
+    }
+
     /// <summary>One group of three opened it, and the other two, which merge, got it by splits.</summary>
     [Theory]
     [InlineData(true, true)]
