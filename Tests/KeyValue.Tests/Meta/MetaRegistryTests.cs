@@ -32,6 +32,26 @@ public sealed class MetaRegistryTests
         Assert.Equal(_registry.Groups[First].Descriptor, read.Groups[First].Descriptor);
     }
 
+    [Fact]
+    public void A_merge_that_failed_lets_its_target_go_first_and_is_not_decided_again_at_once()
+    {
+        Tell(0, Group(1, "", "m", 2, 1));
+        Tell(0, Group(2, "m", "", 2, 1));
+        MergeEntry merge = _registry.BeginMerge(new GroupId(2), First, isAsked: false, "a test");
+        Assert.Same(merge, _registry.MergeOf(First));
+        _registry.SetPhase(merge, MergePhase.Abandoning, "too slow");
+        Assert.Same(merge, _registry.MergeOf(First));
+        _registry.SetPhase(merge, MergePhase.Abandoned, "too slow");
+        Assert.Null(_registry.MergeOf(First));
+        Assert.Same(merge, _registry.MergeOf(new GroupId(2)));
+        TimeSpan later = TimeSpan.FromHours(1);
+        Assert.All(_registry.Model(later).Groups, group => Assert.Equal(later, group.UnchangedFor));
+        _registry.EndMerge(merge, later);
+        Assert.Null(_registry.MergeOf(new GroupId(2)));
+        Assert.All(_registry.Model(later).Groups.Where(group => !group.IsMeta),
+            group => Assert.Equal(TimeSpan.Zero, group.UnchangedFor));
+    }
+
     /// <summary>TinyKV TestRegionUpdateVersion, TestRegionUpdateConfver, TestRegionWithStaleVersion,
     /// TestRegionWithStaleConfver.</summary>
     [Theory]

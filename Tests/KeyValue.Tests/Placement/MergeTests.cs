@@ -47,6 +47,14 @@ public sealed class MergeTests
     }
 
     [Fact]
+    public void What_no_merge_could_carry_is_not_merged()
+    {
+        PlacementOptions large = Options with { MergeBytes = 32 << 20, SplitBytes = 64 << 20 };
+        Assert.Empty(Decide(large, isBalanceOn: true, Group(1, "", "m", 14 << 20), Group(2, "m", "", 14 << 20)));
+        Assert.Single(Decide(large, isBalanceOn: true, Group(1, "", "m", 20 << 20), Group(2, "m", "", 1 << 20)));
+    }
+
+    [Fact]
     public void What_was_changed_a_moment_ago_or_is_not_whole_is_left_alone()
     {
         ModelGroup left = Group(1, "", "m", 1), right = Group(2, "m", "", 1);
