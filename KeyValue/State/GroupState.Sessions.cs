@@ -11,7 +11,7 @@ public sealed partial class GroupState
 
     /// <summary>Whether a session was ever here; if it is not now, it has expired here, and what was applied under it is
     /// forgotten.</summary>
-    private bool HasKnown(SessionId session) => session.Group == Descriptor.Group
+    internal bool HasKnown(SessionId session) => session.Group == Descriptor.Group
         ? session.Number < _nextSession
         : _inherited.TryGetValue(session.Group, out uint newest) && session.Number <= newest;
 

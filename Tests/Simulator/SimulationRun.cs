@@ -33,8 +33,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
         return _failed == 0 && (_run < SeedsThatSeeAll || options.Keep is not null || Unseen.Length == 0);
     }
 
-    // Groups are not merged yet: that is asked for and refused.
-    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys).Where(kind => kind != FaultKind.Merge)];
+    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys)];
 
     private void Report(SimulationResult result)
     {

@@ -63,6 +63,9 @@ internal sealed partial class InvariantChecker
             violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had acknowledged "
                 + $"{acknowledged} in {record.AcknowledgedIn}");
         CheckDurable(group, record, node, core);
+        record.Merges = MergeState.None;
+        record.BeforeTakeOver = null;
+        NoteMerges(group, record, node, replica);
         NoteRange(group, node, replica.State.Descriptor);
         record.Life = replica;
         record.FailedBefore = cluster.Disks[node].FailedOperations;

@@ -24,6 +24,12 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
     /// <summary>How many sessions its state held when it was last looked at, and the time before.</summary>
     public (int Before, int Now) Sessions { get; set; }
 
+    /// <summary>Where its state was in merges when it was last looked at.</summary>
+    public MergeState Merges { get; set; } = MergeState.None;
+
+    /// <summary>Its state when it was last looked at, if that had all that a merge is to bring; else null.</summary>
+    public GroupStateSnapshot? BeforeTakeOver { get; set; }
+
     /// <summary>See <see cref="Replica.Turns"/>; when it was last looked at.</summary>
     public long Turns { get; set; }
 
