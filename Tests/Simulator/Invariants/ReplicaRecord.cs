@@ -13,6 +13,9 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
     /// <summary>It was removed, and its node knows, or its disk is gone: it is never to be seen again.</summary>
     public bool IsRetired { get; set; }
 
+    /// <summary>Its node knew at the last look that it was removed.</summary>
+    public bool IsRetiring { get; set; }
+
     /// <summary>The configurations in force after the last step and the one before that: of these one decided in
     /// it.</summary>
     public (Configuration Before, Configuration Now) Configurations { get; set; } =
