@@ -84,7 +84,7 @@ public sealed class Simulation
         {
             SuspectAfter = TimeSpan.FromSeconds(1),
             GoneAfter = TimeSpan.FromSeconds(_random.Next(3, 12)),
-            MergeWithin = TimeSpan.FromSeconds(_random.Next(1, 9)),
+            MergeWithin = TimeSpan.FromMilliseconds(300 << _random.Next(4)),
             SplitBytes = 32 << 10 << _random.Next(4),
             ImbalanceBytesTolerated = 16 << 10,
         },

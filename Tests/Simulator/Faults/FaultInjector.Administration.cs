@@ -82,16 +82,17 @@ internal sealed partial class FaultInjector
             1 or 2 => groups[left].Group,
             _ => groups[left + 1].Group,
         };
-        In(TimeSpan.FromMilliseconds(random.Next(20, 1200)), () => HitLeader(fault, hit, random));
+        In(TimeSpan.FromMilliseconds(random.Next(20, 800)), () => HitLeader(fault, hit, random));
         return false;
     }
 
-    /// <summary>In the middle of a merge the leader of a group that has to do with it is away.</summary>
+    /// <summary>In the middle of a merge the leader of a group that has to do with it is away, or the controller does not
+    /// hear of it.</summary>
     private void HitLeader(Fault fault, GroupId group, Random random)
     {
         if (_cluster.LeaderOf(group) is not { } leader || leader == Lost || _cluster.IsPaused(leader)) return;
         TimeSpan lasting = TimeSpan.FromMilliseconds(random.Next(100, 3000));
-        switch (random.Next(3))
+        switch (random.Next(5))
         {
             case 0:
                 Note(fault, $"{leader}, which leads {group}, dies and loses all that was not flushed");
@@ -100,14 +101,17 @@ internal sealed partial class FaultInjector
                 break;
             case 1:
                 Note(fault, $"{leader}, which leads {group}, is cut off");
-                (NodeName, NodeName)[] directions = [.. BothWays([leader], _cluster.AllNames.ToArray())];
-                CutAll(directions);
-                In(lasting, () => MendAll(directions));
+                CutFor(lasting, [.. BothWays([leader], _cluster.AllNames.ToArray())]);
                 break;
-            default:
+            case 2:
                 Note(fault, $"{leader}, which leads {group}, stands still");
                 _cluster.Pause(leader);
                 In(lasting, () => Resume(leader));
+                break;
+            default:
+                if (_cluster.LeaderOf(GroupId.Meta) is not { } controller || controller == leader) return;
+                Note(fault, $"{leader}, which leads {group}, and {controller}, the controller, do not hear each other");
+                CutFor(lasting, [.. BothWays([leader], [controller])]);
                 break;
         }
     }
