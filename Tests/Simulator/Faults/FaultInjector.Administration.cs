@@ -82,7 +82,7 @@ internal sealed partial class FaultInjector
             1 or 2 => groups[left].Group,
             _ => groups[left + 1].Group,
         };
-        In(TimeSpan.FromMilliseconds(random.Next(20, 800)), () => HitLeader(fault, hit, random));
+        In(TimeSpan.FromMilliseconds(random.Next(400)), () => HitLeader(fault, hit, random));
         return false;
     }
 
