@@ -11,6 +11,9 @@ internal interface IMergeNode
 {
     TimeSpan Now { get; }
 
+    /// <summary>Of a part.</summary>
+    int MostChunkBytes { get; }
+
     /// <summary>Freezes the group, if it is led here, and cuts its content, which is the same whoever does it.</summary>
     Task<MergeCut> CutAsync(MergeOrder order);
 
@@ -132,7 +135,7 @@ internal sealed class MergeCourier(IMergeNode node)
 
     private void Send(Shipment shipment)
     {
-        if (shipment.Content.ChunkAt(shipment.NextOffsetBytes) is { } chunk)
+        if (shipment.Content.ChunkAt(shipment.NextOffsetBytes, node.MostChunkBytes) is { } chunk)
             node.Send(shipment.TargetNode, new MergePart(shipment.Target, chunk));
     }
 

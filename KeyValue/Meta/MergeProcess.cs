@@ -51,10 +51,8 @@ internal readonly record struct MergeStep(MergeAction Action, string Text);
 /// </remarks>
 internal static class MergeProcess
 {
-    /// <summary>A merge that takes longer is given up: the source's keys cannot be used meanwhile.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
-
-    public static MergeStep Next(PlannedMerge merge, in MergeView view, FaultPoints faults = default)
+    /// <param name="limit">See <see cref="PlacementOptions.MergeWithin"/>.</param>
+    public static MergeStep Next(PlannedMerge merge, in MergeView view, TimeSpan limit, FaultPoints faults = default)
     {
         if (merge.Phase == MergePhase.Abandoned) return NextAbandoned(merge, view);
         if (view.Target is { } target && target.Last == merge.Id)
@@ -63,13 +61,13 @@ internal static class MergeProcess
                 ? new MergeStep(MergeAction.NoteTaken, $"{merge.Target} has taken {merge.Source}")
                 : new MergeStep(MergeAction.NoteAbandoned, $"{merge.Target} has given it up");
         }
-        return merge.Phase == MergePhase.Abandoning ? NextAbandoning(merge, view) : NextRunning(merge, view, faults);
+        return merge.Phase == MergePhase.Abandoning ? NextAbandoning(merge, view) : NextRunning(merge, view, limit, faults);
     }
 
-    private static MergeStep NextRunning(PlannedMerge merge, in MergeView view, FaultPoints faults)
+    private static MergeStep NextRunning(PlannedMerge merge, in MergeView view, TimeSpan limit, FaultPoints faults)
     {
         string? problem = view.Trouble
-            ?? (view.OrderedFor >= Limit ? $"it has taken more than {Limit.TotalSeconds:F0} s" : null);
+            ?? (view.OrderedFor >= limit ? $"it has taken more than {limit.TotalSeconds:F0} s" : null);
         if (problem is not null)
         {
             return faults.Has(FaultPoint.ThawWithoutAbandon)

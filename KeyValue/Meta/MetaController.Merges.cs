@@ -46,7 +46,7 @@ internal sealed partial class MetaController
         {
             if (merge.Row.Phase == MergePhase.Running) merge.OrderedAt ??= now;
             MergeView view = registry.ViewOf(merge, now);
-            MergeStep step = MergeProcess.Next(merge.Row, view, node.Faults);
+            MergeStep step = MergeProcess.Next(merge.Row, view, options.Placement.MergeWithin, node.Faults);
             merge.WaitsFor = step.Action == MergeAction.Wait ? step.Text : null;
             Note(Describe(merge.Row, step), round);
             goesOn = Take(registry, merge, step, now);

@@ -5,6 +5,9 @@ namespace Orleans.Raft.KeyValue;
 /// <content>Carrying out merges on this node's replicas.</content>
 internal sealed partial class NodeMeta
 {
+    int IMergeNode.MostChunkBytes =>
+        Math.Min(_host.ReplicaOptions.SnapshotChunkBytes, MergeContent.MaxChunkBytes);
+
     async Task<MergeCut> IMergeNode.CutAsync(MergeOrder order)
     {
         if (_host.Find(order.Group) is not { StopReason: null } leader) return default;

@@ -17,6 +17,10 @@ public sealed record PlacementOptions
     /// 10 min.</summary>
     public TimeSpan CatchUpWithin { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>A merge of two groups that takes longer is given up: the keys of one of them cannot be used meanwhile.
+    /// Default 30 s.</summary>
+    public TimeSpan MergeWithin { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Replicas on the move at a time. Default 4.</summary>
     public int MaxMoves { get; init; } = 4;
 
@@ -56,6 +60,7 @@ public sealed record PlacementOptions
         if (GoneAfter < SuspectAfter)
             problems.Add($"GoneAfter is {GoneAfter}; it must be at least SuspectAfter ({SuspectAfter}).");
         if (CatchUpWithin <= TimeSpan.Zero) problems.Add($"CatchUpWithin is {CatchUpWithin}; it must be positive.");
+        if (MergeWithin <= TimeSpan.Zero) problems.Add($"MergeWithin is {MergeWithin}; it must be positive.");
         if (MaxMoves < 1) problems.Add($"MaxMoves is {MaxMoves}; it must be at least 1.");
         if (MaxMovesPerNode < 1) problems.Add($"MaxMovesPerNode is {MaxMovesPerNode}; it must be at least 1.");
         if (MaxTransfers < 1) problems.Add($"MaxTransfers is {MaxTransfers}; it must be at least 1.");

@@ -24,7 +24,8 @@ public sealed record ReplicaOptions
     /// keep more than their share take snapshots earlier. Default 256 MiB.</summary>
     public long NodeLogBytes { get; init; } = 256 << 20;
 
-    /// <summary>Bytes of a snapshot sent in one message, 1 KiB to 1 MiB. Default 256 KiB.</summary>
+    /// <summary>Bytes of a snapshot, or of what a merge brings, sent in one message, 1 KiB to 1 MiB; of a merge never more
+    /// than 512 KiB. Default 256 KiB.</summary>
     public int SnapshotChunkBytes { get; init; } = 256 << 10;
 
     /// <summary>Most bytes of snapshots that a node sends in a second, to all others together. Default 64 MiB; at least

@@ -10,7 +10,7 @@ public sealed partial class GroupState
     /// here, and have expired. What was applied under one that is not newer, and is not here, may be forgotten.</summary>
     private readonly SortedDictionary<GroupId, uint> _forgotten = [];
 
-    private bool MayHaveForgotten(SessionId session) =>
+    internal bool MayHaveForgotten(SessionId session) =>
         _forgotten.TryGetValue(session.Group, out uint newest) && session.Number <= newest;
 
     private void Forget(GroupId group, uint number) =>

@@ -84,6 +84,7 @@ public sealed class Simulation
         {
             SuspectAfter = TimeSpan.FromSeconds(1),
             GoneAfter = TimeSpan.FromSeconds(_random.Next(3, 12)),
+            MergeWithin = TimeSpan.FromMilliseconds(300 << _random.Next(4)),
             SplitBytes = 32 << 10 << _random.Next(4),
             ImbalanceBytesTolerated = 16 << 10,
         },
@@ -244,7 +245,8 @@ public sealed class Simulation
         Commits = _invariants.Commits,
         Elections = _invariants.Elections,
         Silences = _invariants.Silences,
-        Splits = _invariants.Ranges.Count - _options.Groups,
+        Splits = _invariants.Splits,
+        Merges = _invariants.Merges,
         Moves = _invariants.Moves,
         Faults = _faults.Counts,
         FramesDelivered = _cluster.Network.Delivered,

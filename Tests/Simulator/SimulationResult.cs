@@ -26,6 +26,9 @@ public sealed record SimulationResult
     /// <summary>Groups that were split off.</summary>
     public required int Splits { get; init; }
 
+    /// <summary>Groups that another one took over.</summary>
+    public required int Merges { get; init; }
+
     /// <summary>How often a replica became a voter of a group that did not begin with it.</summary>
     public required int Moves { get; init; }
 
@@ -86,8 +89,7 @@ public sealed record SimulationResult
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
         + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} silences {Silences} splits {Splits} "
-        + $"moves {Moves} faults {Faults.Values.Sum()} of "
-        + $"{Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
+        + $"merges {Merges} moves {Moves} faults {Faults.Values.Sum()} of {Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
         + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} "
         + $"{Verdict}");
 

@@ -5,7 +5,7 @@ using System.Reflection;
 namespace Orleans.Raft.Simulator;
 
 /// <summary>Runs many seeds, as many at a time as there are processors, and reports each as it ends. Of fifty or more
-/// every kind of fault must be seen.</summary>
+/// every kind of fault must be seen, and as many merges as seeds.</summary>
 public sealed class SimulationRun(SimulationOptions options, bool isVerbose, TextWriter output)
 {
     private const int ShrinkingRuns = 40;
@@ -17,6 +17,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
     private readonly Stopwatch _watch = Stopwatch.StartNew();
     private int _run;
     private int _failed;
+    private int _merges;
 
     /// <summary>False if any run failed.</summary>
     /// <param name="limit">Goes on to further seeds for so long, whatever their number.</param>
@@ -30,11 +31,12 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
             return true;
         });
         Summarize();
-        return _failed == 0 && (_run < SeedsThatSeeAll || options.Keep is not null || Unseen.Length == 0);
+        return _failed == 0 && (_run < SeedsThatSeeAll || options.Keep is not null || (Unseen.Length == 0 && !HasFewMerges));
     }
 
-    // Groups are not merged yet: that is asked for and refused.
-    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys).Where(kind => kind != FaultKind.Merge)];
+    private bool HasFewMerges => _merges < _run && options.Faults.Contains(FaultKind.Merge);
+
+    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys)];
 
     private void Report(SimulationResult result)
     {
@@ -42,6 +44,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
         lock (_lock)
         {
             _run++;
+            _merges += result.Merges;
             foreach ((FaultKind kind, int count) in result.Faults)
                 _faults[kind] = _faults.GetValueOrDefault(kind) + count;
             output.WriteLine(result);
@@ -81,7 +84,7 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
     {
         if (_run < 2) return;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{_run} seeds, {_failed} failed, {_watch.Elapsed.TotalSeconds:F1} s; faults: ")
+            $"{_run} seeds, {_failed} failed, {_merges} merges, {_watch.Elapsed.TotalSeconds:F1} s; faults: ")
             + string.Join(", ", _faults.Select(kind => $"{FaultSchedule.NameOf(kind.Key)} {kind.Value}")));
         if (Unseen.Length > 0 && options.Keep is null)
             output.WriteLine($"never seen: {string.Join(", ", Unseen.Select(FaultSchedule.NameOf))}");

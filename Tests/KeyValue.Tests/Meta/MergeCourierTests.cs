@@ -109,6 +109,8 @@ public sealed class MergeCourierTests : IMergeNode
         Assert.Empty(_courier.Troubles);
     }
 
+    int IMergeNode.MostChunkBytes => MergeContent.MaxChunkBytes;
+
     Task<MergeCut> IMergeNode.CutAsync(MergeOrder order)
     {
         _cuts++;

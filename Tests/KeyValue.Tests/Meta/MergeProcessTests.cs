@@ -9,6 +9,7 @@ public sealed class MergeProcessTests
 {
     private static readonly NodeName A = new("node-1"), B = new("node-2");
     private static readonly MergeId Id = new(7);
+    private static readonly TimeSpan Limit = Seconds(30);
     private static readonly PlannedMerge Running = new(Id, new GroupId(1), new GroupId(2), 3, IsAsked: true, "asked");
     private static readonly PlannedMerge Abandoning = Running with { Phase = MergePhase.Abandoning, Problem = "late" };
     private static readonly PlannedMerge Abandoned = Abandoning with { Phase = MergePhase.Abandoned };
@@ -35,9 +36,9 @@ public sealed class MergeProcessTests
     {
         Require(MergeAction.Wait, "g1 has no leader", Running, Fine with { SourceLeader = null });
         Require(MergeAction.Wait, "g2 has no leader", Running, Fine with { TargetLeader = null });
-        Require(MergeAction.GiveUp, "more than 30 s", Running, Fine with { OrderedFor = MergeProcess.Limit });
+        Require(MergeAction.GiveUp, "more than 30 s", Running, Fine with { OrderedFor = Limit });
         Require(MergeAction.GiveUp, "more than 30 s", Running,
-            Fine with { OrderedFor = MergeProcess.Limit, TargetLeader = null });
+            Fine with { OrderedFor = Limit, TargetLeader = null });
         Require(MergeAction.GiveUp, "too large", Running, Fine with { Trouble = "too large" });
     }
 
@@ -117,7 +118,7 @@ public sealed class MergeProcessTests
 
     private static void Require(MergeAction action, string text, PlannedMerge merge, MergeView view)
     {
-        MergeStep step = MergeProcess.Next(merge, view);
+        MergeStep step = MergeProcess.Next(merge, view, Limit);
         Assert.Equal(action, step.Action);
         Assert.Contains(text, step.Text);
     }

@@ -51,7 +51,7 @@ internal sealed partial class FaultInjector
         GroupDescriptor? parent = _invariants.Ranges.FirstOrDefault(group => group.Contains(Operation.Bytes(key)));
         if (parent is null) return null;
         NodeName name = parent.Replicas[random.Next(parent.Replicas.Count)].Node;
-        uint last = _invariants.Groups.Max(group => group.Group.Value);
+        uint last = _invariants.NewestGroup.Value;
         for (uint id = last + 1; id <= last + MostIds; id++)
             for (int i = 0; i < MostTries; i++)
                 _cluster.Disks[name].FailNext(DiskOperationKind.Write, $"g{id}-", DiskFailure.Full);
@@ -75,7 +75,45 @@ internal sealed partial class FaultInjector
         Note(fault, $"of {groups[left].Group} with {groups[left + 1].Group}");
         Follow(fault, () => _administrator.TryAsync(
             new MergeGroupsRequest(groups[left].Group, groups[left + 1].Group)));
+        if (random.Next(3) == 0) return false;
+        GroupId hit = random.Next(5) switch
+        {
+            0 => GroupId.Meta,
+            1 or 2 => groups[left].Group,
+            _ => groups[left + 1].Group,
+        };
+        In(TimeSpan.FromMilliseconds(random.Next(400)), () => HitLeader(fault, hit, random));
         return false;
+    }
+
+    /// <summary>In the middle of a merge the leader of a group that has to do with it is away, or the controller does not
+    /// hear of it.</summary>
+    private void HitLeader(Fault fault, GroupId group, Random random)
+    {
+        if (_cluster.LeaderOf(group) is not { } leader || leader == Lost || _cluster.IsPaused(leader)) return;
+        TimeSpan lasting = TimeSpan.FromMilliseconds(random.Next(100, 3000));
+        switch (random.Next(5))
+        {
+            case 0:
+                Note(fault, $"{leader}, which leads {group}, dies and loses all that was not flushed");
+                _cluster.CrashNode(leader);
+                In(lasting, () => StartIfDown(leader));
+                break;
+            case 1:
+                Note(fault, $"{leader}, which leads {group}, is cut off");
+                CutFor(lasting, [.. BothWays([leader], _cluster.AllNames.ToArray())]);
+                break;
+            case 2:
+                Note(fault, $"{leader}, which leads {group}, stands still");
+                _cluster.Pause(leader);
+                In(lasting, () => Resume(leader));
+                break;
+            default:
+                if (_cluster.LeaderOf(GroupId.Meta) is not { } controller || controller == leader) return;
+                Note(fault, $"{leader}, which leads {group}, and {controller}, the controller, do not hear each other");
+                CutFor(lasting, [.. BothWays([leader], [controller])]);
+                break;
+        }
     }
 
     private bool Move(Fault fault, Random random)

@@ -110,10 +110,13 @@ internal sealed partial class FaultInjector
         if (kind == FaultKind.Loss) _cluster.ClientLoss = _calmClientLoss;
     }
 
-    private void CutWhile(Fault fault, (NodeName From, NodeName To)[] directions)
+    private void CutWhile(Fault fault, (NodeName From, NodeName To)[] directions) =>
+        CutFor(fault.Lasting, directions);
+
+    private void CutFor(TimeSpan lasting, (NodeName From, NodeName To)[] directions)
     {
         CutAll(directions);
-        After(fault, () => MendAll(directions));
+        In(lasting, () => MendAll(directions));
     }
 
     private void CutAll((NodeName From, NodeName To)[] directions)

@@ -24,6 +24,12 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
     public static readonly FrozenDictionary<string, FaultKind> Names =
         Enum.GetValues<FaultKind>().ToFrozenDictionary(NameOf, kind => kind);
 
+    private static readonly FaultKind[] s_often =
+    [
+        FaultKind.Split, FaultKind.Split, FaultKind.Split, FaultKind.Split, FaultKind.Merge, FaultKind.Merge,
+        FaultKind.Merge, FaultKind.Move, FaultKind.Move, FaultKind.Join,
+    ];
+
     public static FaultSchedule Draw(SimulationOptions options)
     {
         var random = new Random(unchecked((int)(options.Seed * 0x9e3779b1)));
@@ -75,8 +81,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         FaultKind[] round =
         [
             .. options.Faults.Where(IsAsked),
-            .. new[] { FaultKind.Split, FaultKind.Split, FaultKind.Split, FaultKind.Move, FaultKind.Move, FaultKind.Join }
-                .Where(options.Faults.Contains),
+            .. s_often.Where(options.Faults.Contains),
         ];
         if (round.Length == 0) return;
         int drawn = 0;

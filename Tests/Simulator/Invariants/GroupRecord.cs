@@ -29,6 +29,9 @@ internal sealed class GroupRecord(GroupId group)
     /// log.</summary>
     public GroupDescriptor? Descriptor { get; set; }
 
+    /// <summary>The group that took it over: none of its keys is its own any more. Null: none did.</summary>
+    public GroupId? MergedInto { get; set; }
+
     public SortedDictionary<Term, NodeName> Leaders { get; } = [];
 
     /// <summary>One that was added where nobody heard of it may have its id on two nodes: each is a replica of its

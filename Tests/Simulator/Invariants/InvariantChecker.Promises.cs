@@ -63,6 +63,9 @@ internal sealed partial class InvariantChecker
             violated($"{node} {group.Group} came back with a log up to {core.LastEntry}, but had acknowledged "
                 + $"{acknowledged} in {record.AcknowledgedIn}");
         CheckDurable(group, record, node, core);
+        record.Merges = MergeState.None;
+        record.BeforeTakeOver = null;
+        NoteMerges(group, record, node, replica);
         NoteRange(group, node, replica.State.Descriptor);
         record.Life = replica;
         record.FailedBefore = cluster.Disks[node].FailedOperations;
@@ -145,8 +148,12 @@ internal sealed partial class InvariantChecker
         {
             foreach (ReplicaRecord record in group.Replicas.Values)
             {
-                if (!record.IsRetired && cluster.Nodes.TryGetValue(record.Node, out StoreNode? node))
-                    record.IsRetired = node.Storage.FindReplica(group.Group).Removed >= record.Id;
+                if (record.IsRetired || !cluster.Nodes.TryGetValue(record.Node, out StoreNode? node)) continue;
+                // That it is gone may be on its way to the disk: until the second look it has got there, or is late.
+                bool isGone = node.Storage is { Failure: null, StalledFor.Ticks: 0 }
+                    && node.Storage.FindReplica(group.Group).Removed >= record.Id;
+                record.IsRetired = isGone && record.IsRetiring;
+                record.IsRetiring = isGone;
             }
         }
     }

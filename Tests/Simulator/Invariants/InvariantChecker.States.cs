@@ -17,9 +17,18 @@ internal sealed partial class InvariantChecker
     /// <summary>Where a group began at any time.</summary>
     public IReadOnlyList<byte[]> Boundaries => _boundaries;
 
-    /// <summary>All groups as the replica describes them that has applied most, the meta group among them.</summary>
+    /// <summary>All groups that none has taken over, as the replica describes them that has applied most, the meta group
+    /// among them.</summary>
     public IReadOnlyList<GroupDescriptor> Groups =>
-        [.. _groups.Values.Select(group => group.Descriptor).OfType<GroupDescriptor>()];
+        [.. Present.Select(group => group.Descriptor).OfType<GroupDescriptor>()];
+
+    /// <summary>The newest group that was ever seen.</summary>
+    public GroupId NewestGroup => _groups.Keys.Max();
+
+    /// <summary>Groups that were split off.</summary>
+    public int Splits => _groups.Values.Count(group => group.Group.Value > groups && group.Descriptor is not null);
+
+    private IEnumerable<GroupRecord> Present => _groups.Values.Where(group => group.MergedInto is null);
 
     /// <summary>Groups with keys, in key order.</summary>
     public IReadOnlyList<GroupDescriptor> Ranges =>
@@ -30,7 +39,7 @@ internal sealed partial class InvariantChecker
 
     /// <summary>Whether each group has three voters, none of them on a disk that is gone, and no other under
     /// way.</summary>
-    public bool IsWhole => _groups.Values.All(group => group.Descriptor is { } descriptor
+    public bool IsWhole => Present.All(group => group.Descriptor is { } descriptor
         && descriptor.Replicas.All(replica => replica.Role is ReplicaRole.Voter or ReplicaRole.Learner
             && !(group.Replicas.GetValueOrDefault((replica.Id, replica.Node))?.IsRetired ?? false))
         && descriptor.Replicas.Count(replica => replica.Role == ReplicaRole.Voter) >= 3);
@@ -42,6 +51,7 @@ internal sealed partial class InvariantChecker
         if (replica.StopReason is not null) return;
         GroupState state = replica.State;
         if (state.LastApplied.Index != record.Applied) return; // A snapshot is on its way into the state.
+        NoteMerges(group, record, node, replica);
         NoteRange(group, node, state.Descriptor);
         record.Sessions = (record.Sessions.Now, state.SessionCount);
         if (record.Applied.Value % DigestEvery == 0)

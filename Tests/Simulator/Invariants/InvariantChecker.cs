@@ -9,7 +9,8 @@ namespace Orleans.Raft.Simulator;
 /// commits that never go back; logs that agree in an entry agree before it; committed entries that never change, are on
 /// the disks of a majority of each configuration in force and in every later leader's log; leaders that such a majority
 /// voted for; votes and acknowledgements that outlive every crash; replicas that are gone and do not come back; equal
-/// states after equal entries; ranges without overlap or gap; a map that never goes back; no lease in silence.
+/// states after equal entries; ranges without overlap or gap; frozen groups that do not change; groups that take over
+/// another one with all it has, or leave it all it had; a map that never goes back; no lease in silence.
 /// </summary>
 /// <param name="groups">How many there are at first.</param>
 internal sealed partial class InvariantChecker(

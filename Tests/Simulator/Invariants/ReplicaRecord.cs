@@ -13,6 +13,9 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
     /// <summary>It was removed, and its node knows, or its disk is gone: it is never to be seen again.</summary>
     public bool IsRetired { get; set; }
 
+    /// <summary>Its node knew at the last look that it was removed.</summary>
+    public bool IsRetiring { get; set; }
+
     /// <summary>The configurations in force after the last step and the one before that: of these one decided in
     /// it.</summary>
     public (Configuration Before, Configuration Now) Configurations { get; set; } =
@@ -23,6 +26,12 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
 
     /// <summary>How many sessions its state held when it was last looked at, and the time before.</summary>
     public (int Before, int Now) Sessions { get; set; }
+
+    /// <summary>Where its state was in merges when it was last looked at.</summary>
+    public MergeState Merges { get; set; } = MergeState.None;
+
+    /// <summary>Its state when it was last looked at, if that had all that a merge is to bring; else null.</summary>
+    public GroupStateSnapshot? BeforeTakeOver { get; set; }
 
     /// <summary>See <see cref="Replica.Turns"/>; when it was last looked at.</summary>
     public long Turns { get; set; }

@@ -54,6 +54,7 @@ internal static class Rest
                 return $"the controller takes {group} for {known?.Descriptor.ToString() ?? "nothing"}";
             if (known.Move is { } move) return $"{group} is on the move to {move.To}: {move.Reason}";
         }
+        if (registry.Merges.Count > 0) return $"not all merges are over: {registry.Merges.Values.First().Describe()}";
         if (registry.Groups.Count != invariants.Groups.Count) return "the controller knows more groups than there are";
         IReadOnlyList<Decision> decisions =
             PlacementController.Decide(registry.Model(node.Now), cluster.Placement);
