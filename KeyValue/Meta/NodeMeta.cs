@@ -271,14 +271,14 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
             else if (FindRemoved(_host.Storage.StoreId) is { Name: var name } && name == Name) NoteDismissed(Name);
         }
         RecordIfNews();
-        if (isMember && isWhole) Start(() => RuleOutAsync(groups));
+        if (isMember && isWhole) Start(() => RuleOutAsync(groups, merged));
     }
 
-    private async Task RuleOutAsync(IReadOnlyList<GroupDescriptor> groups)
+    private async Task RuleOutAsync(IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
     {
         try
         {
-            await _host.RuleOutEarlierReplicasAsync(groups);
+            await _host.RuleOutEarlierReplicasAsync(groups, merged);
         }
         // The storage failed, or the node stops: everybody here hears of that elsewhere.
         catch (Exception failure) when (failure is IOException or InvalidOperationException)

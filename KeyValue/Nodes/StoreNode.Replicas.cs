@@ -103,8 +103,11 @@ public sealed partial class StoreNode
     /// an earlier disk under its name had must not make them anew: they would have forgotten what they promised. So all
     /// ids are ruled out durably but for those that its groups gave to this disk, which are the only ones they have here.
     /// </summary>
+    /// <param name="merged">Groups that are no more: what is left of them may still count on what that disk had, and the
+    /// log of a group from which one was split off may still name it.</param>
     /// <exception cref="FencedException">The node stopped meanwhile.</exception>
-    internal async Task RuleOutEarlierReplicasAsync(IReadOnlyList<GroupDescriptor> groups)
+    internal async Task RuleOutEarlierReplicasAsync(
+        IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
     {
         if (_mayCreate) return;
         var ruling = new List<Task>();
@@ -114,13 +117,18 @@ public sealed partial class StoreNode
             {
                 if (_own.ContainsKey(group.Group)) continue;
                 ReplicaId here = group.Replicas.FirstOrDefault(replica => replica.Node == Name).Id;
-                var last = new ReplicaId(here.IsNone ? group.HighestReplica.Value : here.Value - 1);
-                if (last > Storage.FindReplica(group.Group).Removed)
-                    ruling.Add(Storage.RetireReplicaAsync(group.Group, last).AsTask());
+                RuleOut(group.Group, new ReplicaId(here.IsNone ? group.HighestReplica.Value : here.Value - 1));
             }
+            foreach (MergedGroup gone in merged)
+                if (!_own.ContainsKey(gone.Group)) RuleOut(gone.Group, new ReplicaId(ulong.MaxValue));
         }
         foreach (Task one in ruling) await one;
         _mayCreate = true;
+
+        void RuleOut(GroupId group, ReplicaId last)
+        {
+            if (last > Storage.FindReplica(group).Removed) ruling.Add(Storage.RetireReplicaAsync(group, last).AsTask());
+        }
     }
 
     /// <summary>A leader counts on a new replica here: it begins with nothing and waits for a snapshot. Nothing happens

@@ -75,7 +75,7 @@ public sealed record SimulationResult
             double share = Math.Min(1, Options.Duration.TotalSeconds / 60);
             int kinds = Math.Min(4, Options.Faults.Count);
             if (WritesAcknowledged < 3000 * share) return $"only {WritesAcknowledged} writes were acknowledged";
-            if (InHistory < 5000 * share) return $"the history has only {InHistory} operations";
+            if (InHistory < 4000 * share) return $"the history has only {InHistory} operations";
             if (OutcomesUnknown * 10 > InHistory) return $"{OutcomesUnknown} of {InHistory} outcomes are unknown";
             if (Silences < 3 * share) return $"groups fell silent only {Silences} times";
             if (Reads < 1000 * share) return $"only {Reads} reads were answered";

@@ -442,6 +442,48 @@ public sealed class ControllerTests
         Assert.All(cluster.Nodes[lost].Replicas, replica => Assert.Equal(new ReplicaId(4), replica.Id));
     }
 
+    /// <summary>What is left of a group that was taken over may count on a replica of a disk that was lost, and the log of
+    /// the group it was split off from may name it.</summary>
+    [Fact]
+    public void A_replica_of_a_lost_disk_is_not_made_on_the_next_one_for_a_group_that_was_merged_meanwhile()
+    {
+        StoreCluster cluster = Start(nodes: 4, groups: 2, balance: false);
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new MergeGroupsRequest(First, new GroupId(2))).Status);
+        GroupId gone = cluster.Nodes.Values.First().Ranges.Groups.Any(group => group.Group == First)
+            ? new GroupId(2)
+            : First;
+        NodeName lost = cluster.DescriptorOf(gone == First ? new GroupId(2) : First).Replicas[0].Node;
+        cluster.CrashNode(lost);
+        cluster.LoseDisk(lost);
+        cluster.RunUntil(() => cluster.Administer(new ReplaceNodeRequest(lost)).Status
+            != AdministrationStatus.Refused, Seconds(20), "it counts as lost");
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new ReplaceNodeRequest(lost)).Status);
+        cluster.RunFor(Seconds(3));
+        cluster.StartNode(lost);
+        cluster.RunUntil(() => cluster.IsFormed(lost), Seconds(20), "it has joined");
+        cluster.RunFor(Seconds(3));
+        RequireNotMade();
+        cluster.CrashNode(lost);
+        cluster.StartNode(lost);
+        cluster.RunUntil(() => cluster.IsFormed(lost), Seconds(20), "it is up again");
+        RequireNotMade();
+
+        void RequireNotMade()
+        {
+            StoreNode node = cluster.Nodes[lost];
+            for (ulong id = 1; id <= 4; id++)
+            {
+                node.Create(gone, new ReplicaId(id));
+                Assert.Null(node.FindOwn(gone));
+                var start = new GroupState(new GroupDescriptor(gone, Bytes.Of("m"), [], 2, 1,
+                    [new ReplicaPlacement(new ReplicaId(id), lost)]), new StoreLimits());
+                node.BearChild(new ReplicaId(id), start.Snapshot(), isBesideLeader: false);
+                Assert.Null(node.FindOwn(gone));
+            }
+        }
+    }
+
     /// <summary>A leader goes on for a while with a replica that its group has left out. Were it made anew, it would have
     /// forgotten its votes.</summary>
     [Fact]
