@@ -186,12 +186,6 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         return found;
     }
 
-    /// <summary>Whether a group is known to be no more.</summary>
-    public bool IsMerged(GroupId group)
-    {
-        lock (_lock) return _merged.Contains(group);
-    }
-
     public IReadOnlyList<FormationNode> Joining() => _host.Joining;
 
     public IReadOnlyList<MergeTrouble> MergeTroubles() => _courier.Troubles;

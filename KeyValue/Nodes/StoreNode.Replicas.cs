@@ -135,8 +135,8 @@ public sealed partial class StoreNode
     /// if the group has a replica here, or that one was removed.</summary>
     internal void Create(GroupId group, ReplicaId replica)
     {
-        // Leaders ask again. One of a group that is no more has missed its end.
-        if (!_mayCreate || _meta?.IsMerged(group) == true) return;
+        // Leaders ask again.
+        if (!_mayCreate) return;
         lock (_lock)
         {
             if (_own.ContainsKey(group) || !Storage.FindReplica(group).MayOpen(replica)) return;
