@@ -184,7 +184,8 @@ public sealed class Simulation
 
     private void CheckEnd()
     {
-        RunUntil(() => _faults.HasEnded, ConvergenceLimit, () => $"all that was begun has ended ({_faults.DescribeOpen()})");
+        RunUntil(() => _faults.HasEnded, ConvergenceLimit, () => $"all that was begun has ended "
+            + $"({_faults.DescribeOpen()}; {Rest.WhatIsMissing(_cluster, _invariants)})");
         RunUntil(() => Rest.WhatIsMissing(_cluster, _invariants) is null, ConvergenceLimit,
             () => $"the cluster is at rest ({Rest.WhatIsMissing(_cluster, _invariants)})");
         _trace.Note("the last reads begin");
