@@ -157,11 +157,9 @@ internal ref partial struct ParsedOperation
         read = read && reader.TryBlock(out operation.Key) && !operation.Key.IsEmpty;
         if (!read) return AnswerStatus.Malformed;
         if (operation.Key.Length > limits.MaxKeyBytes) return AnswerStatus.KeyTooLarge;
-        // Group 0 has no part in the range.
-        read = reader.TryVarint(out ulong group) && group is > 0 and <= uint.MaxValue;
-        read = read && reader.TryPositive(out operation.Number) && operation.Number is > 0 and <= MaxReplicas;
+        read = TryGroup(ref reader, out operation.Group) && reader.TryPositive(out operation.Number)
+            && operation.Number is > 0 and <= MaxReplicas;
         if (!read) return AnswerStatus.Malformed;
-        operation.Group = new GroupId((uint)group);
         operation.Replicas = reader.Rest;
         Span<ulong> ids = stackalloc ulong[MaxReplicas];
         for (int i = 0; i < operation.Number; i++)

@@ -262,9 +262,8 @@ internal sealed partial class MetaRegistry
     /// more.</summary>
     /// <param name="node">Where they are.</param>
     public IEnumerable<RetireOrder> Retirements(NodeName node, IReadOnlyList<ReplicaSighting> sightings) =>
-        sightings.Where(replica => _durablyMerged.ContainsKey(replica.Group))
-            .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion))
-            .Concat(KeyValue.Retirements.Among(sightings, node, group => _groups.GetValueOrDefault(group)?.Descriptor));
+        KeyValue.Retirements.Among(sightings, node, group => _groups.GetValueOrDefault(group)?.Descriptor,
+            _durablyMerged.ContainsKey);
 
     public ClusterModel Model(TimeSpan now) => new(
         [.. _nodes.Values.Select(node => new ModelNode(

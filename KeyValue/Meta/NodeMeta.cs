@@ -302,9 +302,8 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         {
             toDo =
             [
-                .. report.Leaderless.Where(replica => _merged.Contains(replica.Group))
-                    .Select(replica => new RetireOrder(replica.Group, replica.Replica, replica.ConfigVersion)),
-                .. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group)),
+                .. Retirements.Among(report.Leaderless, removed.Name, group => _groups.GetValueOrDefault(group),
+                    _merged.Contains),
             ];
         }
         Send(removed.Name, removed.Store, new Dismissal(toDo));

@@ -7,11 +7,7 @@ public sealed class EmbeddedShellTests : ShellContract
 {
     private readonly TemporaryCluster _cluster = new();
 
-    protected override async Task<ShellHost> StartHostAsync()
-    {
-        EmbeddedCluster cluster = await _cluster.StartAsync();
-        return new ShellHost(cluster.Client, cluster, cluster, cluster);
-    }
+    protected override Task<ShellHost> StartHostAsync() => _cluster.StartHostAsync();
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
@@ -21,11 +17,7 @@ public sealed class EmbeddedControllerTests : ShellControllerContract
 {
     private readonly TemporaryCluster _cluster = new();
 
-    protected override async Task<ShellHost> StartHostAsync()
-    {
-        EmbeddedCluster cluster = await _cluster.StartAsync();
-        return new ShellHost(cluster.Client, cluster, cluster, cluster);
-    }
+    protected override Task<ShellHost> StartHostAsync() => _cluster.StartHostAsync();
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
@@ -35,11 +27,7 @@ public sealed class EmbeddedSplitTests : ShellSplitContract
 {
     private readonly TemporaryCluster _cluster = new();
 
-    protected override async Task<ShellHost> StartHostAsync()
-    {
-        EmbeddedCluster cluster = await _cluster.StartAsync();
-        return new ShellHost(cluster.Client, cluster, cluster, cluster);
-    }
+    protected override Task<ShellHost> StartHostAsync() => _cluster.StartHostAsync();
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }
@@ -49,11 +37,7 @@ public sealed class EmbeddedMergeTests : ShellMergeContract
 {
     private readonly TemporaryCluster _cluster = new();
 
-    protected override async Task<ShellHost> StartHostAsync()
-    {
-        EmbeddedCluster cluster = await _cluster.StartAsync();
-        return new ShellHost(cluster.Client, cluster, cluster, cluster);
-    }
+    protected override Task<ShellHost> StartHostAsync() => _cluster.StartHostAsync();
 
     protected override async Task StopHostAsync() => await _cluster.DisposeAsync();
 }

@@ -1,4 +1,5 @@
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Embedded.Tests;
 
@@ -25,6 +26,13 @@ internal sealed class TemporaryCluster : IAsyncDisposable
         _cluster = await EmbeddedCluster.StartAsync(change is null ? options : change(options));
         await _cluster.WaitForLeadersAsync();
         return _cluster;
+    }
+
+    /// <summary>The same, as the shell's contracts want it.</summary>
+    public async Task<ShellHost> StartHostAsync()
+    {
+        EmbeddedCluster cluster = await StartAsync();
+        return new ShellHost(cluster.Client, cluster, cluster, cluster);
     }
 
     public async Task StopAsync()

@@ -87,25 +87,11 @@ public sealed class MergeControlTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Merges_under_load_on_an_unreliable_network(ulong seed) => RunLoad(seed, (cluster, _) =>
-    {
-        cluster.ClientLoss = 0.03;
-        cluster.ReadsAnywhere = 0.2;
-        cluster.Network.Faults = new NetworkFaults
-        {
-            Loss = 0.03, Duplication = 0.05, Delay = (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(30)),
-        };
-    });
+    public void Merges_under_load_on_an_unreliable_network(ulong seed) => RunLoad(seed, Disturbances.Loss(0.03));
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Merges_under_load_while_nodes_crash(ulong seed) => RunLoad(seed, (cluster, random) =>
-    {
-        NodeName node = cluster.Names[random.Next(cluster.Names.Count)];
-        cluster.CrashNode(node);
-        cluster.RunFor(TimeSpan.FromMilliseconds(random.Next(800)));
-        cluster.StartNode(node);
-    });
+    public void Merges_under_load_while_nodes_crash(ulong seed) => RunLoad(seed, Disturbances.Crash);
 
     [Theory]
     [MemberData(nameof(Seeds))]

@@ -196,33 +196,15 @@ public sealed class MergeClusterTests
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Splits_and_merges_under_load_on_an_unreliable_network(ulong seed) => RunLoad(seed, (cluster, _) =>
-    {
-        cluster.ClientLoss = 0.05;
-        cluster.ReadsAnywhere = 0.2;
-        cluster.Network.Faults = new NetworkFaults
-        {
-            Loss = 0.05, Duplication = 0.05, Delay = (TimeSpan.FromMilliseconds(1), TimeSpan.FromMilliseconds(30)),
-        };
-    });
+    public void Splits_and_merges_under_load_on_an_unreliable_network(ulong seed) => RunLoad(seed, Disturbances.Loss(0.05));
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Splits_and_merges_under_load_while_nodes_are_parted(ulong seed) => RunLoad(seed, (cluster, random) =>
-    {
-        cluster.Network.Heal();
-        cluster.Isolate(cluster.Names[random.Next(3)]);
-    });
+    public void Splits_and_merges_under_load_while_nodes_are_parted(ulong seed) => RunLoad(seed, Disturbances.Part);
 
     [Theory]
     [MemberData(nameof(Seeds))]
-    public void Splits_and_merges_under_load_while_nodes_crash(ulong seed) => RunLoad(seed, (cluster, random) =>
-    {
-        NodeName node = cluster.Names[random.Next(3)];
-        cluster.CrashNode(node);
-        cluster.RunFor(TimeSpan.FromMilliseconds(random.Next(800)));
-        cluster.StartNode(node);
-    });
+    public void Splits_and_merges_under_load_while_nodes_crash(ulong seed) => RunLoad(seed, Disturbances.Crash);
 
     [Fact]
     public void A_scan_in_pages_goes_on_where_it_was_across_merges()
