@@ -56,8 +56,9 @@ internal sealed class WriteLane(KvClient client, GroupId group) : GroupLane(clie
     private PendingOperation[] Number(IReadOnlyList<PendingOperation> batch, SessionId session)
     {
         // The lane keeps one batch in flight, so what it holds is all of its session that is unanswered.
-        ulong first = batch.Where(operation => operation.Session == session)
-            .Min(operation => (ulong?)operation.Sequence) ?? _lastSequence + 1;
+        ulong first = _lastSequence + 1;
+        foreach (PendingOperation operation in batch)
+            if (operation.Session == session) first = Math.Min(first, operation.Sequence);
         var sent = new List<PendingOperation>(batch.Count);
         foreach (PendingOperation operation in batch)
         {

@@ -62,11 +62,27 @@ public sealed partial class GroupState
     public long KeyCount => _families.Sum(family => (long)family.Count);
 
     /// <summary>Bytes of all keys and values, exactly; the same on every replica that applied the same entries.</summary>
-    public long KeyValueBytes => _families.Sum(family => family.KeyValueBytes);
+    public long KeyValueBytes
+    {
+        get
+        {
+            // Asked with every turn of a replica.
+            long bytes = 0;
+            foreach (OrderedMap family in _families) bytes += family.KeyValueBytes;
+            return bytes;
+        }
+    }
 
     /// <summary>Estimated heap use of keys, values and sessions with their overhead, and of what a merge brings.</summary>
-    public long MemoryBytes => _families.Sum(family => family.MemoryBytes) + _sessionBytes
-        + (Merges.Incoming?.NextOffsetBytes ?? 0);
+    public long MemoryBytes
+    {
+        get
+        {
+            long bytes = _sessionBytes + (Merges.Incoming?.NextOffsetBytes ?? 0);
+            foreach (OrderedMap family in _families) bytes += family.MemoryBytes;
+            return bytes;
+        }
+    }
 
     /// <summary>Applies the next entry.</summary>
     /// <param name="answers">Gets one answer per command, or a single <see cref="AnswerStatus.Malformed"/> if the
