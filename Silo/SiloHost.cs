@@ -83,8 +83,9 @@ internal static class SiloHost
             raft.LogSegmentBytes = settings.LogSegmentBytes;
             raft.Controller = settings.Controller;
             raft.Replica = raft.Replica with { SnapshotLogBytes = settings.SnapshotLogBytes };
-            raft.OpenDisk = name => new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
-                new LocalDiskOptions { FlushToDisk = settings.FlushToDisk });
+            raft.OpenStorage = (name, context) => NodeStorage.OpenOwnedAsync(
+                new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
+                    new LocalDiskOptions { FlushToDisk = settings.FlushToDisk }), context);
         });
     }
 }

@@ -5,7 +5,6 @@ using Microsoft.Extensions.Options;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains.Interfaces;
 using Orleans.Raft.KeyValue;
-using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Grains;
 
@@ -96,7 +95,6 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     private async Task StartStoreAsync(CancellationToken cancellationToken)
     {
-        IDisk disk = Options.OpenDisk(Name);
         _store = await StoreNode.StartAsync(new StoreNodeOptions
         {
             Name = Name,
@@ -115,7 +113,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
             Logger = _logger,
             ReplicaWanted = ActivateWanted,
-        }, disk, _network);
+        }, context => Options.OpenStorage(Name, context), _network);
     }
 
     /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the
