@@ -292,7 +292,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             Seed = NextSeed(),
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
-        }, new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }),
+        }, context => NodeStorage.OpenOwnedAsync(
+            new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), context),
             _network.For(name));
         _nodes[name] = node;
         _network.Attach(node);

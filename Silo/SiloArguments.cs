@@ -6,6 +6,8 @@ namespace Orleans.Raft.Silo;
 /// told.</summary>
 internal sealed class SiloArguments
 {
+    private static readonly string[] Flags = ["NoFsync", "NoBalance", "Join", "ListenAny"];
+
     private readonly List<(string Key, Func<ParseResult, string?> Value)> _settings = [];
     private readonly Option<bool> _verbose = new("--verbose") { Description =
         "Elections, activations and the like on standard error." };
@@ -14,7 +16,7 @@ internal sealed class SiloArguments
     {
         foreach ((string key, string argument, string description) in SiloSettings.All)
         {
-            if (key is "NoFsync" or "NoBalance" or "Join")
+            if (Flags.Contains(key))
             {
                 var flag = new Option<bool>(argument) { Description = description };
                 // Also false counts: it takes back what the environment or a file says.
@@ -26,12 +28,17 @@ internal sealed class SiloArguments
             var option = new Option<string?>(argument) { Description = description };
             _settings.Add((key, parsed => parsed.GetValue(option)));
             Root.Options.Add(option);
+            if (key == "Database") InitDatabase.Options.Add(option);
         }
         Root.Options.Add(_verbose);
+        Root.Subcommands.Add(InitDatabase);
     }
 
     public RootCommand Root { get; } = new("Orleans.Raft: a silo that stores replicas. Prints 'ready NAME' once all "
         + "its groups have a leader.");
+
+    public Command InitDatabase { get; } = new("init-database", "Creates, upgrades and checks what silos need in the "
+        + "database that --clustering postgresql uses. It may be repeated at any time.");
 
     /// <summary>What was given, as configuration.</summary>
     public IEnumerable<KeyValuePair<string, string?>> Read(ParseResult parsed)

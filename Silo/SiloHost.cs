@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -6,13 +5,14 @@ using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Raft.Grains;
 using Orleans.Raft.Storage;
+using Orleans.Runtime.MembershipService;
 
 namespace Orleans.Raft.Silo;
 
 /// <summary>Puts a silo together from its settings.</summary>
 internal static class SiloHost
 {
-    public static IHost Build(SiloSettings settings, IConfiguration configuration)
+    public static IHost Build(SiloSettings settings, SiloEndpoints endpoints, IConfiguration configuration)
     {
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(
             new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
@@ -25,31 +25,12 @@ internal static class SiloHost
         });
         // Standard output is for who drives the silo.
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.UseOrleans(silo => Configure(silo, settings));
+        builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
+        builder.UseOrleans(silo => Configure(silo, settings, endpoints));
         return builder.Build();
     }
 
-    /// <summary>Says in words which of the silo's ports is taken; null if none is.</summary>
-    public static string? FindPortInUse(SiloSettings settings)
-    {
-        foreach ((string key, string argument, int port) in new[] { ("SiloPort", "--silo-port", settings.SiloPort),
-            ("GatewayPort", "--gateway-port", settings.GatewayPort) })
-        {
-            using var listener = new TcpListener(settings.Address, port);
-            try
-            {
-                listener.Start();
-            }
-            catch (SocketException failure)
-            {
-                return $"{SiloSettings.Section}:{key} ({argument}) is {port}, and {settings.Address}:{port} cannot be "
-                    + $"listened on ({failure.Message}); stop what uses it or take another port.";
-            }
-        }
-        return null;
-    }
-
-    private static void Configure(ISiloBuilder silo, SiloSettings settings)
+    private static void Configure(ISiloBuilder silo, SiloSettings settings, SiloEndpoints endpoints)
     {
         silo.Configure<ClusterOptions>(cluster =>
         {
@@ -57,14 +38,21 @@ internal static class SiloHost
             cluster.ServiceId = settings.ClusterId;
         });
         silo.Configure<SiloOptions>(options => options.SiloName = settings.Name.Value);
-        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort,
-            listenOnAnyHostAddress: false);
+        silo.Configure<EndpointOptions>(options =>
+        {
+            options.AdvertisedIPAddress = endpoints.Advertised;
+            options.SiloPort = settings.SiloPort;
+            options.GatewayPort = settings.GatewayPort;
+            options.SiloListeningEndpoint = endpoints.Silo;
+            options.GatewayListeningEndpoint = endpoints.Gateway;
+        });
         silo.Configure<ClusterMembershipOptions>(membership =>
         {
             // Elections do not wait for Orleans; a silo that joins probes all others, and does wait for the dead to be
             // declared dead.
             membership.ProbeTimeout = TimeSpan.FromSeconds(2);
             membership.NumMissedProbesLimit = 5;
+            membership.IAmAliveTablePublishTimeout = SiloEntrance.AlivePeriod;
         });
         // A frame to a silo that is gone fails fast and is dropped; the next try should find it back soon.
         silo.Configure<ConnectionOptions>(connections =>
@@ -72,7 +60,15 @@ internal static class SiloHost
             connections.ConnectionRetryDelay = TimeSpan.FromMilliseconds(200);
             connections.OpenConnectionTimeout = TimeSpan.FromSeconds(1);
         });
-        silo.Services.AddSingleton<IMembershipTable>(_ => new FileMembershipTable(settings.Membership));
+        if (settings.Database is { } database)
+            silo.Configure<AdoNetClusteringSiloOptions>(options =>
+            {
+                options.Invariant = ClusterDatabase.Invariant;
+                options.ConnectionString = database;
+            });
+        silo.Services.AddSingleton<IMembershipTable>(services => new OneNameMembershipTable(settings.Database is null
+            ? new FileMembershipTable(settings.Membership)
+            : ActivatorUtilities.CreateInstance<AdoNetClusteringTable>(services)));
         silo.AddOrleansRaft(raft =>
         {
             raft.Nodes = settings.Nodes;
@@ -83,8 +79,9 @@ internal static class SiloHost
             raft.LogSegmentBytes = settings.LogSegmentBytes;
             raft.Controller = settings.Controller;
             raft.Replica = raft.Replica with { SnapshotLogBytes = settings.SnapshotLogBytes };
-            raft.OpenDisk = name => new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
-                new LocalDiskOptions { FlushToDisk = settings.FlushToDisk });
+            raft.OpenStorage = (name, context) => NodeStorage.OpenOwnedAsync(
+                new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
+                    new LocalDiskOptions { FlushToDisk = settings.FlushToDisk }), context);
         });
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Configuration;
+using Npgsql;
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 
@@ -11,6 +12,9 @@ namespace Orleans.Raft.Silo;
 internal sealed record SiloSettings
 {
     public const string Section = "OrleansRaft";
+
+    private const string Development = "development";
+    private const string PostgreSql = "postgresql";
 
     /// <summary>Key in the section, argument, and what it means.</summary>
     public static readonly IReadOnlyList<(string Key, string Argument, string Description)> All =
@@ -25,10 +29,21 @@ internal sealed record SiloSettings
         ("SplitAt", "--split-at", "Keys to divide the key space at, comma-separated; \\xHH is a byte."),
         ("SiloPort", "--silo-port", "Port for other silos (default 11111)."),
         ("GatewayPort", "--gateway-port", "Port for clients (default 30000)."),
-        ("Address", "--address", "This silo's IP address (default 127.0.0.1)."),
+        ("Address", "--address", "Where others reach this silo: an IP address, v4 or v6, or a host name that resolves "
+            + "to one (default 127.0.0.1)."),
+        ("ListenAny", "--listen-any", "Listen on all of this machine's addresses, not only on --address."),
+        ("HealthPort", "--health-port", "Port of /health/live and /health/ready, on all addresses (default: none)."),
+        ("Otlp", "--otlp", "Where metrics and traces go: an OpenTelemetry collector's OTLP endpoint over HTTP, such as "
+            + "http://collector:4318 (default: nowhere)."),
         ("ClusterId", "--cluster-id", "Name of the Orleans cluster (default orleans-raft)."),
-        ("Membership", "--membership",
-        "Membership file that all silos of this machine share (default DATA/membership.json)."),
+        ("Clustering", "--clustering", "How silos find each other: development, by a file on one machine, or "
+            + "postgresql, by a database (default development)."),
+        ("Membership", "--membership", "With --clustering development: the file that all silos of this machine share "
+            + "(default DATA/membership.json)."),
+        ("Database", "--database", "With --clustering postgresql: Npgsql's connection string. Others of this machine see "
+            + "command lines: a password is better given by the environment, OrleansRaft__Database."),
+        ("StopWithin", "--stop-within", "Seconds that a silo has to hand over what it leads when it is stopped "
+            + "(default 5)."),
         ("LogSegment", "--log-segment", "Size of a file of the silo's log, in MiB (default 32)."),
         ("SnapshotAfter", "--snapshot-after",
         "Growth of a group's log after which a snapshot is taken, in MiB (default 32)."),
@@ -62,9 +77,24 @@ internal sealed record SiloSettings
 
     public required int GatewayPort { get; init; }
 
-    public required IPAddress Address { get; init; }
+    /// <summary>An IP address or a host name.</summary>
+    public required string Address { get; init; }
+
+    public bool ListensOnAny { get; init; }
+
+    /// <summary>Null: none.</summary>
+    public int? HealthPort { get; init; }
+
+    /// <summary>Null: none.</summary>
+    public Uri? Collector { get; init; }
 
     public required string ClusterId { get; init; }
+
+    /// <summary>The connection string of the database that silos find each other through; null: they do by
+    /// <see cref="Membership"/>.</summary>
+    public string? Database { get; init; }
+
+    public required TimeSpan StopWithin { get; init; }
 
     public required string Membership { get; init; }
 
@@ -81,6 +111,8 @@ internal sealed record SiloSettings
     public static SiloSettings? Read(IConfiguration configuration, out IReadOnlyList<string> problems)
     {
         var reader = new Reader(configuration.GetSection(Section));
+        string clustering = reader.Text("Clustering", Development);
+        reader.Check("Clustering", clustering is Development or PostgreSql, $"{Development} or {PostgreSql}");
         string name = reader.Text("Name", "");
         string[] nodes = [.. reader.Text("Nodes", "silo-1,silo-2,silo-3").Split(',', StringSplitOptions.TrimEntries)];
         reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal)
@@ -104,7 +136,12 @@ internal sealed record SiloSettings
             SplitKeys = reader.Keys("SplitAt"),
             SiloPort = reader.Number("SiloPort", 11111, 1, IPEndPoint.MaxPort) ?? 0,
             GatewayPort = reader.Number("GatewayPort", 30000, 1, IPEndPoint.MaxPort) ?? 0,
-            Address = reader.Address("Address", IPAddress.Loopback),
+            Address = reader.Text("Address", "127.0.0.1"),
+            ListensOnAny = reader.Flag("ListenAny"),
+            HealthPort = reader.Number("HealthPort", null, 1, IPEndPoint.MaxPort),
+            Collector = reader.Endpoint("Otlp"),
+            StopWithin = TimeSpan.FromSeconds(reader.Number("StopWithin", 5, 1, 600) ?? 0),
+            Database = clustering == PostgreSql ? reader.Database() : null,
             ClusterId = reader.Text("ClusterId", "orleans-raft"),
             Membership = reader.Text("Membership", Path.Combine(data, "membership.json")),
             LogSegmentBytes = (reader.Number("LogSegment", 32, 1, 1024) ?? 0) << 20,
@@ -128,6 +165,11 @@ internal sealed record SiloSettings
             + "(--split-size)");
         reader.Check("Membership", !string.IsNullOrWhiteSpace(settings.Membership), "a file");
         reader.Check("ClusterId", !string.IsNullOrWhiteSpace(settings.ClusterId), "a name");
+        reader.Check("Address", Uri.CheckHostName(settings.Address) is not (UriHostNameType.Unknown
+            or UriHostNameType.Basic), "an IP address or a host name");
+        reader.Check("HealthPort", settings.HealthPort is not { } health
+            || (health != settings.SiloPort && health != settings.GatewayPort),
+            "another port than SiloPort (--silo-port) and GatewayPort (--gateway-port)");
         reader.Check("GatewayPort", settings.GatewayPort != settings.SiloPort,
             "another port than SiloPort (--silo-port)");
         reader.Check("Groups", settings.Groups is not { } groups || settings.SplitKeys is not { } keys
@@ -135,6 +177,15 @@ internal sealed record SiloSettings
             "left out with SplitAt (--split-at), or one more than its keys");
         problems = reader.Problems;
         return problems.Count == 0 ? settings : null;
+    }
+
+    /// <summary>Reads the connection string alone; null if it is none.</summary>
+    public static string? ReadDatabase(IConfiguration configuration, out IReadOnlyList<string> problems)
+    {
+        var reader = new Reader(configuration.GetSection(Section));
+        string? database = reader.Database();
+        problems = reader.Problems;
+        return database;
     }
 
     /// <summary>Reads values and remembers what is wrong with them.</summary>
@@ -163,12 +214,29 @@ internal sealed record SiloSettings
             return valid ? value : otherwise;
         }
 
-        public IPAddress Address(string key, IPAddress otherwise)
+        public Uri? Endpoint(string key)
         {
-            if (section[key] is not { } text) return otherwise;
-            bool valid = IPAddress.TryParse(text, out IPAddress? address);
-            Check(key, valid, "an IP address");
-            return address ?? otherwise;
+            if (section[key] is not { } text) return null;
+            bool valid = Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https";
+            Check(key, valid, "a URL that begins with http:// or https://");
+            return uri;
+        }
+
+        /// <summary>What is wrong with a connection string is told without it: it may hold a password.</summary>
+        public string? Database()
+        {
+            const string Name = "Database (--database, or by the environment OrleansRaft__Database)";
+            try
+            {
+                var database = new NpgsqlConnectionStringBuilder(section["Database"]);
+                if (!string.IsNullOrWhiteSpace(database.Host)) return section["Database"];
+                _problems.Add($"{Section}:{Name} is missing or names no Host.");
+            }
+            catch (Exception failure) when (failure is ArgumentException or FormatException)
+            {
+                _problems.Add($"{Section}:{Name} is no connection string of Npgsql: {failure.Message}");
+            }
+            return null;
         }
 
         public List<byte[]>? Keys(string key)

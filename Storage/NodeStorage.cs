@@ -9,6 +9,7 @@ public sealed class NodeStorage : INodeStorage
     private readonly SnapshotStore _snapshots;
     private readonly ActivityGate _gate;
     private readonly IAsyncDisposable _lock;
+    private IAsyncDisposable? _ownDisk;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _closing;
 
@@ -57,6 +58,33 @@ public sealed class NodeStorage : INodeStorage
         catch
         {
             await directoryLock.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>See <see cref="OpenAsync"/>; the disk belongs to the storage and goes with it.</summary>
+    /// <param name="disk">Belongs to the storage from here on, also if this throws.</param>
+    public static async Task<INodeStorage> OpenOwnedAsync(IDisk disk, StorageContext context)
+    {
+        ArgumentNullException.ThrowIfNull(disk);
+        ArgumentNullException.ThrowIfNull(context);
+        try
+        {
+            NodeStorage storage = await OpenAsync(disk, new NodeStorageOptions
+            {
+                Time = context.Time,
+                Scheduler = context.Scheduler,
+                NewStoreId = context.NewStoreId,
+                SegmentBytes = context.LogSegmentBytes,
+                Logger = context.Logger,
+                Faults = context.Faults,
+            });
+            storage._ownDisk = disk;
+            return storage;
+        }
+        catch
+        {
+            await disk.DisposeAsync();
             throw;
         }
     }
@@ -140,6 +168,7 @@ public sealed class NodeStorage : INodeStorage
         finally
         {
             await _lock.DisposeAsync();
+            if (_ownDisk is { } disk) await disk.DisposeAsync();
             _closed.SetResult();
         }
     }

@@ -17,10 +17,11 @@ public sealed class OrleansRaftOptions
     /// <summary>See <see cref="StoreNodeOptions.Zone"/>. Default: none.</summary>
     public string Zone { get; set; } = "";
 
-    /// <summary>Opens this silo's data directory, given the silo's name; throws where it cannot be used.</summary>
-    public Func<NodeName, IDisk> OpenDisk { get; set; } =
-        _ => throw new InvalidOperationException($"{nameof(OrleansRaftOptions)}.{nameof(OpenDisk)} is not set; set it "
-            + "to open the silo's data directory.");
+    /// <summary>Opens a node's storage, given the node's name; throws where it cannot be used. A data directory is opened
+    /// by <see cref="NodeStorage.OpenOwnedAsync"/>.</summary>
+    public Func<NodeName, StorageContext, Task<INodeStorage>> OpenStorage { get; set; } =
+        (_, _) => throw new InvalidOperationException($"{nameof(OrleansRaftOptions)}.{nameof(OpenStorage)} is not set; "
+            + "set it to open the node's storage.");
 
     /// <summary>See <see cref="StoreNodeOptions.Groups"/>.</summary>
     public int? Groups { get; set; }

@@ -5,7 +5,6 @@ using Microsoft.Extensions.Options;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains.Interfaces;
 using Orleans.Raft.KeyValue;
-using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Grains;
 
@@ -17,6 +16,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 {
     private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan WaitingNoticePeriod = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan HandOverPeriod = TimeSpan.FromMilliseconds(20);
 
     private readonly IGrainFactory _grains;
     private readonly SiloNetwork _network;
@@ -28,6 +28,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
     private Task _ticking = Task.CompletedTask;
+    private Task _handingOver = Task.CompletedTask;
 
     internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains,
         SiloNetwork network, ILogger<SiloNode> logger)
@@ -48,6 +49,14 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     /// <summary>The node; null before the silo's start has opened it.</summary>
     public StoreNode? Store => _store;
 
+    /// <summary>Whether every replica of this silo that works follows a leader or leads, as far as it knows now, and the
+    /// silo is not about to stop.</summary>
+    public bool IsReady => !IsLeaving && FormedStore is { } store && _serving.Task.IsCompletedSuccessfully
+        && store.OwnGroups.All(group => store.Find(group) is { StopReason: null, Leader: not null });
+
+    /// <summary>Whether it hands over what it leads, to stop afterwards.</summary>
+    public bool IsLeaving { get; private set; }
+
     internal OrleansRaftOptions Options { get; }
 
     /// <summary>The node, once the cluster has formed; else null.</summary>
@@ -67,6 +76,23 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         await StopWatchAsync(CancellationToken.None);
         _stopping.Dispose();
         if (_store is { } store) await store.DisposeAsync();
+    }
+
+    /// <summary>
+    /// Lets other silos lead what this one leads, from now on until it stops: what is asked of this silo meanwhile is
+    /// served, and no client has to wait for an election when it is gone.
+    /// </summary>
+    /// <returns>How many groups it still leads when the time is over; 0 as soon as there is none.</returns>
+    public async Task<int> HandOverAsync(TimeSpan limit)
+    {
+        if (FormedStore is not { } store) return 0;
+        IsLeaving = true;
+        SiloNodeLog.HandsOver(_logger, Name);
+        var none = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _handingOver = Task.Run(() => KeepHandingOverAsync(store, none), CancellationToken.None);
+        await none.Task.WaitAsync(limit)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        return none.Task.IsCompleted ? 0 : store.Replicas.Count(replica => replica.Status.Role == "leader");
     }
 
     /// <summary>Opens a replica of this silo, whose turns run on <paramref name="scheduler"/>.</summary>
@@ -96,7 +122,6 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     private async Task StartStoreAsync(CancellationToken cancellationToken)
     {
-        IDisk disk = Options.OpenDisk(Name);
         _store = await StoreNode.StartAsync(new StoreNodeOptions
         {
             Name = Name,
@@ -115,7 +140,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
             Logger = _logger,
             ReplicaWanted = ActivateWanted,
-        }, disk, _network);
+        }, context => Options.OpenStorage(Name, context), _network);
     }
 
     /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the
@@ -140,6 +165,24 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         await _stopping.CancelAsync();
         await _watch;
         await _ticking;
+        await _handingOver;
+    }
+
+    private async Task KeepHandingOverAsync(StoreNode store, TaskCompletionSource none)
+    {
+        try
+        {
+            using var timer = new PeriodicTimer(HandOverPeriod);
+            do
+            {
+                if (store.HandOver() == 0) none.TrySetResult();
+            }
+            while (await timer.WaitForNextTickAsync(_stopping.Token));
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The silo stops.
+        }
     }
 
     /// <summary>One timer for the node and all its replicas.</summary>
@@ -237,6 +280,9 @@ internal static partial class SiloNodeLog
 
     [LoggerMessage(52, LogLevel.Warning, "{Silo}: waiting for {Silos} to form the cluster")]
     public static partial void Waiting(ILogger logger, NodeName silo, string silos);
+
+    [LoggerMessage(54, LogLevel.Information, "{Silo}: hands over what it leads")]
+    public static partial void HandsOver(ILogger logger, NodeName silo);
 
     [LoggerMessage(53, LogLevel.Critical, "{Silo}: cannot serve: {Why}")]
     public static partial void CannotServe(ILogger logger, Exception failure, NodeName silo, string why);

@@ -12,7 +12,6 @@ namespace Orleans.Raft.KeyValue;
 public sealed partial class StoreNode : IAsyncDisposable
 {
     private readonly StoreNodeOptions _options;
-    private readonly IDisk _disk;
     private readonly ClusterFormation _formation;
     private readonly long _startTimestamp;
     private readonly Lock _lock = new();
@@ -39,10 +38,9 @@ public sealed partial class StoreNode : IAsyncDisposable
     // When last ticked, the disk hung or had failed: all replicas must learn of that, and of its end.
     private bool _wasTroubled;
 
-    private StoreNode(StoreNodeOptions options, FormationPlan plan, IDisk disk, INodeStorage storage, INetwork network)
+    private StoreNode(StoreNodeOptions options, FormationPlan plan, INodeStorage storage, INetwork network)
     {
         _options = options;
-        _disk = disk;
         Storage = storage;
         Network = network;
         SnapshotPace = new SnapshotPace(options.Replica.SnapshotBytesPerSecond);
@@ -116,18 +114,38 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     /// <summary>Opens the node's storage and begins to join its cluster. Frames and ticks must flow before
     /// <see cref="Formed"/> completes.</summary>
-    /// <param name="disk">Belongs to the node from here on, also if it throws.</param>
-    /// <exception cref="ArgumentException">The options are invalid; the message lists every problem.</exception>
-    /// <exception cref="FormationException">The directory is another node's or cluster's.</exception>
-    public static async Task<StoreNode> StartAsync(StoreNodeOptions options, IDisk disk, INetwork network)
+    /// <param name="open">Opens the storage, which belongs to the node from then on; see
+    /// <see cref="NodeStorage.OpenOwnedAsync"/>.</param>
+    /// <exception cref="ArgumentException">The options are invalid; the message lists every problem. Nothing was
+    /// opened.</exception>
+    /// <exception cref="FormationException">The storage is another node's or cluster's.</exception>
+    public static async Task<StoreNode> StartAsync(StoreNodeOptions options,
+        Func<StorageContext, Task<INodeStorage>> open, INetwork network)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(open);
+        IReadOnlyList<string> problems = options.Validate();
+        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
+        var seeds = new SplitMix64(options.Seed ^ 0x5eed);
+        INodeStorage storage = await open(new StorageContext
+        {
+            Time = options.Time,
+            Scheduler = options.Scheduler,
+            NewStoreId = () => seeds.NextGuid(),
+            LogSegmentBytes = options.LogSegmentBytes,
+            Logger = options.Logger,
+            Faults = options.Faults,
+        });
         try
         {
-            return await StartOnAsync(options, disk, network);
+            var node = new StoreNode(options, MakePlan(options, storage.Formation), storage, network);
+            node.Formed = node.WatchFormationAsync();
+            node._formation.Start();
+            return node;
         }
         catch
         {
-            await disk.DisposeAsync();
+            await storage.DisposeAsync();
             throw;
         }
     }
@@ -239,14 +257,12 @@ public sealed partial class StoreNode : IAsyncDisposable
     {
         StopReplicas("its node was killed");
         await Storage.CrashAsync();
-        await _disk.DisposeAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
         StopReplicas("its node stops");
         await Storage.DisposeAsync();
-        await _disk.DisposeAsync();
     }
 
     /// <summary>Whether all replicas here together keep more of their logs in memory than
@@ -289,34 +305,6 @@ public sealed partial class StoreNode : IAsyncDisposable
     private Guid NextGuid()
     {
         lock (_randomLock) return _random.NextGuid();
-    }
-
-    private static async Task<StoreNode> StartOnAsync(StoreNodeOptions options, IDisk disk, INetwork network)
-    {
-        IReadOnlyList<string> problems = options.Validate();
-        if (problems.Count > 0) throw new ArgumentException(string.Join(" ", problems));
-        var seeds = new SplitMix64(options.Seed ^ 0x5eed);
-        NodeStorage storage = await NodeStorage.OpenAsync(disk, new NodeStorageOptions
-        {
-            Time = options.Time,
-            Scheduler = options.Scheduler,
-            NewStoreId = () => seeds.NextGuid(),
-            SegmentBytes = options.LogSegmentBytes,
-            Logger = options.Logger,
-            Faults = options.Faults,
-        });
-        try
-        {
-            var node = new StoreNode(options, MakePlan(options, storage.Formation), disk, storage, network);
-            node.Formed = node.WatchFormationAsync();
-            node._formation.Start();
-            return node;
-        }
-        catch
-        {
-            await storage.DisposeAsync();
-            throw;
-        }
     }
 
     private async Task WatchFormationAsync()

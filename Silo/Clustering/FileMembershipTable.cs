@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Orleans.Raft.Silo;
@@ -12,33 +10,14 @@ namespace Orleans.Raft.Silo;
 internal sealed class FileMembershipTable(string path) : IMembershipTable
 {
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LockRetry = TimeSpan.FromMilliseconds(5);
 
     private readonly string _path = Path.GetFullPath(path);
 
-    /// <summary>
-    /// Also buries silos that died with nobody left to find it out: their ports refuse connections, which on one
-    /// machine proves that their processes are gone. Without this a silo that starts would wait for answers from them.
-    /// </summary>
-    public async Task InitializeMembershipTable(bool tryInitTableVersion)
+    public Task InitializeMembershipTable(bool tryInitTableVersion)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-        MembershipFile found = await UnderLockAsync(file => (file, file.Changes == 0));
-        var gone = new HashSet<string>();
-        foreach (MembershipFile.Row row in found.Rows)
-            if (row.Status != SiloStatus.Dead && await RefusesConnectionsAsync(row.ToEntry().SiloAddress))
-                gone.Add(row.Address);
-        if (gone.Count > 0) await BuryAsync(row => gone.Contains(row.Address));
-    }
-
-    /// <summary>
-    /// Buries the earlier lives of a silo that is about to listen on <paramref name="own"/> and found it free. Once it
-    /// listens, others cannot tell those from the new life by their ports: silos that start would wait for answers.
-    /// </summary>
-    public async Task BuryEarlierLivesAsync(IPEndPoint own)
-    {
-        if (File.Exists(_path)) await BuryAsync(row => row.ToEntry().SiloAddress.Endpoint.Equals(own));
+        return UnderLockAsync(file => (true, file.Changes == 0));
     }
 
     public Task DeleteMembershipTableEntries(string clusterId) => UnderLockAsync(file =>
@@ -85,42 +64,10 @@ internal sealed class FileMembershipTable(string path) : IMembershipTable
         return (true, true);
     });
 
-    private Task<bool> BuryAsync(Func<MembershipFile.Row, bool> isGone) => UnderLockAsync(file =>
-    {
-        bool changed = false;
-        foreach (MembershipFile.Row row in file.Rows.Where(r => r.Status != SiloStatus.Dead && isGone(r)))
-        {
-            row.Status = SiloStatus.Dead;
-            row.Etag = file.NextEtag();
-            changed = true;
-        }
-        if (changed) Advance(file, new TableVersion(file.Version + 1, file.VersionEtag));
-        return (true, changed);
-    });
-
     private static void Advance(MembershipFile file, TableVersion version)
     {
         file.Version = version.Version;
         file.VersionEtag = file.NextEtag();
-    }
-
-    private static async Task<bool> RefusesConnectionsAsync(SiloAddress silo)
-    {
-        using var socket = new Socket(silo.Endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        using var deadline = new CancellationTokenSource(ConnectTimeout);
-        try
-        {
-            await socket.ConnectAsync(silo.Endpoint, deadline.Token);
-            return false;
-        }
-        catch (SocketException failure)
-        {
-            return failure.SocketErrorCode == SocketError.ConnectionRefused;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
     }
 
     private async Task<T> UnderLockAsync<T>(Func<MembershipFile, (T Result, bool Changed)> work)

@@ -16,8 +16,9 @@ public class ReferenceTableTests
         ["Grains.Interfaces"] = ["Microsoft.Orleans.Sdk"],
         ["Grains"] = ["KeyValue", "Grains.Interfaces", "Microsoft.Orleans.Sdk", "Microsoft.Orleans.Server"],
         ["Silo"] = ["Grains", "Storage", "Storage.PostgreSql", "CommandLine", "Microsoft.Orleans.Server",
-            "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
-        ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "CommandLine", "Microsoft.Orleans.Client"],
+            "Microsoft.Orleans.Clustering.AdoNet", "Microsoft.Orleans.Persistence.AdoNet", "Npgsql"],
+        ["Client"] = ["Grains.Interfaces", "KeyValue", "Shell", "CommandLine", "Microsoft.Orleans.Client",
+            "Microsoft.Orleans.Clustering.AdoNet", "Npgsql"],
     };
 
     public static TheoryData<string> Projects => [.. Allowed.Keys];

@@ -97,52 +97,6 @@ public sealed class FileMembershipTableTests : IDisposable
     }
 
     [Fact]
-    public async Task A_silo_whose_port_refuses_connections_is_buried_at_the_next_start()
-    {
-        FileMembershipTable table = await OpenAsync();
-        int deadPort = FreePort();
-        MembershipEntry gone = Entry(1, SiloAddress.New(IPAddress.Loopback, deadPort, 5));
-        MembershipEntry alive = Entry(2);
-        await table.InsertRow(gone, (await table.ReadAll()).Version.Next());
-        await table.InsertRow(alive, (await table.ReadAll()).Version.Next());
-        int version = (await table.ReadAll()).Version.Version;
-
-        MembershipTableData read = await (await OpenAsync()).ReadAll();
-        Assert.Equal(SiloStatus.Dead,
-            read.Members.Single(m => m.Item1.SiloAddress.Equals(gone.SiloAddress)).Item1.Status);
-        Assert.Equal(SiloStatus.Active,
-            read.Members.Single(m => m.Item1.SiloAddress.Equals(alive.SiloAddress)).Item1.Status);
-        Assert.Equal(version + 1, read.Version.Version);
-        Assert.Equal(version + 1, (await (await OpenAsync()).ReadAll()).Version.Version);
-    }
-
-    /// <summary>Nobody else could tell them from the new life: its port answers.</summary>
-    [Fact]
-    public async Task A_silo_buries_its_own_earlier_lives_before_it_listens()
-    {
-        var endpoint = new IPEndPoint(IPAddress.Loopback, LivePort);
-        // Before there is a file there is nothing to bury.
-        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
-        Assert.False(File.Exists(FileName));
-        FileMembershipTable table = await OpenAsync();
-        MembershipEntry earlier = Entry(1, SiloAddress.New(endpoint, 5));
-        MembershipEntry other = Entry(2, SiloAddress.New(IPAddress.Loopback, FreePort(), 5));
-        await table.InsertRow(earlier, (await table.ReadAll()).Version.Next());
-        await table.InsertRow(other, (await table.ReadAll()).Version.Next());
-        int version = (await table.ReadAll()).Version.Version;
-
-        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
-        await new FileMembershipTable(FileName).BuryEarlierLivesAsync(endpoint);
-        MembershipTableData read = await table.ReadAll();
-        Assert.Equal(SiloStatus.Dead, StatusOf(earlier));
-        Assert.Equal(other.Status, StatusOf(other));
-        Assert.Equal(version + 1, read.Version.Version);
-
-        SiloStatus StatusOf(MembershipEntry entry) =>
-            read.Members.Single(m => m.Item1.SiloAddress.Equals(entry.SiloAddress)).Item1.Status;
-    }
-
-    [Fact]
     public async Task Old_dead_rows_are_cleaned_and_others_stay()
     {
         FileMembershipTable table = await OpenAsync();

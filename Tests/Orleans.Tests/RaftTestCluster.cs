@@ -36,6 +36,9 @@ public sealed class RaftTestCluster : IAsyncLifetime
     /// <summary>Changes every silo.</summary>
     internal Action<ISiloBuilder>? ConfigureSilo { get; init; }
 
+    /// <summary>The directory of a node.</summary>
+    internal IDisk OpenDisk(NodeName node) => new LocalDisk(Path.Combine(_directory, node.Value));
+
     public IKeyValueStore Store => Client.ServiceProvider.GetRequiredService<IKeyValueStore>();
 
     public IClusterAdministration Administration => Client.ServiceProvider.GetRequiredService<IClusterAdministration>();
@@ -57,7 +60,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
             silo.AddOrleansRaft(raft =>
             {
                 raft.Nodes = SiloNames;
-                raft.OpenDisk = name => new LocalDisk(Path.Combine(_directory, name.Value));
+                raft.OpenStorage = (name, context) => NodeStorage.OpenOwnedAsync(OpenDisk(name), context);
                 Configure?.Invoke(raft);
             });
             ConfigureSilo?.Invoke(silo);

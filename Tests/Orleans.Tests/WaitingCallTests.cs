@@ -17,15 +17,11 @@ public sealed class WaitingCallTests : IAsyncLifetime
 
     public WaitingCallTests() => _cluster = new RaftTestCluster
     {
-        Configure = raft =>
+        Configure = raft => raft.OpenStorage = (name, context) =>
         {
-            Func<NodeName, IDisk> open = raft.OpenDisk;
-            raft.OpenDisk = name =>
-            {
-                var disk = new HoldingDisk(open(name));
-                lock (_disks) _disks[name] = disk;
-                return disk;
-            };
+            var disk = new HoldingDisk(_cluster!.OpenDisk(name));
+            lock (_disks) _disks[name] = disk;
+            return NodeStorage.OpenOwnedAsync(disk, context);
         },
     };
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage.Tests;
@@ -17,6 +18,15 @@ public sealed class LocalDiskTests : IDisposable
         Time = TimeProvider.System,
         NewStoreId = Guid.NewGuid,
         SegmentBytes = 64 << 10,
+    };
+
+    private static StorageContext Context => new()
+    {
+        Scheduler = TaskScheduler.Default,
+        Time = TimeProvider.System,
+        NewStoreId = Guid.NewGuid,
+        LogSegmentBytes = 64 << 10,
+        Logger = NullLogger.Instance,
     };
 
     public void Dispose()
@@ -97,6 +107,25 @@ public sealed class LocalDiskTests : IDisposable
         await using NodeStorage again = await NodeStorage.OpenAsync(disk, Options);
         IReplicaStorage reopened = await again.OpenReplicaAsync(G1, R1);
         Same.State(new RaftState(default, EntryId.Zero, Entries(1, 10)), reopened.Recovered.State);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Storage_that_owns_its_disk_ends_it_when_it_ends_or_cannot_be_opened(bool crashes)
+    {
+        var disk = new LocalDisk(_directory);
+        INodeStorage storage = await NodeStorage.OpenOwnedAsync(disk, Context);
+        var refused = new LocalDisk(_directory);
+        await Assert.ThrowsAsync<DiskException>(() => NodeStorage.OpenOwnedAsync(refused, Context));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await refused.ListAsync(""));
+        Assert.NotEmpty(await disk.ListAsync(""));
+
+        if (crashes) await storage.CrashAsync();
+        await storage.DisposeAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await disk.ListAsync(""));
+        await using INodeStorage after = await NodeStorage.OpenOwnedAsync(new LocalDisk(_directory), Context);
+        Assert.Equal(storage.StoreId, after.StoreId);
     }
 
     [Fact]

@@ -280,8 +280,8 @@ public sealed partial class StoreCluster : IStoreConnection
                 Faults = _options.Faults,
                 ReplicaWanted = group => _ = life.Lane.Start(() => OpenWantedAsync(life, group)),
             };
-            node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options, Disks[name],
-                Network.For(name));
+            node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options,
+                context => NodeStorage.OpenOwnedAsync(Disks[name], context), Network.For(name));
             Nodes[name] = node;
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);

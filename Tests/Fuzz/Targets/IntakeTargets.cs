@@ -73,7 +73,7 @@ internal sealed class FrameIntakeTarget : FuzzTarget
             Seed = 1,
             LogSegmentBytes = 16 << 10,
             Logger = NullLogger.Instance,
-        }, new SimulatedDisk(), new Nowhere()));
+        }, context => NodeStorage.OpenOwnedAsync(new SimulatedDisk(), context), new Nowhere()));
         scheduler.Run(() =>
         {
             foreach (NodeName peer in FuzzFormation.Nodes[1..])
