@@ -160,6 +160,7 @@ public sealed partial class StoreNode : IAsyncDisposable
             return;
         }
         TimeSpan now = Now;
+        ConfirmWhenDue(now);
         bool hasFailed = Storage.Failure is not null;
         // The others should look for other leaders: nothing here can work any more.
         if (!hasFailed) sender.Tick(now);

@@ -191,7 +191,10 @@ public sealed partial class Replica
         _node.Propose(command.ToArray(), now, out _);
     }
 
-    private bool HasLease() => _storage.IsCurrent && _stall is null && _node.HasLease(_host.Now);
+    /// <summary>Never on storage that another may have opened: a lease would have to be confirmed with every
+    /// read.</summary>
+    private bool HasLease() => !_host.Storage.NeedsConfirming && _storage.IsCurrent && _stall is null
+        && _node.HasLease(_host.Now);
 
     /// <summary>All reads of a turn share one read index, hence one round.</summary>
     private void RequestReadIndex()

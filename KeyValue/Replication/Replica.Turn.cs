@@ -70,6 +70,7 @@ public sealed partial class Replica
             NoteRole();
             worked |= ApplyCommitted();
         }
+        ConfirmWhatWaits();
         BearChildren();
         ServeReads();
         _host.FlushLinks();
@@ -92,11 +93,17 @@ public sealed partial class Replica
             if (write.Snapshot is { } snapshot) AdoptReceivedState(snapshot);
             _storage.Submit(write, this);
         }
-        foreach (OutboundMessage outbound in ready.Messages) Send(outbound.To, outbound.Message);
+        bool mustConfirm = _host.Storage.NeedsConfirming && !_faults.Has(FaultPoint.RoundConfirmedByTheReplaced);
+        foreach (OutboundMessage outbound in ready.Messages)
+        {
+            if (mustConfirm && outbound.Message is HeartbeatReply) HoldUntilConfirmed(outbound);
+            else Send(outbound.To, outbound.Message);
+        }
         foreach (ReadReady read in ready.ReadsReady) OnReadIndex(read);
         foreach (ulong read in ready.ReadsFailed) OnReadFailed(read);
         foreach (ReplicaId follower in ready.SnapshotsToSend) StartSending(follower);
-        if (round != 0) _node.ConfirmRound(round, _host.Now);
+        if (round != 0 && mustConfirm) _unconfirmedRound = round;
+        else if (round != 0) _node.ConfirmRound(round, _host.Now);
     }
 
     private void Send(ReplicaId to, RaftMessage message)

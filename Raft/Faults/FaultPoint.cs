@@ -224,6 +224,10 @@ internal enum FaultPoint
     /// linearizable.</summary>
     ReadServedAfterSteppingDown,
 
+    /// <summary>A replica whose storage was opened elsewhere confirms read rounds. Breaks: a round is confirmed by the one
+    /// that has the storage, asked during the round.</summary>
+    RoundConfirmedByTheReplaced,
+
     /// <summary>A read is served as soon as its index is known, applied or not. Breaks: reads are
     /// linearizable.</summary>
     ReadServedBeforeApplied,

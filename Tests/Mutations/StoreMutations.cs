@@ -27,6 +27,26 @@ public sealed class StoreMutations
     });
 
     [Fact]
+    public void A_round_that_a_replaced_replica_confirms_is_found() => Mutation.IsFound(
+        FaultPoint.RoundConfirmedByTheReplaced, "served by a leader whose storage was opened elsewhere", faults =>
+    {
+        var storages = new Dictionary<NodeName, SharedStorage>();
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Faults = faults,
+            WrapStorage = (name, storage) => storages[name] = new SharedStorage(storage),
+        });
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        NodeName leader = cluster.Leader();
+        cluster.Isolate(cluster.Followers()[0]);
+        // Whoever took it counts for the rest of the group now; the answer that it was taken is still on its way.
+        (storages[leader].IsTaken, storages[leader].HoldsQuestions) = (true, true);
+        Running<GroupReply> read = cluster.Begin(() => cluster.ReplicaOn(leader).ExecuteAsync(ReadOf("k")));
+        cluster.RunFor(Seconds(0.2));
+        Assert.False(read.HasEnded, "a read was served by a leader whose storage was opened elsewhere");
+    });
+
+    [Fact]
     public void A_read_served_before_its_index_is_applied_is_found() => Mutation.IsFound(
         FaultPoint.ReadServedBeforeApplied, "a linearizable read gave 'old'", faults =>
     {

@@ -39,6 +39,9 @@ public sealed record StoreClusterOptions
     /// <summary>A deliberate bug, on every node. None.</summary>
     internal FaultPoints Faults { get; init; }
 
+    /// <summary>Stands between a node and its storage. Null: nothing does.</summary>
+    public Func<NodeName, INodeStorage, INodeStorage>? WrapStorage { get; init; }
+
     /// <summary>Changes the options of single nodes, to set them up differently from the others.</summary>
     public Func<StoreNodeOptions, StoreNodeOptions>? PerNode { get; init; }
 }
@@ -281,7 +284,7 @@ public sealed partial class StoreCluster : IStoreConnection
                 ReplicaWanted = group => _ = life.Lane.Start(() => OpenWantedAsync(life, group)),
             };
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options,
-                context => NodeStorage.OpenOwnedAsync(Disks[name], context), Network.For(name));
+                context => OpenStorageAsync(name, context), Network.For(name));
             Nodes[name] = node;
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
@@ -298,6 +301,12 @@ public sealed partial class StoreCluster : IStoreConnection
             StartFailure[name] = failure;
             if (node is null) _lives.Remove(name);
         }
+    }
+
+    private async Task<INodeStorage> OpenStorageAsync(NodeName name, StorageContext context)
+    {
+        INodeStorage storage = await NodeStorage.OpenOwnedAsync(Disks[name], context);
+        return _options.WrapStorage?.Invoke(name, storage) ?? storage;
     }
 
     /// <summary>Opens a replica that came to a node while it was running.</summary>
