@@ -149,15 +149,6 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         try
         {
             await StartNodeAsync(node, cancellationToken);
-            try
-            {
-                await RequireMemberAsync(node, cancellationToken);
-            }
-            catch (AdministrationRefusedException)
-            {
-                await StopNodeAsync(node, _nodes[node]);
-                throw;
-            }
         }
         catch (Exception failure) when (failure is ArgumentException or FormationException)
         {
@@ -169,10 +160,22 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         }
         catch (TimeoutException)
         {
-            throw new UnavailableException($"{node} was not let in within {FormationTimeout.TotalSeconds:F0} s: the "
-                + "meta group may have no leader. Try again when most of its nodes are up.");
+            throw new UnavailableException($"{node} was not let in within {FormationTimeout.TotalSeconds:F0} s, and "
+                + "was stopped again: the meta group may have no leader. Try again when most of its nodes are up.");
         }
-        if (!_names.Contains(node)) _names = [.. _names, node];
+        // It knows that it was let in: from here on it is listed, whatever the controller says.
+        NodeName[] before = _names;
+        if (!before.Contains(node)) _names = [.. before, node];
+        try
+        {
+            await RequireMemberAsync(node, cancellationToken);
+        }
+        catch (AdministrationRefusedException)
+        {
+            await StopNodeAsync(node, _nodes[node]);
+            _names = before;
+            throw;
+        }
     }, cancellationToken);
 
     public Task IsolateAsync(NodeName node, CancellationToken cancellationToken = default) => ControlAsync(() =>
@@ -264,7 +267,16 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
     /// <summary>One that was removed and starts with its old folder is none of the cluster's.</summary>
     private async Task RequireMemberAsync(NodeName node, CancellationToken cancellationToken)
     {
-        AdministrationAnswer known = await AdministerAsync(new ListNodesRequest(), cancellationToken);
+        AdministrationAnswer known;
+        try
+        {
+            known = await AdministerAsync(new ListNodesRequest(), cancellationToken);
+        }
+        catch (UnavailableException failure)
+        {
+            throw new UnavailableException($"{node} is started, and stays so, but nobody could say whether it was "
+                + $"removed meanwhile. {failure.Message} Then add it again.");
+        }
         if (!known.Nodes.Any(overview => overview.Name == node && overview.State == NodeState.Removed)) return;
         throw new AdministrationRefusedException($"{node} was removed from the cluster, and its data with it. If it is "
             + $"up, kill it; delete its folder {DirectoryOf(node)} and add it again.");

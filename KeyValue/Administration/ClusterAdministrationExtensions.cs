@@ -36,16 +36,4 @@ public static class ClusterAdministrationExtensions
             await Task.Delay(FollowInterval, time, cancellationToken);
         }
     }
-
-    /// <summary>Splits the largest groups until there are <paramref name="count"/> more than now.</summary>
-    /// <inheritdoc cref="CompleteAsync"/>
-    public static async Task<AdministrationAnswer> AddGroupsAsync(this IClusterAdministration administration, int count,
-        TimeProvider time, Action<string>? progress = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(administration);
-        AdministrationAnswer now =
-            await administration.AdministerAsync(new ListGroupsRequest(), cancellationToken);
-        return await administration.CompleteAsync(
-            new GrowGroupsRequest(now.Groups.Count + count), time, progress, cancellationToken);
-    }
 }

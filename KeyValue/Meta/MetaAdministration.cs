@@ -52,12 +52,14 @@ internal sealed partial class MetaAdministration(MetaRegistry registry, Placemen
         if (request.Target > StoreNodeOptions.MaxGroups) return Refused(TooMany());
         if (have >= request.Target) return Done($"{have} groups");
         int underWay = registry.Splitting(now).Count;
-        int missing = request.Target - have - underWay;
-        bool mayFollow = underWay > 0;
+        // Asked again before the next decision, when other groups may be the largest, it takes on no more.
+        int missing = request.Target - have - underWay - splits.Count;
+        bool mayFollow = underWay + splits.Count > 0;
         foreach (GroupEntry group in Groups().OrderByDescending(g => g.Report?.Bytes ?? 0)
             .ThenBy(g => g.Descriptor.Group))
         {
             if (missing <= 0) break;
+            if (splits.ContainsKey(group.Descriptor.Group)) continue;
             if (Obstacle(group) is not null)
             {
                 mayFollow = true;

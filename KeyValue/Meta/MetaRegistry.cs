@@ -7,7 +7,7 @@ internal sealed class NodeEntry(NodeRow row, TimeSpan now)
 {
     public NodeRow Row { get; set; } = row;
 
-    /// <summary>When it reported last; at first when the controller began to listen.</summary>
+    /// <summary>When it reported last; at first when the controller began to listen, or when it joined.</summary>
     public TimeSpan HeardAt { get; set; } = now;
 
     /// <summary>To this controller, and not to an earlier one.</summary>
@@ -69,7 +69,6 @@ internal sealed partial class MetaRegistry
     private readonly Dictionary<GroupId, (GroupId Parent, TimeSpan At)> _splitting = [];
     private readonly PlacementOptions _options;
     private readonly FaultPoints _faults;
-    private readonly TimeSpan _since;
 
     /// <param name="revision">Above all that was told under this controller before.</param>
     public MetaRegistry(Term controller, MetaState state, PlacementOptions options, TimeSpan now, ulong revision = 1,
@@ -78,7 +77,6 @@ internal sealed partial class MetaRegistry
         Controller = controller;
         _options = options;
         _faults = faults;
-        _since = now;
         NextGroup = state.NextGroup;
         IsBalanceOn = state.IsBalanceOn;
         Revision = revision;
@@ -270,9 +268,10 @@ internal sealed partial class MetaRegistry
             node.Row.Name, node.Row.Zone, node.Row.Intent, SilentFor(node, now)))],
         [.. _groups.Values.Select(entry => ModelOf(entry, now))], IsBalanceOn);
 
-    /// <summary>A new controller does not know yet who is there: until each node has reported or had time to.</summary>
-    public bool IsListening(TimeSpan now) => now - _since < _options.SuspectAfter
-        && _nodes.Values.Any(node => !node.HasReported && node.Row.Intent != NodeIntent.Removed);
+    /// <summary>It is not known yet who is there: until each node, also one that just joined, has reported or had time
+    /// to.</summary>
+    public bool IsListening(TimeSpan now) => _nodes.Values.Any(node => !node.HasReported
+        && node.Row.Intent != NodeIntent.Removed && now - node.HeardAt < _options.SuspectAfter);
 
     /// <summary>For people: one that had no time to report yet is as it was.</summary>
     public NodeState StateOf(NodeName node, TimeSpan now) => _nodes.TryGetValue(node, out NodeEntry? entry)

@@ -65,6 +65,12 @@ internal static class MetaRows
         return Row(MergePrefix + Number(merge.Id.Value), value);
     }
 
+    /// <summary>
+    /// Kept for ever: it alone tells a node that was away, however long, that the group of its replicas is no more. That
+    /// a number was given out and no group is known by it says nothing: a group that was split off reports once its
+    /// leader can, be that after weeks, and till then its parent may still be known with all keys. Each merge costs 12 to
+    /// 16 bytes here, and 2 to 10 to each node, which is told of all of them, when another controller takes over.
+    /// </summary>
     public static WriteOperation Put(MergedGroup merged)
     {
         ByteBuffer value = Begin();

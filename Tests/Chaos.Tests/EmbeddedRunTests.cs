@@ -23,5 +23,6 @@ public sealed class EmbeddedRunTests(ITestOutputHelper output)
         Assert.True(command.Result!.Tally.Acknowledged >= ChaosRun.HistoryOperations);
         Assert.All(command.Result.Faults.Values, count => Assert.True(count > 0));
         Assert.Contains("kill", command.Result.Faults.Keys);
+        Assert.Contains("merge", command.Result.Faults.Keys);
     }
 }

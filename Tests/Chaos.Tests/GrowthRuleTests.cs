@@ -41,6 +41,18 @@ public sealed class GrowthRuleTests
         Assert.Contains("too few", GrowthRules.FindSlowness(2, 3, 499, 500));
     }
 
+    [Fact]
+    public void The_two_neighbours_that_hold_least_are_merged()
+    {
+        Assert.Equal((new GroupId(4), new GroupId(2)),
+            GrowthRules.FindSmallestNeighbours([Group(1, 1), Group(3, 9), Group(4, 5), Group(2, 4), Group(5, 6)]));
+        Assert.Equal((new GroupId(1), new GroupId(3)), GrowthRules.FindSmallestNeighbours([Group(1, 1), Group(3, 9)]));
+    }
+
+    private static GroupOverview Group(uint id, long bytes) => new(
+        new GroupDescriptor(new GroupId(id), [], [], 1, 1, []), bytes, Keys: 1, Leader: null, OperationsPerSecond: 0,
+        Operation: null);
+
     private static NodeOverview Node(int number, int leaders, long bytes) =>
         new(new NodeName($"node-{number}"), Zone: "", NodeState.Up, Replicas: 3, leaders, bytes);
 }

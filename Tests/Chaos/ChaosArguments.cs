@@ -22,7 +22,7 @@ internal sealed class ChaosArguments
     private readonly Option<double> _rate = StrictCommandLine.Number("--rate", 400.0, 1, 1_000_000,
         "Most operations a second, of all clients together.");
     private readonly Option<string[]> _faults = StrictCommandLine.List("--faults",
-        "Kinds of faults, comma-separated: kill, stop, full; embedded also node-kill, isolate (default: all).");
+        "Kinds of faults, comma-separated: kill, stop, full; embedded also node-kill, isolate, merge (default: all).");
     private readonly Option<string?> _data = new("--data") { Description =
         "An empty directory (default: a new temporary one, removed if all is well)." };
     private readonly Option<string> _storeData = new("--data") { Required = true };

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Growth;
@@ -28,6 +29,15 @@ public static class GrowthRules
         return highest > fewest + 1 && highest > fewest * MostUneven
             ? string.Create(CultureInfo.InvariantCulture, $"nodes lead {fewest} to {highest} groups")
             : null;
+    }
+
+    /// <summary>The two neighbours that hold least.</summary>
+    /// <param name="groups">In key order, at least two.</param>
+    public static (GroupId Left, GroupId Right) FindSmallestNeighbours(IReadOnlyList<GroupOverview> groups)
+    {
+        (GroupOverview left, GroupOverview right) =
+            groups.Zip(groups.Skip(1)).MinBy(pair => pair.First.Bytes + pair.Second.Bytes);
+        return (left.Descriptor.Group, right.Descriptor.Group);
     }
 
     /// <summary>Why requests were slowed too much while things moved, or null.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Orleans.Raft.Chaos;
+using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Orleans.Raft.Shell;
@@ -86,8 +87,19 @@ public sealed class GrowthRun(IGrowthHost host, GrowthPlan plan, string director
             Fail($"{first} still has {left.Replicas} replicas");
         await EvenOutAsync(FirstNodes + AddedNodes - 1, cancellation);
         await ShellAsync(cancellation, "nodes");
+        await MergeAsync(cancellation);
         await ShellAsync(cancellation, "groups");
         await ShellAsync(cancellation, "balance", "status");
+    }
+
+    private async Task MergeAsync(CancellationToken cancellation)
+    {
+        IReadOnlyList<GroupOverview> before = await GroupsAsync(cancellation);
+        (GroupId left, GroupId right) = GrowthRules.FindSmallestNeighbours(before);
+        Begin($"{left} and {right} become one", moves: true);
+        await ShellAsync(cancellation, "merge", left.ToString());
+        int now = (await GroupsAsync(cancellation)).Count;
+        if (now != before.Count - 1) Fail($"{before.Count} groups became {now}, not {before.Count - 1}");
     }
 
     /// <summary>Runs a command of the shell and shows both.</summary>
@@ -118,6 +130,9 @@ public sealed class GrowthRun(IGrowthHost host, GrowthPlan plan, string director
 
     private async Task<IReadOnlyList<NodeOverview>> NodesAsync(CancellationToken cancellation) =>
         (await host.Administration.AdministerAsync(new ListNodesRequest(), cancellation)).Nodes;
+
+    private async Task<IReadOnlyList<GroupOverview>> GroupsAsync(CancellationToken cancellation) =>
+        (await host.Administration.AdministerAsync(new ListGroupsRequest(), cancellation)).Groups;
 
     private async Task LoadRowsAsync(CancellationToken cancellation)
     {

@@ -147,11 +147,50 @@ public sealed class ClusterCommandTests
     {
         _cluster.Administration = _ => Task.FromException<AdministrationAnswer>(
             new UnavailableException("the meta group has no leader"));
-        foreach (string line in new[] { "groups", "nodes", "balance status", "balance on", "groups add 1", "merge g1" })
+        foreach (string line in new[] { "groups", "nodes", "balance status", "groups add 1", "merge g1" })
         {
             Assert.Equal($"ERR Unavailable: line 1, {line.Split(' ')[0]}: the meta group has no leader\n",
                 await RunAsync(line, 1));
         }
+    }
+
+    [Theory]
+    [InlineData("groups add 12", "groups add 12 --from 4")]
+    [InlineData("merge g1", "merge g1 --with g2")]
+    [InlineData("balance on", "balance on")]
+    [InlineData("node add node-4", "node add node-4")]
+    public async Task A_job_whose_answer_was_lost_says_how_to_see_it_through(string line, string again)
+    {
+        FakeController controller = _cluster.Controller;
+        Task<AdministrationAnswer> lost = Task.FromException<AdministrationAnswer>(
+            new UnavailableException("Nobody answered."));
+        _cluster.Administration =
+            request => request is ListGroupsRequest ? Task.FromResult(controller.Answer(request)) : lost;
+        _cluster.BeforeAdd = () => lost;
+        Assert.Equal($"ERR Unavailable: line 1, {line.Split(' ')[0]}: Nobody answered. Should the cluster have taken it "
+            + $"on, it goes on with it; to see it through, repeat it, which is safe: {again}\n", await RunAsync(line, 1));
+    }
+
+    [Theory]
+    [InlineData("groups add 1", "5 GrowGroupsRequest")]
+    [InlineData("merge g1", "g1 g2 MergeGroupsRequest")]
+    public async Task What_was_looked_up_once_is_asked_for_until_it_is_done_whatever_changes_meanwhile(
+        string line, string sent)
+    {
+        var requests = new List<string>();
+        FakeController controller = _cluster.Controller;
+        Answer(request =>
+        {
+            if (request is ListGroupsRequest) return controller.Answer(request);
+            requests.Add(Describe(request));
+            // Done at once, but the answer is lost: from now on other groups are there.
+            controller.StepsPerJob = 0;
+            AdministrationAnswer answer = controller.Answer(request);
+            return requests.Count < 3 ? UnderWay("it") : answer;
+        });
+        Assert.Equal("... it\nOK\n", await RunAsync(line, 0));
+        Assert.Equal([sent, sent, sent], requests);
+        Assert.Equal(line[0] == 'm' ? 3 : 5, controller.Groups.Count);
     }
 
     [Theory]

@@ -37,6 +37,11 @@ internal static class ControllerJob
             throw new ShellException("Canceled", "no longer watched; the cluster goes on with what it has taken on; "
                 + $"to watch it again, or should it not have been taken on, repeat it, which is safe: {again}");
         }
+        catch (UnavailableException failure)
+        {
+            throw new ShellException(failure.Code, $"{failure.Message} Should the cluster have taken it on, it goes on "
+                + $"with it; to see it through, repeat it, which is safe: {again}");
+        }
         context.Output.Ok();
     }
 

@@ -16,7 +16,9 @@ internal sealed class GroupsCommand : ShellCommand
         An empty start= or end= is unbounded, an empty leader= unknown. Blanks in values print as \x20.
         replicas= names nodes, comma-separated; NODE/learner gets everything and does not vote yet, NODE/incoming and
         NODE/outgoing are the voters that a change under way adds and removes.
-        groups add prints a step a line, then OK. It is safe to repeat with --from, the COUNT of groups to begin from.
+        groups add prints a step a line, then OK. The groups are counted once, and what is sent says how many there shall
+        be, however often it is sent. Typed again it is a new request, for N more: to see one through whose end you did
+        not see, repeat it as its error says, with --from, the COUNT of groups it began from.
         """;
 
     public override IReadOnlyList<OptionSpec> Options { get; } = [new("from", TakesValue: true)];

@@ -13,7 +13,9 @@ internal sealed class MergeCommand : ShellCommand
 
     public override string Details => """
         Writes to the smaller one wait meanwhile. Prints a step a line, then OK.
-        --with names the neighbour: repeated with it, the command does not take in a third group.
+        Without --with the neighbour is looked up once, and what is sent names both, however often it is sent. Typed
+        again it is a new request, for the next neighbour: to see one through whose end you did not see, repeat it as
+        its error says, with --with.
         """;
 
     public override IReadOnlyList<OptionSpec> Options { get; } = [new("with", TakesValue: true)];

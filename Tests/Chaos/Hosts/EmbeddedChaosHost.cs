@@ -5,7 +5,7 @@ namespace Orleans.Raft.Chaos;
 
 /// <summary>
 /// The embedded host as a child process. A kill or stop of the process takes all nodes at once; single nodes are killed
-/// and isolated through the host's own fault control.
+/// and isolated through the host's own fault control. Groups are split and merged by its administrators' interface.
 /// </summary>
 public sealed class EmbeddedChaosHost : IChaosHost
 {
@@ -18,6 +18,7 @@ public sealed class EmbeddedChaosHost : IChaosHost
     private readonly Dictionary<string, Fault> _faults = [];
     private readonly Dictionary<string, string> _impossible = [];
     private int _lives;
+    private bool _hasMerged;
 
     public EmbeddedChaosHost(string directory, int clients, long diskBytes)
     {
@@ -30,6 +31,7 @@ public sealed class EmbeddedChaosHost : IChaosHost
         _faults["kill"] = KillAsync;
         _faults["node-kill"] = KillNodeAsync;
         _faults["isolate"] = IsolateAsync;
+        _faults["merge"] = MergeAsync;
         if (PausedProcess.Obstacle is { } obstacle) _impossible["stop"] = obstacle;
         else _faults["stop"] = StopAsync;
         if (_disk is null)
@@ -107,6 +109,41 @@ public sealed class EmbeddedChaosHost : IChaosHost
         await Task.Delay(duration, cancellation);
         await _link.Process.CallAsync(0, "heal");
         say("isolate: healed");
+    }
+
+    /// <summary>Splits a group between its keys in use and merges the two again. One merge at least is seen through;
+    /// after others the next fault comes while they go on.</summary>
+    private async Task MergeAsync(Random random, Action<string> say, CancellationToken cancellation)
+    {
+        do
+        {
+            string at = $"{Keys.FirstCharacters[random.Next(Keys.FirstCharacters.Length)]}m";
+            bool follow = !_hasMerged || random.Next(2) == 0;
+            say($"merge: a group is split at {at}");
+            await AskAsync("split", [PipeText.Word(at)], cancellation);
+            await Task.Delay(random.Next(500), cancellation);
+            string[] answer = await AskAsync("merge", [PipeText.Word(at), follow ? "1" : "0"], cancellation);
+            string said = PipeText.Text(answer[0]);
+            say($"merge: {said}");
+            _hasMerged |= said == PipeText.Merged;
+        }
+        while (!_hasMerged);
+    }
+
+    /// <summary>Asks until the controller, which an earlier fault may have left without a leader, answers.</summary>
+    private async Task<string[]> AskAsync(string verb, string[] words, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                return await _link.Process.CallAsync(0, verb, words);
+            }
+            catch (UnavailableException)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(200), cancellation);
+            }
+        }
     }
 
     private async Task RestartNodeAsync(string node)

@@ -80,9 +80,37 @@ public sealed class PipeServer(
                 return rows;
             case "status":
                 return Describe(await administration.GetStatusAsync());
+            case "split":
+                await administration.CompleteAsync(new SplitRequest(Key(words[0])) { IsRepeat = true },
+                    TimeProvider.System);
+                return [];
+            case "merge":
+                return [PipeText.Word(await MergeAsync(Key(words[0]), follow: words[1] == "1"))];
             default:
                 await BreakAsync(verb, words);
                 return [];
+        }
+    }
+
+    /// <summary>Makes one group of the two that meet at a key.</summary>
+    /// <param name="follow">Whether to see it through.</param>
+    private async Task<string> MergeAsync(ReadOnlyMemory<byte> key, bool follow)
+    {
+        IReadOnlyList<GroupOverview> groups = (await administration.AdministerAsync(new ListGroupsRequest())).Groups;
+        GroupOverview? left = groups.FirstOrDefault(g => g.Descriptor.End.AsSpan().SequenceEqual(key.Span));
+        GroupOverview? right = groups.FirstOrDefault(g => g.Descriptor.Start.AsSpan().SequenceEqual(key.Span));
+        if (left is null || right is null) return "no groups meet there any more";
+        var request = new MergeGroupsRequest(left.Descriptor.Group, right.Descriptor.Group);
+        if (!follow) return (await administration.AdministerAsync(request)).Text;
+        try
+        {
+            await administration.CompleteAsync(request, TimeProvider.System);
+            return PipeText.Merged;
+        }
+        catch (AdministrationRefusedException refusal)
+        {
+            // Given up, for instance because a group had no leader for too long.
+            return refusal.Message;
         }
     }
 

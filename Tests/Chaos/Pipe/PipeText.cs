@@ -15,6 +15,9 @@ public static class PipeText
     public const string Unknown = "unknown";
     public const string Refused = "refused";
 
+    /// <summary>What a merge that was seen through answers.</summary>
+    public const string Merged = "merged";
+
     /// <summary>Ends every reply: without it a killed process has left only a part of a line.</summary>
     public const string End = ".";
 

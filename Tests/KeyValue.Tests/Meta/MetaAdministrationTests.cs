@@ -85,6 +85,20 @@ public sealed class MetaAdministrationTests
     }
 
     [Fact]
+    public void Asked_again_before_the_next_decision_no_more_groups_are_added_than_were_asked_for()
+    {
+        Begin(nodes: 3);
+        Report(2, "m", "", 1, bytes: 5000, keys: 50);
+        Assert.Equal(UnderWay, Serve(new GrowGroupsRequest(3)).Status);
+        // The answer is lost, and meanwhile another group becomes the largest.
+        Report(1, "", "m", 1, bytes: 9000, keys: 90);
+        Require(UnderWay, "2 of 3 groups", new GrowGroupsRequest(3) { IsRepeat = true });
+        Assert.Equal([Second], _splits.Keys);
+        Serve(new GrowGroupsRequest(4));
+        Assert.Equal([First, Second], _splits.Keys.Order());
+    }
+
+    [Fact]
     public void A_move_is_planned_once_and_wrong_ones_are_refused()
     {
         Begin(nodes: 5);

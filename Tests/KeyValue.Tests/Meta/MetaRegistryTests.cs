@@ -259,6 +259,21 @@ public sealed class MetaRegistryTests
     }
 
     [Fact]
+    public void It_is_not_known_who_is_there_until_a_node_that_just_joined_has_reported_or_had_time_to()
+    {
+        for (int node = 0; node < Nodes.Length; node++) _registry.Take(Nodes[node], Report(node, []), default);
+        Assert.False(_registry.IsListening(default));
+        TimeSpan joined = TimeSpan.FromMinutes(1);
+        var joining = new NodeName("node-9");
+        var store = new StoreId(new Guid(9, 1, 1, new byte[8]));
+        _registry.SetNode(new NodeRow(joining, store, "", NodeIntent.Member), joined);
+        Assert.True(_registry.IsListening(joined));
+        Assert.False(_registry.IsListening(joined + Options.SuspectAfter));
+        _registry.Take(joining, Report(0, []), joined);
+        Assert.False(_registry.IsListening(joined));
+    }
+
+    [Fact]
     public void The_next_controller_knows_which_splits_are_under_way()
     {
         var child = new GroupId(5);
