@@ -103,8 +103,8 @@ internal enum FaultPoint
     /// state.</summary>
     SnapshotOverNewerState,
 
-    /// <summary>While two configurations are joint, one majority of all their voters decides. Breaks: a majority of
-    /// each (Raft §6).</summary>
+    /// <summary>While two configurations are joint, the incoming one decides alone. Breaks: a majority of each (Raft
+    /// §6).</summary>
     JointQuorumCountedAsSimple,
 
     /// <summary>A learner counts like a voter. Breaks: learners decide nothing (Thesis §4.2.1).</summary>

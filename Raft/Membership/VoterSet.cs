@@ -20,11 +20,7 @@ internal sealed class VoterSet
         IEnumerable<Member> incoming = configuration.Voters;
         IEnumerable<Member> outgoing = configuration.Outgoing;
         if (faults.Has(FaultPoint.LearnerCounted)) incoming = incoming.Concat(configuration.Learners);
-        if (faults.Has(FaultPoint.JointQuorumCountedAsSimple))
-        {
-            incoming = incoming.Union(outgoing);
-            outgoing = [];
-        }
+        if (faults.Has(FaultPoint.JointQuorumCountedAsSimple)) outgoing = [];
 
         _members = [.. incoming.Concat(outgoing).Select(member => member.Id).Distinct().Order()];
         _incoming = [.. incoming.Select(member => PositionOf(member.Id))];

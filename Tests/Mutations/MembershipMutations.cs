@@ -9,7 +9,7 @@ namespace Orleans.Raft.Mutations;
 public sealed class MembershipMutations
 {
     [Fact]
-    public void A_joint_quorum_counted_as_a_simple_one_is_found() => Mutation.IsFound(
+    public void A_joint_configuration_that_its_incoming_voters_decide_alone_is_found() => Mutation.IsFound(
         FaultPoint.JointQuorumCountedAsSimple, "durable on 1 of 3", faults =>
     {
         Cluster cluster = WithTwoLearners(faults);

@@ -42,6 +42,34 @@ public class CallTests
         Assert.InRange(cluster.Time.Now - start, Seconds(3), Seconds(3.1));
     }
 
+    /// <summary>Whoever waits hears of it, and what is asked next of the same group is not lost behind it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Routes_that_cannot_be_read_end_the_calls_that_need_them_and_none_after(bool isWrite)
+    {
+        StoreCluster cluster = StoreCluster.Start();
+        var connection = new WrappedConnection(cluster);
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler,
+            new KvClientOptions { Timeout = Seconds(60) }, 1);
+        cluster.Put(client, "k", "1");
+        Assert.Equal("1", cluster.Get(client, "k"));
+        connection.Handle = (_, _) => Task.FromResult(GroupReply.Of(GroupReplyStatus.Unavailable));
+        connection.Routes = () =>
+            Task.FromException<StoreRoutes?>(new InvalidDataException("routes of another format"));
+        Running<bool> call = cluster.Begin(async () =>
+        {
+            if (isWrite) await client.PutAsync(Bytes.Of("k"), Bytes.Of("2"));
+            else await client.GetAsync(Bytes.Of("k"));
+        });
+        cluster.RunUntil(() => call.HasEnded, Seconds(50), "the call has ended before its deadline");
+        Assert.Contains("routes of another format", call.Failure!.Message, StringComparison.Ordinal);
+        connection.Handle = null;
+        connection.Routes = null;
+        if (isWrite) cluster.Put(client, "k", "3");
+        Assert.Equal(isWrite ? "3" : "1", cluster.Get(client, "k"));
+    }
+
     [Fact]
     public void A_call_that_nobody_took_is_unavailable_at_its_deadline()
     {

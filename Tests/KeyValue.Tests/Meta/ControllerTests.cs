@@ -144,6 +144,37 @@ public sealed class ControllerTests
     }
 
     [Fact]
+    public void A_node_that_was_removed_while_it_was_down_drops_replicas_of_groups_that_were_merged_since()
+    {
+        StoreCluster cluster = Start(nodes: 5, groups: 4, balance: false);
+        KvClient client = cluster.CreateClient();
+        cluster.RunFor(Seconds(6));
+        NodeName removed = cluster.Names.First(n => n != cluster.LeaderOf(GroupId.Meta)
+            && cluster.Nodes[n].Find(GroupId.Meta) is not null);
+        GroupId source = cluster.Nodes[removed].OwnGroups.First(group => group != GroupId.Meta);
+        GroupDescriptor range = cluster.DescriptorOf(source);
+        GroupDescriptor target = cluster.GroupIds().Where(group => group != GroupId.Meta && group != source)
+            .Select(cluster.DescriptorOf)
+            .First(other => range.End.Length > 0
+                ? other.Start.SequenceEqual(range.End)
+                : other.End.SequenceEqual(range.Start));
+        // The smaller one goes.
+        cluster.Put(client, target.Start.Length == 0 ? "!" : Bytes.Text(target.Start), new string('v', 1000));
+        cluster.CrashNode(removed);
+        cluster.RunFor(Seconds(6));
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new RemoveNodeRequest(removed)).Status);
+        (GroupId left, GroupId right) = range.End.Length > 0 ? (source, target.Group) : (target.Group, source);
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new MergeGroupsRequest(left, right)).Status);
+        cluster.RunUntil(() => !cluster.GroupIds().Contains(source), Seconds(20), "the source is gone");
+        cluster.StartNode(removed);
+        cluster.RunUntil(
+            () => cluster.Nodes.TryGetValue(removed, out StoreNode? node) && node.OwnGroups.Contains(source),
+            Seconds(10), "it is back with its replica");
+        cluster.RunUntil(() => cluster.Nodes[removed].IsDismissed, Seconds(10), "it is told");
+        cluster.RunUntil(() => cluster.Nodes[removed].OwnGroups.Count == 0, Seconds(20), "it is empty");
+    }
+
+    [Fact]
     public void A_controller_that_is_about_to_begin_does_not_say_that_it_may_have_done_what_was_asked()
     {
         StoreCluster cluster = Start(nodes: 3, groups: 1);

@@ -102,29 +102,32 @@ public sealed class MergeControlTests
         cluster.Begin(() => cluster.ReplicaOn(leader, GroupId.Meta).TransferLeadershipAsync(next));
     });
 
-    /// <summary>In each phase the controller's node dies, and another goes on from the rows.</summary>
+    /// <summary>How far a merge is when its controller dies.</summary>
+    public enum Moment
+    {
+        Planned,
+        Frozen,
+        Sending,
+        Taken,
+        Noted,
+    }
+
+    public static TheoryData<Moment> Moments => [.. Enum.GetValues<Moment>()];
+
+    /// <summary>At each moment the controller's node dies, and another goes on from the rows.</summary>
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    [InlineData(5)]
-    [InlineData(6)]
-    [InlineData(7)]
-    public void A_merge_is_finished_by_the_next_controller_wherever_the_first_one_died(int moment)
+    [MemberData(nameof(Moments))]
+    public void A_merge_is_finished_by_the_next_controller_wherever_the_first_one_died(Moment moment)
     {
         StoreCluster cluster = Start(nodes: 5, groups: 2);
         KvClient client = cluster.CreateClient();
         cluster.Put(client, "A", "1");
         cluster.Put(client, "z", "2");
         NodeName controller = cluster.LeaderOf(GroupId.Meta)!.Value;
-        cluster.RunUntil(() => Ask(cluster, isRepeat: false).Text.Contains("is merged into", StringComparison.Ordinal),
-            Seconds(20), "the merge is planned");
-        cluster.RunFor(TimeSpan.FromMilliseconds(30 * moment));
+        PlannedMerge merge = Plan(cluster);
+        cluster.RunUntil(() => MomentOf(cluster, merge) == moment, Seconds(20), $"the merge is {moment}");
         cluster.CrashNode(controller);
-        cluster.RunUntil(() => cluster.LeaderOf(GroupId.Meta) is { } next && next != controller, Seconds(20),
-            "another leads the meta group");
+        WaitForNextController(cluster, controller);
         AdministrationAnswer answer = cluster.Complete(new MergeGroupsRequest(First, Second) { IsRepeat = true });
         Assert.Equal(AdministrationStatus.Done, answer.Status);
         Assert.Single(cluster.Administer(new ListGroupsRequest()).Groups);
@@ -133,15 +136,49 @@ public sealed class MergeControlTests
         Assert.Equal(("1", "2"), (cluster.Get(client, "A"), cluster.Get(client, "z")));
     }
 
-    /// <summary>The target's log alone decides: as long as that cannot be written, the source waits, and says so.</summary>
+    /// <summary>The same while it is given up.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_merge_that_is_given_up_is_undone_by_the_next_controller_wherever_the_first_one_died(
+        bool targetHasSaidSo)
+    {
+        (StoreCluster cluster, NodeName[] lost) = StartApart();
+        KvClient client = cluster.CreateClient(new KvClientOptions { Timeout = Seconds(120) });
+        cluster.Put(client, "A", "1");
+        NodeName controller = cluster.LeaderOf(GroupId.Meta)!.Value;
+        PlannedMerge merge = Plan(cluster);
+        foreach (NodeName node in lost) cluster.CrashNode(node);
+        WaitForPhase(MergePhase.Abandoning);
+        if (targetHasSaidSo)
+        {
+            foreach (NodeName node in lost) cluster.StartNode(node);
+            WaitForPhase(MergePhase.Abandoned);
+        }
+        Assert.NotNull(MergesOf(cluster, merge.Source)!.Frozen);
+        cluster.CrashNode(controller);
+        if (!targetHasSaidSo) foreach (NodeName node in lost) cluster.StartNode(node);
+        WaitForNextController(cluster, controller);
+        cluster.RunUntil(() => Controller(cluster).Registry!.Merges.Count == 0, Seconds(60), "the merge is over");
+        Assert.Null(Controller(cluster).Registry!.MergedInto(merge.Source));
+        Assert.Null(MergesOf(cluster, merge.Source)!.Frozen);
+        cluster.Put(client, "B", "2");
+        Assert.Equal(("1", "2"), (cluster.Get(client, "A"), cluster.Get(client, "B")));
+
+        void WaitForPhase(MergePhase phase) => cluster.RunUntil(
+            () => Controller(cluster).Registry!.Merges.Values.Single().Row.Phase == phase, Seconds(60),
+            $"it is {phase}");
+    }
+
+    /// <summary>The target's log alone decides: as long as that cannot be written, the source waits, and says so; then
+    /// it serves again, and nothing is lost on either side.</summary>
     [Fact]
     public void Without_a_majority_of_the_target_the_source_waits_and_goes_on_when_it_has_one()
     {
         (StoreCluster cluster, NodeName[] lost) = StartApart();
         KvClient client = cluster.CreateClient(new KvClientOptions { Timeout = Seconds(120) });
-        cluster.Put(client, "A", "1");
-        cluster.RunUntil(() => Ask(cluster, isRepeat: false).Text.Contains("is merged into", StringComparison.Ordinal),
-            Seconds(20), "the merge is planned");
+        for (int i = 0; i < 9; i++) cluster.Put(client, $"A{i}", $"{i}");
+        Plan(cluster);
         MergeEntry merge = Controller(cluster).Registry!.Merges.Values.Single();
         Assert.Equal((First, Second), (merge.Row.Source, merge.Row.Target));
         foreach (NodeName node in lost) cluster.CrashNode(node);
@@ -150,20 +187,31 @@ public sealed class MergeControlTests
         Assert.Equal(MergePhase.Abandoning, merge.Row.Phase);
         Assert.Contains("g2 has no leader, and only it can say that it did not take g1, which waits",
             Assert.Single(cluster.Administer(new BalanceStatusRequest()).Balance!.UnderWay), StringComparison.Ordinal);
-        Running<string?> read = cluster.Begin(() => GetAsync(client, "A"));
+        Running<string?> read = cluster.Begin(() => GetAsync(client, "A1"));
+        Running<bool> append = cluster.Begin(() => client.AppendAsync(Bytes.Of("A0"), Bytes.Of("+")));
         cluster.RunFor(Seconds(2));
+        Assert.False(read.HasEnded || append.HasEnded);
         foreach (NodeName node in lost) cluster.StartNode(node);
-        cluster.RunUntil(() => read.HasEnded, Seconds(60), "the source serves again");
-        Assert.Equal("1", read.Result);
+        cluster.RunUntil(() => read.HasEnded && append.HasEnded, Seconds(60), "the source serves again");
+        Assert.Equal(("1", true), (read.Result, append.Result));
         cluster.RunUntil(() => Controller(cluster).Registry!.Merges.Count == 0, Seconds(30), "the merge is over");
-        if (Controller(cluster).Registry!.MergedInto(First) is not null) return;
+        Assert.Null(Controller(cluster).Registry!.MergedInto(First));
+        Assert.Equal((null, null), (MergesOf(cluster, First)!.Frozen, MergesOf(cluster, Second)!.Incoming));
         AdministrationAnswer answer = Ask(cluster, isRepeat: true);
         Assert.Equal(AdministrationStatus.Refused, answer.Status);
         Assert.Contains("go on as they were", answer.Text, StringComparison.Ordinal);
         Assert.Equal(2, cluster.GroupIds().Length);
+        RequireAll();
         // From anew it succeeds.
         Assert.Equal(AdministrationStatus.Done, cluster.Complete(new MergeGroupsRequest(First, Second)).Status);
-        Assert.Equal("1", cluster.Get(client, "A"));
+        RequireAll();
+
+        void RequireAll()
+        {
+            Assert.Equal("0+", cluster.Get(client, "A0"));
+            for (int i = 1; i < 9; i++) Assert.Equal($"{i}", cluster.Get(client, $"A{i}"));
+            for (int i = 0; i < 9; i++) Assert.Equal(100, cluster.Get(client, $"z{i}")!.Length);
+        }
     }
 
     [Fact]
@@ -277,6 +325,32 @@ public sealed class MergeControlTests
                 await Task.Delay(Seconds(0.2), cluster.Time);
             }
         });
+
+    /// <summary>Asks for the merge of the two until it is planned.</summary>
+    private static PlannedMerge Plan(StoreCluster cluster)
+    {
+        cluster.RunUntil(() => Ask(cluster, isRepeat: false).Text.Contains("is merged into", StringComparison.Ordinal),
+            Seconds(20), "the merge is planned");
+        return Controller(cluster).Registry!.Merges.Values.Single().Row;
+    }
+
+    private static Moment MomentOf(StoreCluster cluster, PlannedMerge merge)
+    {
+        if (!Controller(cluster).Registry!.Merges.ContainsKey(merge.Id)) return Moment.Noted;
+        if (MergesOf(cluster, merge.Target) is { } target)
+        {
+            if (target.Last == merge.Id && target.Outcome == MergeOutcome.Taken) return Moment.Taken;
+            if (target.Incoming is not null) return Moment.Sending;
+        }
+        return MergesOf(cluster, merge.Source)?.Frozen is null ? Moment.Planned : Moment.Frozen;
+    }
+
+    private static MergeState? MergesOf(StoreCluster cluster, GroupId group) =>
+        cluster.LeaderOf(group) is { } leader ? cluster.ReplicaOn(leader, group).Merges : null;
+
+    private static void WaitForNextController(StoreCluster cluster, NodeName before) => cluster.RunUntil(
+        () => cluster.LeaderOf(GroupId.Meta) is { } next && next != before
+            && cluster.Nodes.Values.Any(node => node.Meta!.Controller.IsActive), Seconds(20), "another one controls");
 
     private static AdministrationAnswer Ask(StoreCluster cluster, bool isRepeat) =>
         cluster.Administer(new MergeGroupsRequest(First, Second) { IsRepeat = isRepeat });

@@ -79,21 +79,64 @@ public sealed class MergeProcessTests
     [InlineData(0.7)]
     public void Nothing_is_ever_both_taken_and_thawed_and_every_merge_ends(double loss)
     {
-        int taken = 0, thawed = 0;
-        for (int seed = 0; seed < 100; seed++)
+        int taken = 0, thawed = 0, failedWrites = 0;
+        for (int seed = 0; seed < 200; seed++)
         {
             MergeWorld world = Trouble(seed, loss);
             if (world.Target.HasTaken) taken++;
             if (world.Source.IsThawed) thawed++;
+            failedWrites += world.FailedWrites;
         }
         Assert.True(taken > 10 && thawed > 10, $"{taken} merges succeeded and {thawed} were given up");
+        Assert.True(failedWrites > 50, $"only {failedWrites} writes of rows failed");
+    }
+
+    /// <summary>What ends a merge is a few rows, of which only the first may be written: those of a write beyond a
+    /// thousand go in two.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void A_merge_whose_last_rows_are_written_in_part_is_ended_by_the_next_controller(int written)
+    {
+        var world = new MergeWorld(seed: 1, loss: 0);
+        string end = Bytes.Text(MetaRows.DeleteMerge(new MergeId(1)).Key.Span);
+        bool isCut = false;
+        world.Cut = rows =>
+        {
+            if (isCut || !rows.Any(row => row.Value is null && Bytes.Text(row.Key.Span) == end)) return null;
+            isCut = true;
+            // The last four are that of the target, that the source is merged, that of the source, that of the merge.
+            return rows.Count - 4 + written;
+        };
+        while (!isCut)
+        {
+            world.Step();
+            world.Ask();
+        }
+        Assert.True(world.Target.HasTaken);
+        Assert.False(world.IsSourceRetired);
+        Assert.NotEmpty(world.Registry.Merges);
+        world.ChangeController();
+        for (int i = 0; i < 20; i++) world.Step();
+        Assert.True(world.IsSourceRetired);
+        Assert.Empty(world.Registry.Merges);
+        Assert.Equal([GroupId.Meta, new GroupId(2)], world.Registry.Groups.Keys);
+        Assert.Equal(new GroupId(2), world.Registry.MergedInto(new GroupId(1)));
+        Assert.Empty(world.Registry.Groups[new GroupId(2)].Descriptor.Start);
+        // And so do the rows say.
+        world.ChangeController();
+        Assert.Empty(world.Registry.Merges);
+        Assert.Equal([GroupId.Meta, new GroupId(2)], world.Registry.Groups.Keys);
+        Assert.Equal(Done, world.Ask());
     }
 
     /// <summary>A merge under loss and changes of the controller, until it is over.</summary>
     internal static MergeWorld Trouble(int seed, double loss, FaultPoints faults = default)
     {
         var random = new Random(seed);
-        var world = new MergeWorld(seed, faults, loss);
+        var world = new MergeWorld(seed, faults, loss) { WriteFailures = 0.2 };
         while (world.Registry.Merges.Count == 0)
         {
             world.Step();

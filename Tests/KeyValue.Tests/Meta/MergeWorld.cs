@@ -5,13 +5,15 @@ namespace Orleans.Raft.KeyValue.Tests.Meta;
 
 /// <summary>
 /// The real controller over two groups of which nothing is left but what merges are about: entries of their logs and what
-/// they remember. Whatever is sent may be lost, doubled and arrive in any order, and controllers take turns.
+/// they remember. Whatever is sent may be lost, doubled and arrive in any order, writes of rows may fail, and controllers
+/// take turns.
 /// </summary>
 internal sealed class MergeWorld : IMetaNode
 {
     private const int Chunks = 3;
 
     private readonly Random _random;
+    private readonly Random _writes;
     private readonly SortedDictionary<string, byte[]> _rows = new(StringComparer.Ordinal);
     private readonly List<Action> _flying = [];
     private readonly Dictionary<NodeName, ulong> _numbers = [];
@@ -21,6 +23,7 @@ internal sealed class MergeWorld : IMetaNode
     public MergeWorld(int seed, FaultPoints faults = default, double loss = 0.3)
     {
         _random = new Random(seed);
+        _writes = new Random(~seed);
         Faults = faults;
         Loss = loss;
         NodeName[] nodes = [new("node-1"), new("node-2"), new("node-3")];
@@ -42,6 +45,15 @@ internal sealed class MergeWorld : IMetaNode
     public MetaController Controller => _controller;
 
     public double Loss { get; set; }
+
+    /// <summary>The share of writes of rows that fail: all of them is written
+    /// all the same, or nothing, or the first of two parts.</summary>
+    public double WriteFailures { get; set; }
+
+    public int FailedWrites { get; private set; }
+
+    /// <summary>Decides how many rows of a write are written, if not all.</summary>
+    public Func<IReadOnlyList<WriteOperation>, int?>? Cut { get; set; }
 
     /// <summary>Somebody was told that the source is no more.</summary>
     public bool IsSourceRetired { get; private set; }
@@ -76,7 +88,17 @@ internal sealed class MergeWorld : IMetaNode
         _term++;
         _controller = new MetaController(
             this, new ControllerOptions { IsBalanceOn = false }, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
-        _controller.Tick(Now);
+        BeginAgain();
+    }
+
+    /// <summary>A controller that could not write reads the rows anew.</summary>
+    private void BeginAgain()
+    {
+        while (_controller.Registry is null)
+        {
+            Now += Seconds(0.5);
+            _controller.Tick(Now);
+        }
     }
 
     public AdministrationStatus Ask(bool isRepeat = false)
@@ -84,6 +106,11 @@ internal sealed class MergeWorld : IMetaNode
         Task<GroupReply> asked = _controller.AdministerAsync(
             new MergeGroupsRequest(Source.Descriptor.Group, Target.Descriptor.Group) { IsRepeat = isRepeat });
         Assert.True(asked.IsCompletedSuccessfully);
+        if (asked.Result.Status == GroupReplyStatus.Unknown && FailedWrites > 0)
+        {
+            BeginAgain();
+            return AdministrationStatus.UnderWay;
+        }
         Assert.Equal(GroupReplyStatus.Answered, asked.Result.Status);
         Assert.True(AdministrationCodec.TryDecodeAnswer(asked.Result.Answers.Span, out AdministrationAnswer answer));
         Log.Add($"{Now.TotalSeconds:F1} asked: {answer.Text}");
@@ -107,6 +134,7 @@ internal sealed class MergeWorld : IMetaNode
             Require();
         }
         _controller.Tick(Now);
+        BeginAgain();
         Require();
     }
 
@@ -165,13 +193,21 @@ internal sealed class MergeWorld : IMetaNode
 
     Task<bool> IMetaNode.WriteRowsAsync(IReadOnlyList<WriteOperation> rows)
     {
-        foreach (WriteOperation row in rows)
+        int written = Cut?.Invoke(rows) ?? rows.Count;
+        bool fails = written < rows.Count || _writes.NextDouble() < WriteFailures;
+        if (fails && written == rows.Count && _writes.Next(3) > 0) written = _writes.Next(written + 1);
+        if (fails)
+        {
+            Log.Add($"{Now.TotalSeconds:F1} t{_term}: a write of {rows.Count} rows fails, {written} are written");
+            FailedWrites++;
+        }
+        foreach (WriteOperation row in rows.Take(written))
         {
             string key = Bytes.Text(row.Key.Span);
             if (row.Value is { } value) _rows[key] = value.ToArray();
             else _rows.Remove(key);
         }
-        return Task.FromResult(true);
+        return Task.FromResult(!fails);
     }
 
     void IMetaNode.Start(Func<Task> work) => Assert.True(work().IsCompletedSuccessfully);

@@ -270,6 +270,40 @@ public sealed class MergeClusterTests
         Assert.Equal("12", cluster.Get(client, "z"));
     }
 
+    /// <summary>What a group took over since its session was opened is its own, too, and goes on with it when it is
+    /// split: where its keys of then are now says nothing of who has its sessions.</summary>
+    [Fact]
+    public void A_write_whose_answer_was_lost_is_asked_of_the_heir_and_not_of_who_has_the_keys_of_then()
+    {
+        StoreCluster cluster = StartSplit(1);
+        var connection = new WrappedConnection(cluster);
+        var client = new KvClient(connection, cluster.Time, cluster.Scheduler,
+            new KvClientOptions { Timeout = Seconds(30) }, 1);
+        // The session is of m and above; that goes to another group, and what is below comes and stays.
+        cluster.Put(client, "z", "1");
+        Assert.Equal(MergeOutcome.Taken, cluster.Run(() => new MergeDrive(cluster, M1, First, Second).RunAsync()));
+        cluster.Put(client, "a", "1");
+        (GroupId upper, GroupId middle) = (new GroupId(3), new GroupId(4));
+        Assert.Equal(SplitStatus.Split, Split(cluster, Second, "m", upper).Status);
+        Assert.Equal(SplitStatus.Split, Split(cluster, Second, "f", middle).Status);
+        cluster.RunUntil(() => cluster.LeaderOf(upper) is not null && cluster.LeaderOf(middle) is not null, Seconds(5),
+            "all have leaders");
+        cluster.Put(client, "z", "2");
+        int first = connection.Attempts + 1;
+        connection.Handle = async (number, execute) =>
+        {
+            if (number == first) await execute();
+            bool isOver = number > first && cluster.Nodes.Values.All(node => node.Find(Second) is null);
+            return isOver ? await execute() : GroupReply.Of(GroupReplyStatus.Unknown);
+        };
+        Running<bool> append = cluster.Begin(() => client.AppendAsync(Bytes.Of("a"), Bytes.Of("2")));
+        cluster.RunFor(Seconds(1));
+        cluster.Run(() => new MergeDrive(cluster, new MergeId(2), Second, middle).RunAsync());
+        cluster.RunUntil(() => append.HasEnded, Seconds(20), "the append was answered");
+        Assert.True(append.Result);
+        Assert.Equal("12", cluster.Get(client, "a"));
+    }
+
     private static IEnumerable<Replica> Replicas(StoreCluster cluster, GroupId group) =>
         cluster.Names.Select(name => cluster.ReplicaOn(name, group));
 

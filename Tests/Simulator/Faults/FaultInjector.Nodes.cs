@@ -282,7 +282,8 @@ internal sealed partial class FaultInjector
         disk.ReleaseFlushes();
         disk.ForgetFailures();
         _cluster.ClockOf(name).Rate = 1;
-        if (name != Lost) _cluster.StartFailure.Remove(name);
+        // One that is refused while it is replaced is started again by who replaces it.
+        if (name != Lost && name != _replacing) _cluster.StartFailure.Remove(name);
     }
 
     private static string Describe(CrashLoss loss) => loss switch

@@ -89,14 +89,16 @@ internal sealed partial class InvariantChecker
 
     /// <summary>Raft §5.3 and §6: committed is what a majority of each configuration in force had on disk; of a disk that
     /// was lost since, too.</summary>
-    private void CheckMajority(GroupRecord group, ulong index, ReplicaRecord by)
+    /// <param name="joint">What the entry brings: left as soon as it is committed, so it decides of itself.</param>
+    private void CheckMajority(GroupRecord group, ulong index, ReplicaRecord by, Configuration? joint)
     {
         CommittedEntry entry = group.Committed[(int)index - 1];
         ReplicaRecord leader = group.Replicas.Values
             .FirstOrDefault(record => record.Role == Role.Leader && record.Term == entry.CommittedIn) ?? by;
-        if (IsDecidedBy(leader, IsHeldBy)) return;
+        if (joint is null ? IsDecidedBy(leader, IsHeldBy) : IsQuorum(joint, IsHeldBy)) return;
         violated($"{group.Group} committed {new EntryId(entry.Term, new LogIndex(index))}, but only "
-            + $"{Describe(group.Replicas.Values.Where(HasOnDisk))} had it on disk of {leader.Configurations.Now}");
+            + $"{Describe(group.Replicas.Values.Where(HasOnDisk))} had it on disk of "
+            + $"{joint ?? leader.Configurations.Now}");
 
         bool IsHeldBy(Member member) => group.Find(member) is { } record && HasOnDisk(record);
 

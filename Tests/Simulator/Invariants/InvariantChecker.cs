@@ -20,7 +20,7 @@ internal sealed partial class InvariantChecker(
 
     private readonly SortedDictionary<GroupId, GroupRecord> _groups = [];
     private readonly Dictionary<Replica, (GroupRecord Group, ReplicaRecord Record)> _lives = [];
-    private readonly Queue<(GroupRecord Group, ulong Index, ReplicaRecord By)> _unchecked = [];
+    private readonly Queue<(GroupRecord Group, ulong Index, ReplicaRecord By, Configuration? Joint)> _unchecked = [];
     private TimeSpan _rareAt;
 
     /// <summary>Of all groups.</summary>
@@ -40,7 +40,8 @@ internal sealed partial class InvariantChecker(
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
         // Only now it is known what every replica holds.
-        while (_unchecked.TryDequeue(out var committed)) CheckMajority(committed.Group, committed.Index, committed.By);
+        while (_unchecked.TryDequeue(out var committed))
+            CheckMajority(committed.Group, committed.Index, committed.By, committed.Joint);
         if (_rangesChanged) CheckRanges();
         if (cluster.Time.Now < _rareAt) return;
         _rareAt = cluster.Time.Now + RareInterval;
@@ -154,8 +155,17 @@ internal sealed partial class InvariantChecker(
                     violated($"{node} {group.Group} committed {id} where {known.Term} was committed before");
                 continue;
             }
-            _unchecked.Enqueue((group, index, record));
+            _unchecked.Enqueue((group, index, record, JointAt(core.Log, at)));
         }
+    }
+
+    /// <summary>The joint configuration that an entry brings; null if it brings none, or is in a snapshot only.</summary>
+    private static Configuration? JointAt(RaftLog log, LogIndex index)
+    {
+        if (index <= log.Compacted.Index || log[index].Kind != EntryKind.Configuration) return null;
+        Invariant.Require(Configuration.TryDecode(log[index].Payload.Span, out Configuration configuration),
+            $"the configuration at {index} cannot be read");
+        return configuration.IsJoint ? configuration : null;
     }
 
     /// <summary>Raft §5.2 and §5.4: one leader in a term, and it has all that was committed in terms before.</summary>

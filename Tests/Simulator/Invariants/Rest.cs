@@ -28,7 +28,9 @@ internal static class Rest
 
     private static string? ProblemOf(StoreCluster cluster, GroupDescriptor group)
     {
-        if (cluster.LeaderOf(group.Group) is null) return $"nobody leads {group}";
+        if (cluster.LeaderOf(group.Group) is null)
+            return $"nobody leads {group}: "
+                + string.Join(", ", group.Replicas.Select(replica => Describe(cluster, group, replica)));
         foreach (ReplicaPlacement placement in group.Replicas)
         {
             if (placement.Role != ReplicaRole.Voter) return $"{group} is changing its replicas: {placement}";
@@ -41,6 +43,14 @@ internal static class Rest
         return group.Replicas.Count == FormationPlan.ReplicationFactor
             ? null
             : $"{group} has {group.Replicas.Count} replicas";
+    }
+
+    private static string Describe(StoreCluster cluster, GroupDescriptor group, ReplicaPlacement placement)
+    {
+        if (!cluster.Nodes.TryGetValue(placement.Node, out StoreNode? node)) return $"{placement} is down";
+        return node.Find(group.Group) is { } replica
+            ? $"{placement}: {replica.Id} {replica.Status.Role} in {replica.Status.Term} at {replica.Status.Applied}"
+            : $"{placement} is not there";
     }
 
     private static string? ProblemOfController(StoreCluster cluster, InvariantChecker invariants)
