@@ -227,7 +227,8 @@ internal sealed class ClusterFormation(
 
     private void HandleDecided(FormationDecided decided)
     {
-        FormationRecord record = FormationRecord.Decode(decided.Record);
+        // What it says of its own keeper is none of this node's.
+        FormationRecord record = FormationRecord.Decode(decided.Record) with { FirstNewGroup = null };
         lock (_lock)
         {
             if (_record is not null || _recording) return;

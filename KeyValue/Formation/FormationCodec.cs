@@ -23,6 +23,14 @@ internal static class FormationCodec
         return count is >= 0 and <= MaxItems ? count : throw new InvalidDataException($"a count of {count}");
     }
 
+    /// <summary>Of a flag only the two ways in which it is written are read.</summary>
+    public static bool ReadFlag(BinaryReader reader) => reader.ReadByte() switch
+    {
+        0 => false,
+        1 => true,
+        byte other => throw new InvalidDataException($"a flag of {other}"),
+    };
+
     public static void WriteBlock(BinaryWriter writer, ReadOnlySpan<byte> block)
     {
         if (block.Length > MaxBlockBytes)

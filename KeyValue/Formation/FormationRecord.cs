@@ -23,6 +23,9 @@ public sealed record FormationRecord(
     // With members, and after them the meta group; written only where that has changed its members.
     private const byte VersionWithMeta = 3;
 
+    // With members, whether there is the meta group, that, and the first new group.
+    private const byte VersionWithFirstNewGroup = 4;
+
     private readonly IReadOnlyList<FormationNode>? _members;
 
     /// <summary>The nodes it has now.</summary>
@@ -35,6 +38,12 @@ public sealed record FormationRecord(
     /// <summary>The meta group as it was last heard of: where to look for it after a restart. Null: as it was
     /// formed.</summary>
     public GroupDescriptor? Meta { get; init; }
+
+    /// <summary>
+    /// Of the node that keeps this record, if it joined later: no group with this number or a higher one was there before
+    /// its disk was. Null: that is not known, or the node was there from the beginning.
+    /// </summary>
+    public uint? FirstNewGroup { get; init; }
 
     /// <summary>The recorded store of a node; throws if the node is not of this cluster.</summary>
     public StoreId StoreOf(NodeName node) => TryGetStore(node, out StoreId store)
@@ -58,12 +67,17 @@ public sealed record FormationRecord(
     {
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes, Encoding.UTF8);
-        bool hasMembers = Meta is not null || !Members.SequenceEqual(Nodes);
-        writer.Write(Meta is not null ? VersionWithMeta : hasMembers ? VersionWithMembers : Version);
+        bool hasMembers = FirstNewGroup is not null || Meta is not null || !Members.SequenceEqual(Nodes);
+        writer.Write(FirstNewGroup is not null ? VersionWithFirstNewGroup
+            : Meta is not null ? VersionWithMeta
+            : hasMembers ? VersionWithMembers
+            : Version);
         writer.Write(Cluster.Value.ToByteArray());
         WriteNodes(writer, Nodes);
         if (hasMembers) WriteNodes(writer, Members);
+        if (FirstNewGroup is not null) writer.Write(Meta is not null);
         if (Meta is { } meta) FormationCodec.WriteBlock(writer, meta.Encode());
+        if (FirstNewGroup is { } first) writer.Write(first);
         new FormationPlan(Nodes.Select(n => n.Name).ToList(), Groups, Limits).EncodeRanges(writer);
         writer.Flush();
         return bytes.ToArray();
@@ -74,21 +88,27 @@ public sealed record FormationRecord(
     {
         using BinaryReader reader = FormationCodec.Open(bytes.ToArray());
         byte version = reader.ReadByte();
-        if (version is < Version or > VersionWithMeta)
+        if (version is < Version or > VersionWithFirstNewGroup)
             throw new FormationException($"The formation record has version {version}; this program understands "
-                + $"{Version} to {VersionWithMeta}.");
+                + $"{Version} to {VersionWithFirstNewGroup}.");
         var cluster = new ClusterId(FormationCodec.ReadGuid(reader));
         List<FormationNode> nodes = ReadNodes(reader);
         List<FormationNode> members = version >= VersionWithMembers ? ReadNodes(reader) : nodes;
-        GroupDescriptor? meta = version >= VersionWithMeta
-            ? GroupDescriptor.Decode(FormationCodec.ReadBlock(reader))
-            : null;
+        bool hasMeta = version == VersionWithMeta
+            || (version == VersionWithFirstNewGroup && FormationCodec.ReadFlag(reader));
+        GroupDescriptor? meta = hasMeta ? GroupDescriptor.Decode(FormationCodec.ReadBlock(reader)) : null;
+        uint? firstNewGroup = version == VersionWithFirstNewGroup ? reader.ReadUInt32() : null;
         if (meta is not null && (meta.Group != GroupId.Meta || meta.Replicas.Count == 0))
             throw new FormationException($"The formation record tells of {meta.Group} as the meta group.");
         if (version == VersionWithMembers && members.SequenceEqual(nodes))
             throw new FormationException("The formation record tells its members although they are those it began with.");
         (IReadOnlyList<GroupDescriptor> groups, StoreLimits limits) = FormationPlan.DecodeRanges(reader);
-        return new FormationRecord(cluster, nodes, groups, limits) { Members = members, Meta = meta };
+        return new FormationRecord(cluster, nodes, groups, limits)
+        {
+            Members = members,
+            Meta = meta,
+            FirstNewGroup = firstNewGroup,
+        };
     });
 
     /// <summary>What was planned when this cluster formed.</summary>

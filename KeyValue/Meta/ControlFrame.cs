@@ -13,7 +13,7 @@ internal static partial class ControlFrame
     public const int MaxBytes = 16 << 20;
 
     private const uint Magic = 0x544C_434F; // "OCLT"
-    private const byte Version = 2;
+    private const byte Version = 3;
     private const int CheckedFrom = 8;
 
     private enum Kind : byte
@@ -172,6 +172,7 @@ internal static partial class ControlFrame
             buffer.Varint(merged.Group.Value);
             buffer.Varint(merged.Into.Value);
         }
+        buffer.Varint(orders.NextGroup);
     }
 
     private static void Write(ByteBuffer buffer, Dismissal dismissal)
@@ -334,9 +335,13 @@ internal static partial class ControlFrame
             if (!reader.TryDescriptor(out GroupDescriptor? group)) return null;
             groups.Add(group);
         }
-        return TryReadToDo(ref reader, out List<Order> toDo) && ReadMerged(ref reader) is { } merged
-            ? new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo) { Merged = merged }
-            : null;
+        if (!TryReadToDo(ref reader, out List<Order> toDo) || ReadMerged(ref reader) is not { } merged
+            || !reader.TryGroup(out GroupId next)) return null;
+        return new Orders(new Term(controller), boot, number, since, revision, nodes, groups, toDo)
+        {
+            Merged = merged,
+            NextGroup = next.Value,
+        };
     }
 
     private static bool TryReadToDo(ref ByteReader reader, out List<Order> toDo)

@@ -67,6 +67,9 @@ internal sealed record Orders(Term Controller, ulong Boot, ulong Number, ulong S
 {
     /// <summary>Groups that the map has no more.</summary>
     public IReadOnlyList<MergedGroup> Merged { get; init; } = [];
+
+    /// <summary>No group ever had this number or a higher one.</summary>
+    public uint NextGroup { get; init; }
 }
 
 /// <summary>Not the controller: asks elsewhere.</summary>

@@ -61,8 +61,6 @@ internal interface IMetaNode
     void NoteDismissed(NodeName from);
 
     /// <summary>Takes what is new of the map.</summary>
-    /// <param name="merged">Groups that it has no more.</param>
     /// <param name="isWhole">There is nothing else.</param>
-    void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
-        IReadOnlyList<MergedGroup> merged, bool isWhole);
+    void Learn(Orders orders, bool isWhole);
 }

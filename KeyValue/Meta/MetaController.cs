@@ -345,6 +345,7 @@ internal sealed partial class MetaController(IMetaNode node, ControllerOptions o
             registry.NodesSince(since), registry.GroupsSince(since), toDo)
         {
             Merged = registry.MergedSince(since),
+            NextGroup = registry.NextGroup,
         };
     }
 

@@ -94,7 +94,7 @@ internal sealed class NodeAgent
                 bool isWhole = orders.Since == 0;
                 if (isWhole) _known.Clear();
                 foreach (NodeRow node in orders.Nodes) _known[node.Name] = node;
-                _node.Learn(orders.Nodes, orders.Groups, orders.Merged, isWhole);
+                _node.Learn(orders, isWhole);
                 _map = new MapRevision(orders.Controller, orders.Revision);
             }
         }

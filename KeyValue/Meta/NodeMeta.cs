@@ -229,8 +229,7 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
         }
     }
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
-        IReadOnlyList<MergedGroup> merged, bool isWhole)
+    public void Learn(Orders orders, bool isWhole)
     {
         FormationNode[] members;
         lock (_lock)
@@ -242,9 +241,9 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
                 _groups.Clear();
                 _merged.Clear();
             }
-            foreach (NodeRow node in nodes) _nodes[node.Name] = node;
-            foreach (GroupDescriptor group in groups) _groups[group.Group] = group;
-            foreach (MergedGroup gone in merged)
+            foreach (NodeRow node in orders.Nodes) _nodes[node.Name] = node;
+            foreach (GroupDescriptor group in orders.Groups) _groups[group.Group] = group;
+            foreach (MergedGroup gone in orders.Merged)
             {
                 _merged.Add(gone.Group);
                 _groups.Remove(gone.Group);
@@ -257,7 +256,7 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
                     .Select(node => new FormationNode(node.Name, node.Store)),
             ];
         }
-        foreach (GroupDescriptor group in groups) _host.Learn(group);
+        foreach (GroupDescriptor group in orders.Groups) _host.Learn(group);
         bool isMember = members.Contains(new FormationNode(Name, _host.Storage.StoreId));
         lock (_lock)
         {
@@ -265,14 +264,14 @@ internal sealed partial class NodeMeta : IMetaNode, IMergeNode
             else if (FindRemoved(_host.Storage.StoreId) is { Name: var name } && name == Name) NoteDismissed(Name);
         }
         RecordIfNews();
-        if (isMember && isWhole) Start(() => RuleOutAsync(groups, merged));
+        if (isMember && isWhole) Start(() => RuleOutAsync(orders));
     }
 
-    private async Task RuleOutAsync(IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
+    private async Task RuleOutAsync(Orders map)
     {
         try
         {
-            await _host.RuleOutEarlierReplicasAsync(groups, merged);
+            await _host.RuleOutEarlierReplicasAsync(map.Groups, map.Merged, map.NextGroup);
         }
         // The storage failed, or the node stops: everybody here hears of that elsewhere.
         catch (Exception failure) when (failure is IOException or InvalidOperationException)

@@ -91,9 +91,9 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
         {
             Interlocked.Increment(ref _late);
         }
-        // Only a leader makes replicas; who else writes here has the wrong address.
-        else if (message is not (AppendEntries or Heartbeat or SnapshotChunk) || address.To < own?.Id
-            || WasFormedElsewhere(record, address))
+        // Only a leader makes replicas, and a candidate of a group that had no time to make all of them; who else writes
+        // here has the wrong address.
+        else if (!MakesReplica(address.Group, message) || address.To < own?.Id || WasFormedElsewhere(record, address))
         {
             RefuseAddress(sender, address);
         }
@@ -116,6 +116,13 @@ internal sealed class FrameIntake(StoreNode node, ILogger logger)
             node.FlushLinks();
         }
     }
+
+    private bool MakesReplica(GroupId group, RaftMessage message) => message switch
+    {
+        AppendEntries or Heartbeat or SnapshotChunk => true,
+        PreVote or RequestVote => node.MayVoteFromNothing(group),
+        _ => false,
+    };
 
     /// <summary>A replica never changes its node.</summary>
     private bool WasFormedElsewhere(FormationRecord record, MessageAddress address) =>

@@ -14,6 +14,9 @@ public sealed partial class StoreNode
     // A node that joined makes no replica before it has ruled out those that an earlier disk under its name may have had.
     private volatile bool _mayCreate;
 
+    // This node formed the cluster, with the disk it has.
+    private volatile bool _wasThere;
+
     // Of _replicas; null: to be found out anew.
     private Replica[]? _awake;
 
@@ -105,9 +108,11 @@ public sealed partial class StoreNode
     /// </summary>
     /// <param name="merged">Groups that are no more: what is left of them may still count on what that disk had, and the
     /// log of a group from which one was split off may still name it.</param>
+    /// <param name="nextGroup">No group had this number or a higher one yet: what comes later never was on an earlier
+    /// disk.</param>
     /// <exception cref="FencedException">The node stopped meanwhile.</exception>
     internal async Task RuleOutEarlierReplicasAsync(
-        IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged)
+        IReadOnlyList<GroupDescriptor> groups, IReadOnlyList<MergedGroup> merged, uint nextGroup)
     {
         if (_mayCreate) return;
         var ruling = new List<Task>();
@@ -123,6 +128,7 @@ public sealed partial class StoreNode
                 if (!_own.ContainsKey(gone.Group)) RuleOut(gone.Group, new ReplicaId(ulong.MaxValue));
         }
         foreach (Task one in ruling) await one;
+        await RecordFirstNewGroupAsync(nextGroup);
         _mayCreate = true;
 
         void RuleOut(GroupId group, ReplicaId last)
@@ -131,7 +137,12 @@ public sealed partial class StoreNode
         }
     }
 
-    /// <summary>A leader counts on a new replica here: it begins with nothing and waits for a snapshot. Nothing happens
+    /// <summary>Whether a replica of a group may begin here by being asked for its vote, as one that never promised
+    /// anything: no earlier disk of this node can have had it.</summary>
+    internal bool MayVoteFromNothing(GroupId group) =>
+        _wasThere || (_mayCreate && Formation.FirstNewGroup is { } first && group.Value >= first);
+
+    /// <summary>A group counts on a new replica here: it begins with nothing and waits for a snapshot. Nothing happens
     /// if the group has a replica here, or that one was removed.</summary>
     internal void Create(GroupId group, ReplicaId replica)
     {
@@ -205,8 +216,8 @@ public sealed partial class StoreNode
     private void FindOwnReplicas(FormationRecord record)
     {
         // One that came with another disk, under the name of one that was lost, has none of what that promised.
-        bool wasThere = record.Nodes.Contains(new FormationNode(Name, Storage.StoreId));
-        _mayCreate = wasThere || _options.Controller is null;
+        _wasThere = record.Nodes.Contains(new FormationNode(Name, Storage.StoreId));
+        _mayCreate = _wasThere || _options.Controller is null;
         IEnumerable<GroupDescriptor> formed = _options.Controller is null
             ? record.Groups
             : record.Groups.Prepend(MetaGroup.FormedBy(record));
@@ -214,7 +225,7 @@ public sealed partial class StoreNode
         {
             foreach (ReplicaPlacement placement in group.Replicas)
             {
-                if (wasThere && placement.Node == Name && Storage.FindReplica(group.Group).MayOpen(placement.Id))
+                if (_wasThere && placement.Node == Name && Storage.FindReplica(group.Group).MayOpen(placement.Id))
                     _own[group.Group] = new OwnReplica(group.Group, placement.Id, group);
             }
         }

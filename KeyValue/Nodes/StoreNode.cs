@@ -204,12 +204,39 @@ public sealed partial class StoreNode : IAsyncDisposable
             record = Formation with { Members = directory.Nodes, Meta = metaGroup };
             bool isSame = record.Members.SequenceEqual(Formation.Members) && Equals(record.Meta, Formation.Meta);
             if (isSame && !_isRecordInDoubt) return;
-            _isRecordInDoubt = true;
-            // Queued under the lock, so that of two changes the later one is the one that stays.
-            writing = Storage.RewriteFormationAsync(record.Encode());
-            UseRecord(record, directory);
+            writing = RewriteRecord(record, directory);
         }
         await writing;
+        NoteRecorded(record);
+    }
+
+    /// <summary>Keeps the first number that is told; see <see cref="FormationRecord.FirstNewGroup"/>. Durable on
+    /// return.</summary>
+    private async Task RecordFirstNewGroupAsync(uint nextGroup)
+    {
+        ValueTask writing;
+        FormationRecord record;
+        lock (_lock)
+        {
+            record = Formation with { FirstNewGroup = Formation.FirstNewGroup ?? nextGroup };
+            if (record == Formation && !_isRecordInDoubt) return;
+            writing = RewriteRecord(record, Directory);
+        }
+        await writing;
+        NoteRecorded(record);
+    }
+
+    /// <summary>Under the lock, so that of two changes the later one is the one that stays.</summary>
+    private ValueTask RewriteRecord(FormationRecord record, NodeDirectory directory)
+    {
+        _isRecordInDoubt = true;
+        ValueTask writing = Storage.RewriteFormationAsync(record.Encode());
+        UseRecord(record, directory);
+        return writing;
+    }
+
+    private void NoteRecorded(FormationRecord record)
+    {
         lock (_lock) _isRecordInDoubt &= !ReferenceEquals(_record, record);
     }
 

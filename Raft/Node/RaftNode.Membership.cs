@@ -182,9 +182,10 @@ public sealed partial class RaftNode
         _commitMarkAt = _now;
     }
 
-    // Before it has a configuration, a replica knows neither whose votes count nor what its log would follow.
-    private bool IsTooEarly(RaftMessage message) =>
-        Configuration.IsNone && message is not (AppendEntries or Heartbeat or InstallSnapshot or ReadIndexReply);
+    // Before it has a configuration, a replica knows neither whose votes count nor what its log would follow. It can give
+    // its own: it has promised nothing else, and everybody has at least what it has.
+    private bool IsTooEarly(RaftMessage message) => Configuration.IsNone
+        && message is not (AppendEntries or Heartbeat or InstallSnapshot or ReadIndexReply or PreVote or RequestVote);
 
     // Only members are asked, so this one was removed since: it does not count, and its term disrupts nobody. A leader
     // looks at its list of followers, which holds those who are leaving, too; and a follower may not know its leader yet.

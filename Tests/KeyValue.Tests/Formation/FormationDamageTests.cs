@@ -67,5 +67,13 @@ public sealed class FormationDamageTests
         Assert.Equal(moved.Members, read.Members);
         Assert.Throws<FormationException>(() => FormationRecord.Decode(
             (moved with { Meta = moved.Groups[0] }).Encode()));
+        foreach (FormationRecord kept in new[] { grown, moved })
+        {
+            FormationRecord joined = kept with { FirstNewGroup = 17 };
+            read = FormationRecord.Decode(joined.Encode());
+            Assert.Equal((4, 17U), (joined.Encode()[0], read.FirstNewGroup ?? 0));
+            Assert.Equal(kept.Meta, read.Meta);
+            Assert.Equal(joined.Encode(), read.Encode());
+        }
     }
 }

@@ -78,6 +78,8 @@ public sealed class ControllerTests
         Assert.Equal(added, cluster.Nodes[to].Storage.FindReplica(First).Removed);
     }
 
+    private static Orders Told(IReadOnlyList<NodeRow> nodes) => new(new Term(1), 1, 1, 0, 1, nodes, [], []);
+
     [Fact]
     public void A_node_that_a_whole_map_does_not_name_is_none_of_the_cluster()
     {
@@ -91,10 +93,10 @@ public sealed class ControllerTests
         ];
         cluster.RunFor(Seconds(3));
         var never = new NodeRow(new("node-9"), new StoreId(new Guid(9, 1, 1, new byte[8])), "", NodeIntent.Member);
-        meta.Learn([.. rows, never], [], [], isWhole: false);
+        meta.Learn(Told([.. rows, never]), isWhole: false);
         cluster.RunFor(Seconds(0.1));
         Assert.True(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
-        meta.Learn(rows, [], [], isWhole: true);
+        meta.Learn(Told(rows), isWhole: true);
         cluster.RunFor(Seconds(0.1));
         Assert.False(cluster.Nodes[cluster.Names[0]].Directory.Contains(never.Name));
     }
@@ -113,7 +115,7 @@ public sealed class ControllerTests
         {
             var store = new StoreId(new Guid(i, 1, 1, new byte[8]));
             var next = new NodeRow(new($"node-{i + 10}"), store, "", NodeIntent.Member);
-            meta.Learn([.. rows, next], [], [], isWhole: true);
+            meta.Learn(Told([.. rows, next]), isWhole: true);
         }
         cluster.RunFor(Seconds(0.05));
         FormationNode added = cluster.Nodes[cluster.Names[0]].Directory.Nodes.Single(n => n.Name.Value.Length > 6);
@@ -512,6 +514,53 @@ public sealed class ControllerTests
                 node.BearChild(new ReplicaId(id), start.Snapshot(), isBesideLeader: false);
                 Assert.Null(node.FindOwn(gone));
             }
+        }
+    }
+
+    /// <summary>A candidate of a group that the controller has not heard of may ask for the vote of a replica that an
+    /// earlier disk had, and on which it voted.</summary>
+    [Fact]
+    public void A_vote_is_given_from_nothing_only_in_groups_that_came_after_the_nodes_disk()
+    {
+        StoreCluster cluster = Start(nodes: 4, groups: 1, balance: false);
+        NodeName lost = cluster.DescriptorOf(First).Replicas[0].Node;
+        cluster.CrashNode(lost);
+        cluster.LoseDisk(lost);
+        cluster.RunUntil(() => cluster.LeaderOf(First) is { } leader && leader != lost, Seconds(20), "another leads");
+        cluster.RunUntil(() => cluster.Administer(new ReplaceNodeRequest(lost)).Status
+            != AdministrationStatus.Refused, Seconds(20), "it counts as lost");
+        cluster.Complete(new SplitRequest(Bytes.Of("5")));
+        Assert.Equal(AdministrationStatus.Done, cluster.Complete(new ReplaceNodeRequest(lost)).Status);
+        cluster.RunFor(Seconds(3));
+        cluster.StartNode(lost);
+        cluster.RunUntil(() => cluster.IsFormed(lost), Seconds(20), "it has joined");
+        Assert.False(cluster.Nodes[lost].MayVoteFromNothing(new GroupId(3))); // It has not been told yet.
+        cluster.RunFor(Seconds(3));
+
+        RequireGuarded();
+        cluster.Complete(new SplitRequest(Bytes.Of("6")));
+        cluster.CrashNode(lost);
+        cluster.StartNode(lost);
+        cluster.RunUntil(() => cluster.IsFormed(lost), Seconds(20), "it is up again");
+        cluster.RunFor(Seconds(3));
+        RequireGuarded();
+
+        void RequireGuarded()
+        {
+            Assert.Equal([false, false, true, true],
+                new uint[] { 1, 2, 3, 4 }.Select(group => cluster.Nodes[lost].MayVoteFromNothing(new GroupId(group))));
+            NodeName voter = cluster.Names.First(name => name != lost);
+            Assert.True(cluster.Nodes[voter].MayVoteFromNothing(First)); // It has the disk that it formed the cluster with.
+            StoreNode from = cluster.Nodes[voter];
+            foreach (uint group in new uint[] { 90, 2 })
+            {
+                from.Send(lost, new MessageAddress(new GroupId(group), new ReplicaId(91), new ReplicaId(92)),
+                    new PreVote(new Term(1), default));
+            }
+            from.FlushLinks();
+            cluster.RunFor(Seconds(0.05));
+            Assert.Null(cluster.Nodes[lost].FindOwn(new GroupId(2)));
+            Assert.Equal(new ReplicaId(92), cluster.Nodes[lost].FindOwn(new GroupId(90))!.Id);
         }
     }
 

@@ -93,8 +93,7 @@ internal sealed class FakeMetaNode : IMetaNode
 
     public IReadOnlyList<MergeTrouble> MergeTroubles() => [];
 
-    public void Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
-        IReadOnlyList<MergedGroup> merged, bool isWhole)
+    public void Learn(Orders orders, bool isWhole)
     {
     }
 }

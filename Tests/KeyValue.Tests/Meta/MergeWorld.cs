@@ -226,8 +226,7 @@ internal sealed class MergeWorld : IMetaNode
     {
     }
 
-    void IMetaNode.Learn(IReadOnlyList<NodeRow> nodes, IReadOnlyList<GroupDescriptor> groups,
-        IReadOnlyList<MergedGroup> merged, bool isWhole)
+    void IMetaNode.Learn(Orders orders, bool isWhole)
     {
     }
 }

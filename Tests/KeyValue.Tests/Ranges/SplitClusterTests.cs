@@ -48,6 +48,36 @@ public sealed class SplitClusterTests
     }
 
     [Fact]
+    public void A_new_group_survives_its_leader_although_a_member_was_brought_past_the_split_by_a_snapshot()
+    {
+        StoreCluster cluster = Start(1, logBytes: 1 << 12);
+        KvClient client = cluster.CreateClient();
+        foreach (string key in new[] { "a", "z" }) cluster.Put(client, key, "v");
+        NodeName away = cluster.Followers()[0];
+        cluster.Isolate(away);
+        Split(cluster, First, "m", Second);
+        LogIndex split = cluster.ReplicaOn(cluster.Leader()).Status.Commit;
+        cluster.Put(client, "z", "w");
+        // The split is in no log any more.
+        for (int i = 0; i < 60; i++) cluster.Put(client, $"a{i}", new string('v', 200));
+        cluster.Put(client, "z", new string('w', 5000));
+        NodeName leader = cluster.Leader(Second);
+        NodeName other = cluster.Names.Single(name => name != leader && name != away);
+        cluster.RunUntil(() => cluster.ReplicaOn(other, First).Core.Compacted.Index > split, Seconds(20),
+            "the old group's log is compacted");
+        // Nothing of the new group reaches the member that was away before its leader is gone.
+        cluster.Network.Filter = (from, to, frame) => from != leader || to != away;
+        cluster.Network.Heal();
+        cluster.CrashNode(leader);
+        cluster.RunUntil(() => cluster.ReplicaOn(away, First).Descriptor.RangeVersion > 1, Seconds(30), "it is past the split");
+
+        cluster.RunUntil(() => cluster.LeaderOf(Second) is { } next && next != leader, Seconds(30), "somebody leads it");
+        Assert.Equal(5000, cluster.Get(client, "z")!.Length);
+        cluster.RunUntil(() => cluster.Nodes[away].Find(Second) is { Descriptor.IsUnknown: false }, Seconds(30),
+            "the member has its content");
+    }
+
+    [Fact]
     public void A_batch_whose_keys_lie_in_two_groups_now_is_refused_as_such_and_one_that_moved_is_not()
     {
         StoreCluster cluster = Start(1);
