@@ -82,7 +82,8 @@ public sealed class FencingTests
     {
         _machine.Open();
         Assert.False(_machine.Storage.NeedsConfirming);
-        Assert.True(_machine.Storage.ConfirmAsync().IsCompletedSuccessfully);
+        Task confirmed = _machine.Storage.ConfirmAsync().AsTask();
+        Assert.True(confirmed.IsCompletedSuccessfully);
         _machine.Crash();
         Assert.Throws<FencedException>(() => _machine.Run(() => _machine.Storage.ConfirmAsync().AsTask()));
     }
