@@ -49,14 +49,6 @@ internal sealed class ProgramProcess : IDisposable
         return (_process.ExitCode, output, errors);
     }
 
-    public int Id => _process.Id;
-
-    /// <summary>Asks it to end, as SIGTERM does.</summary>
-    public void Terminate()
-    {
-        if (Kill(_process.Id, 15) != 0) throw new InvalidOperationException("The program has ended already.");
-    }
-
     /// <summary>Ends it at once, as SIGKILL does.</summary>
     public void Kill()
     {
@@ -69,7 +61,4 @@ internal sealed class ProgramProcess : IDisposable
         if (!_process.HasExited) Kill();
         _process.Dispose();
     }
-
-    [System.Runtime.InteropServices.DllImport("libc", EntryPoint = "kill")]
-    private static extern int Kill(int process, int signal);
 }
