@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Orleans.Messaging;
+using Orleans.Raft.PostgreSql;
 using Orleans.Raft.Silo;
 using Orleans.Runtime;
 using Orleans.Runtime.Membership;
@@ -11,7 +12,7 @@ using Orleans.Runtime.MembershipService;
 namespace Orleans.Raft.Orleans.Tests;
 
 /// <summary>The schema that silos find each other by, and what Orleans asks of a membership table, on it.</summary>
-public sealed class ClusterDatabaseTests(PostgresServer server) : IClassFixture<PostgresServer>
+public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture<PostgresFixture>
 {
     private const string Cluster = "cluster";
 
@@ -40,7 +41,7 @@ public sealed class ClusterDatabaseTests(PostgresServer server) : IClassFixture<
         Assert.EndsWith("was upgraded from version 1 to 2.", await next.PrepareAsync(CancellationToken.None),
             StringComparison.Ordinal);
         await next.CheckAsync(CancellationToken.None);
-        await PostgresServer.ExecuteAsync(connection, "select * from next_step");
+        await PostgresFixture.ExecuteAsync(connection, "select * from next_step");
         await RefusedAsync("a newer program has upgraded it", () => Check(connection));
         await RefusedAsync("a newer program has upgraded it",
             () => new ClusterDatabase(connection).PrepareAsync(CancellationToken.None));
@@ -53,21 +54,21 @@ public sealed class ClusterDatabaseTests(PostgresServer server) : IClassFixture<
         await RefusedAsync("syntax error", () =>
             new ClusterDatabase(connection, ["create table half (a int); nonsense"]).PrepareAsync(CancellationToken.None));
         await RefusedAsync("has no schema", () => Check(connection));
-        await PostgresServer.ExecuteAsync(connection, "create table half (a int)");
+        await PostgresFixture.ExecuteAsync(connection, "create table half (a int)");
     }
 
     [PostgresFact]
     public async Task Tables_that_somebody_else_made_are_left_alone_and_ours_are_checked()
     {
         string connection = await server.CreateDatabaseAsync();
-        await PostgresServer.ExecuteAsync(connection, "create table OrleansQuery (QueryKey text, QueryText text)");
+        await PostgresFixture.ExecuteAsync(connection, "create table OrleansQuery (QueryKey text, QueryText text)");
         await RefusedAsync("has a table OrleansQuery that this program did not make",
             () => new ClusterDatabase(connection).PrepareAsync(CancellationToken.None));
         await new ClusterDatabase($"{await WithSchemaAsync(connection)}").PrepareAsync(CancellationToken.None);
 
         string changed = await server.CreateDatabaseAsync();
         await new ClusterDatabase(changed).PrepareAsync(CancellationToken.None);
-        await PostgresServer.ExecuteAsync(changed, "delete from orleansquery where querykey = 'GatewaysQueryKey'");
+        await PostgresFixture.ExecuteAsync(changed, "delete from orleansquery where querykey = 'GatewaysQueryKey'");
         await RefusedAsync("lacks GatewaysQueryKey", () => Check(changed));
         await RefusedAsync("lacks GatewaysQueryKey",
             () => new ClusterDatabase(changed).PrepareAsync(CancellationToken.None));
@@ -235,7 +236,7 @@ public sealed class ClusterDatabaseTests(PostgresServer server) : IClassFixture<
 
     private static async Task<string> WithSchemaAsync(string connection)
     {
-        await PostgresServer.ExecuteAsync(connection, "create schema own");
+        await PostgresFixture.ExecuteAsync(connection, "create schema own");
         return $"{connection};Search Path=own";
     }
 

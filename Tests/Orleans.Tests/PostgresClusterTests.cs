@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Hosting;
+using Orleans.Raft.PostgreSql;
 using Orleans.Raft.Silo;
 using Orleans.Runtime;
 using Orleans.Storage;
@@ -11,7 +12,7 @@ using Orleans.TestingHost;
 namespace Orleans.Raft.Orleans.Tests;
 
 /// <summary>Silos that find each other by PostgreSQL, as processes, and Orleans' grain storage there.</summary>
-public sealed class PostgresClusterTests(PostgresServer server) : IClassFixture<PostgresServer>, IDisposable
+public sealed class PostgresClusterTests(PostgresFixture server) : IClassFixture<PostgresFixture>, IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("postgres-silos-").FullName;
 

@@ -3,6 +3,7 @@ using Orleans.Hosting;
 using Orleans.Raft.Client;
 using Orleans.Raft.Histories;
 using Orleans.Raft.Linearizability;
+using Orleans.Raft.PostgreSql;
 using Orleans.Raft.Processes;
 using Orleans.Raft.Silo;
 using Xunit.Abstractions;
@@ -11,8 +12,8 @@ namespace Orleans.Raft.Orleans.Tests;
 
 /// <summary>Silos as processes that are stopped in order and started again, one after the other, while clients use
 /// them.</summary>
-public sealed class RollingRestartTests(PostgresServer server, ITestOutputHelper output)
-    : IClassFixture<PostgresServer>, IDisposable
+public sealed class RollingRestartTests(PostgresFixture server, ITestOutputHelper output)
+    : IClassFixture<PostgresFixture>, IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("rolling-").FullName;
 
