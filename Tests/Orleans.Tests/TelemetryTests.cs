@@ -10,8 +10,11 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Orleans.Tests;
 
 /// <summary>What silos tell of themselves: metrics, traces, and whether they live and are ready.</summary>
+[Collection(Alone)]
 public sealed partial class TelemetryTests
 {
+    private const string Alone = "a process has one meter of a name: no other test's silos may be there";
+
     [Fact]
     public async Task The_table_of_metrics_and_the_code_are_the_same_and_every_number_moves_that_should()
     {
@@ -183,4 +186,8 @@ public sealed partial class TelemetryTests
             }
         }
     }
+
+    /// <summary>Runs when all others have ended.</summary>
+    [CollectionDefinition(Alone, DisableParallelization = true)]
+    public sealed class AloneCollection;
 }
