@@ -8,8 +8,13 @@ internal sealed class StopSignals : IDisposable
     /// <summary>The exit code of a silo that had no time for an orderly end.</summary>
     public const int EndedAtOnce = 1;
 
+    /// <summary>Some send a signal to a process and to its group: what comes sooner after the first is the first
+    /// again.</summary>
+    private static readonly TimeSpan Echo = TimeSpan.FromSeconds(1);
+
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PosixSignalRegistration[] _registrations;
+    private long _firstAt;
 
     public StopSignals()
     {
@@ -35,7 +40,10 @@ internal sealed class StopSignals : IDisposable
     private void Take(PosixSignalContext context)
     {
         context.Cancel = true;
-        if (!_first.TrySetResult()) EndAtOnce("a second signal came");
+        long now = TimeProvider.System.GetTimestamp();
+        if (Interlocked.CompareExchange(ref _firstAt, now, 0) is 0) _first.TrySetResult();
+        else if (TimeProvider.System.GetElapsedTime(Interlocked.Read(ref _firstAt), now) > Echo)
+            EndAtOnce("a second signal came");
     }
 }
 

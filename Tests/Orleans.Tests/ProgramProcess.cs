@@ -21,7 +21,7 @@ internal sealed class ProgramProcess : IDisposable
     public static ProgramProcess Start(string project, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll"));
+        start.ArgumentList.Add(ProgramFiles.Find(project));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         // No program outlives tests that are ended by force; neither reads its input when it is given a command.
         LifeLine.Tie(start);

@@ -31,6 +31,14 @@ public sealed class SiloProcessTests : IDisposable
             Assert.Equal(2, code);
             Assert.StartsWith("ERR PortInUse: OrleansRaft:SiloPort (--silo-port) is ", errors,
                 StringComparison.Ordinal);
+            // Another silo of its name, wherever its data is.
+            (code, _, errors) = await ProgramProcess.RunAsync("Silo", "--name", "silo-1", "--nodes", "silo-1", "--data",
+                Path.Combine(_directory, "other"), "--membership", Path.Combine(_directory, "membership.json"),
+                "--silo-port", $"{FreePort()}", "--gateway-port", $"{FreePort()}");
+            Assert.Equal(2, code);
+            Assert.StartsWith($"ERR NameTaken: a silo named silo-1 runs already, at 127.0.0.1:{_siloPort} on host ",
+                OneLine(errors), StringComparison.Ordinal);
+            Assert.Equal((0, "3\n", ""), await KvAsync("get", "--cf", "lock", "a"));
             silo.Kill();
         }
         (int exitCode, string output, string reason) =

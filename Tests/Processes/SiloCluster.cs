@@ -74,6 +74,10 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     /// <summary>Sends SIGKILL and waits for the end.</summary>
     public void Kill(int silo) => _silos[silo]!.Kill();
 
+    /// <summary>Sends SIGTERM and waits for the end.</summary>
+    /// <returns>The exit code.</returns>
+    public Task<int> TerminateAsync(int silo) => _silos[silo]!.TerminateAsync();
+
     /// <summary>Sends SIGSTOP; disposing of what is returned sends SIGCONT.</summary>
     public PausedProcess Stop(int silo) => PausedProcess.Stop(_silos[silo]!.Id);
 

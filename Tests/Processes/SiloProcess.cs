@@ -1,10 +1,15 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Orleans.Raft.Processes;
 
 /// <summary>One silo as a child process.</summary>
 public sealed class SiloProcess : IDisposable
 {
+    private const int TerminateSignal = 15;
+
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(60);
+
     private readonly Process _process;
 
     private SiloProcess(Process process, string name, Task ready)
@@ -46,6 +51,17 @@ public sealed class SiloProcess : IDisposable
         return new SiloProcess(process, name, ready.Task);
     }
 
+    /// <summary>Sends SIGTERM and waits for the end.</summary>
+    /// <returns>The exit code.</returns>
+    public async Task<int> TerminateAsync()
+    {
+        if (SendSignal(_process.Id, TerminateSignal) != 0)
+            throw new InvalidOperationException($"{Name} has ended already.");
+        using var deadline = new CancellationTokenSource(EndDeadline);
+        await _process.WaitForExitAsync(deadline.Token);
+        return _process.ExitCode;
+    }
+
     /// <summary>Sends SIGKILL (on Windows: terminates) and waits for the end.</summary>
     public void Kill()
     {
@@ -58,4 +74,7 @@ public sealed class SiloProcess : IDisposable
         Kill();
         _process.Dispose();
     }
+
+    [DllImport("libc", EntryPoint = "kill")]
+    private static extern int SendSignal(int process, int signal);
 }
