@@ -292,6 +292,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             Seed = NextSeed(),
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
+            IsMeasured = true,
         }, new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }),
             _network.For(name));
         _nodes[name] = node;
