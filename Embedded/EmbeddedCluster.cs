@@ -304,6 +304,7 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             Seed = NextSeed(),
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
+            IsMeasured = true,
         }, context => NodeStorage.OpenOwnedAsync(
             new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), context),
             _network.For(name));

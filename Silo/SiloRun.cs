@@ -13,7 +13,7 @@ internal sealed class SiloRun(SiloSettings settings, IConfiguration configuratio
     public const int BadStart = 2;
 
     /// <summary>What Orleans and the storage get to end, after leadership was handed over.</summary>
-    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
 
     public async Task<int> RunAsync()
     {

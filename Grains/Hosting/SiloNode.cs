@@ -25,7 +25,6 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private StoreNode? _store;
-    private StoreMetrics? _metrics;
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
     private Task _ticking = Task.CompletedTask;
@@ -90,7 +89,6 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         if (Interlocked.Exchange(ref _disposed, true)) return;
         await StopWatchAsync(CancellationToken.None);
         _stopping.Dispose();
-        _metrics?.Dispose();
         if (_store is { } store) await store.DisposeAsync();
     }
 
@@ -156,8 +154,8 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             Seed = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
             Logger = _logger,
             ReplicaWanted = ActivateWanted,
+            IsMeasured = true,
         }, context => Options.OpenStorage(Name, context), _network);
-        _metrics = new StoreMetrics(_store);
     }
 
     /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the

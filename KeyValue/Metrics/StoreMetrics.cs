@@ -15,7 +15,7 @@ public sealed class StoreMetrics : IDisposable
     private readonly StoreNode _node;
     private readonly KeyValuePair<string, object?> _tag;
 
-    public StoreMetrics(StoreNode node)
+    internal StoreMetrics(StoreNode node)
     {
         _node = node;
         _tag = new("node", node.Name.Value);

@@ -23,6 +23,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     private volatile NodeMeta? _meta;
     private PeerLinks? _links;
     private LivenessSender? _liveness;
+    private StoreMetrics? _metrics;
 
     // A lock of its own: the formation draws while it holds its own.
     private readonly Lock _randomLock = new();
@@ -144,6 +145,7 @@ public sealed partial class StoreNode : IAsyncDisposable
             var node = new StoreNode(options, MakePlan(options, storage.Formation), storage, network);
             node.Formed = node.WatchFormationAsync();
             node._formation.Start();
+            if (options.IsMeasured) node._metrics = new StoreMetrics(node);
             return node;
         }
         catch
@@ -286,12 +288,14 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// <summary>Dies as a crashed process does; see <see cref="INodeStorage.CrashAsync"/>.</summary>
     public async Task CrashAsync()
     {
+        _metrics?.Dispose();
         StopReplicas("its node was killed");
         await Storage.CrashAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
+        _metrics?.Dispose();
         StopReplicas("its node stops");
         await Storage.DisposeAsync();
     }

@@ -23,6 +23,10 @@ public sealed record StoreNodeOptions
     /// itself.</summary>
     public Action<GroupId>? ReplicaWanted { get; init; }
 
+    /// <summary>Whether the node tells the meter <c>Orleans.Raft</c> how it is; see <see cref="StoreMetrics"/>. Default
+    /// false.</summary>
+    public bool IsMeasured { get; init; }
+
     /// <summary>Groups to form with, dividing printable ASCII evenly. Null: 4 for a new cluster, whatever it has for a
     /// formed one.</summary>
     public int? Groups { get; init; }
