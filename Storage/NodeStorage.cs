@@ -77,6 +77,16 @@ public sealed class NodeStorage : INodeStorage
     public ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica) => _log.RetireReplicaAsync(group, replica);
 
     /// <inheritdoc/>
+    /// <remarks>The lock on the data directory rules it out.</remarks>
+    public bool NeedsConfirming => false;
+
+    public ValueTask ConfirmAsync()
+    {
+        _gate.ThrowIfClosed(); // The lock is let go only after that.
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
     /// <remarks>Waits for the disk call under way, as the end of a process does. Calls that await something durable
     /// throw <see cref="FencedException"/>: their outcome is unknown.</remarks>
     public ValueTask CrashAsync() => CloseAsync(drain: false);

@@ -42,6 +42,15 @@ public interface INodeStorage : IAsyncDisposable
     /// </summary>
     ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica);
 
+    /// <summary>Whether another opening of this storage may have taken over unnoticed, so that a read round must ask by
+    /// <see cref="ConfirmAsync"/>. False where a lock rules that out.</summary>
+    bool NeedsConfirming { get; }
+
+    /// <summary>Completes when it is certain that at some moment after the call this was still the only valid opening
+    /// of the node's storage. Calls that wait share one question.</summary>
+    /// <exception cref="FencedException">It is not; nothing that waits for this may be answered.</exception>
+    ValueTask ConfirmAsync();
+
     /// <summary>
     /// Dies as a crashed process does: writes queued here are discarded and never reach the disk, every handle is
     /// fenced, no completion comes any more. The directory lock is released.

@@ -78,6 +78,17 @@ public sealed class FencingTests
     }
 
     [Fact]
+    public void Storage_behind_a_lock_is_confirmed_at_once_and_no_longer_once_it_was_closed()
+    {
+        _machine.Open();
+        Assert.False(_machine.Storage.NeedsConfirming);
+        Task confirmed = _machine.Storage.ConfirmAsync().AsTask();
+        Assert.True(confirmed.IsCompletedSuccessfully);
+        _machine.Crash();
+        Assert.Throws<FencedException>(() => _machine.Run(() => _machine.Storage.ConfirmAsync().AsTask()));
+    }
+
+    [Fact]
     public void Two_openings_at_once_leave_one_current_handle()
     {
         _machine.Open();

@@ -171,6 +171,10 @@ internal sealed class FormationIntakeTarget : FuzzTarget
 
         public ValueTask RetireReplicaAsync(GroupId group, ReplicaId replica) => throw new NotSupportedException();
 
+        public bool NeedsConfirming => false;
+
+        public ValueTask ConfirmAsync() => ValueTask.CompletedTask;
+
         public ValueTask CrashAsync() => ValueTask.CompletedTask;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
