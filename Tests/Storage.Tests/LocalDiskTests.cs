@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Storage.Tests;
 
