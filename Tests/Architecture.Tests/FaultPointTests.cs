@@ -62,6 +62,8 @@ public sealed partial class FaultPointTests
     [InlineData("Storage", "Raft")]
     [InlineData("KeyValue", "Raft")]
     [InlineData("KeyValue", "Storage")]
+    [InlineData("Storage.PostgreSql", "Raft")]
+    [InlineData("Storage.PostgreSql", "Storage")]
     public void Of_the_internals_below_only_the_fault_points_are_used(string user, string used)
     {
         string usedName = used == "Raft" ? "Orleans.Raft.Core" : $"Orleans.Raft.{used}";

@@ -9,6 +9,7 @@ public class ReferenceTableTests
     {
         ["Raft"] = [],
         ["Storage"] = ["Raft"],
+        ["Storage.PostgreSql"] = ["Storage", "Npgsql"],
         ["KeyValue"] = ["Raft", "Storage"],
         ["Shell"] = ["KeyValue"],
         ["CommandLine"] = [],
@@ -35,6 +36,7 @@ public class ReferenceTableTests
     [Theory]
     [InlineData("Raft")]
     [InlineData("Storage")]
+    [InlineData("Storage.PostgreSql")]
     [InlineData("KeyValue")]
     [InlineData("Shell")]
     [InlineData("Embedded")]

@@ -10,6 +10,7 @@ public sealed partial class SchedulingTests
     [InlineData("Client")]
     [InlineData("KeyValue")]
     [InlineData("Storage")]
+    [InlineData("Storage.PostgreSql")]
     public void No_continuation_leaves_the_context_it_was_awaited_in(string project)
     {
         foreach (string file in Repository.Sources(project))
@@ -26,6 +27,8 @@ public sealed partial class SchedulingTests
     [InlineData("Raft", "System.TimeProvider", "System.Diagnostics.Stopwatch", "System.Threading.Tasks.Task",
         "System.Threading.Thread", "System.IO.File", "System.Random.Shared", "System.Guid.NewGuid")]
     [InlineData("Storage", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread",
+        "System.DateTime", "System.Guid.NewGuid", "System.Collections.Concurrent.ConcurrentDictionary")]
+    [InlineData("Storage.PostgreSql", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread",
         "System.DateTime", "System.Guid.NewGuid", "System.Collections.Concurrent.ConcurrentDictionary")]
     [InlineData("KeyValue", "ConfigureAwait", "Task.Run", "System.Threading.Timer", "System.Threading.Thread",
         "System.DateTime", "System.Guid.NewGuid", "System.Collections.Concurrent.ConcurrentDictionary")]

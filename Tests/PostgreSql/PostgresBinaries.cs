@@ -68,7 +68,8 @@ internal static class PostgresBinaries
         foreach (string root in (string[])["/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt", "/usr"])
         {
             if (!Directory.Exists(root)) continue;
-            string pattern = root == "/usr" ? "pgsql-*" : root.StartsWith("/opt", StringComparison.Ordinal) ? "postgresql*" : "*";
+            string pattern = root == "/usr" ? "pgsql-*"
+                : root.StartsWith("/opt", StringComparison.Ordinal) ? "postgresql*" : "*";
             foreach (string version in Directory.GetDirectories(root, pattern).OrderDescending())
                 yield return Path.Combine(version, "bin");
         }

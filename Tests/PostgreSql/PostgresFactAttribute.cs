@@ -4,7 +4,7 @@ namespace Orleans.Raft.PostgreSql;
 
 /// <summary>A test that needs a server; skipped, with the reason, where there can be none.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class PostgresFactAttribute : FactAttribute
+public class PostgresFactAttribute : FactAttribute
 {
     public PostgresFactAttribute()
     {

@@ -123,47 +123,6 @@ public sealed class FailureTests
     }
 
     [Fact]
-    public void A_replica_that_cannot_be_told_stops_alone()
-    {
-        _machine.Open();
-        Replica first = _machine.OpenReplica(G1);
-        Replica broken = _machine.OpenReplica(G2);
-        Replica last = _machine.OpenReplica(G3);
-        broken.Observer.Throws = new InvalidOperationException("its scheduler is gone");
-        foreach (Replica replica in new[] { first, broken, last }) replica.Submit(Entries(1, 1));
-        _machine.Scheduler.RunUntilIdle();
-        Assert.Equal((1ul, 0ul, 1ul), (first.Observer.Durable, broken.Observer.Durable, last.Observer.Durable));
-        Assert.False(broken.Storage.IsCurrent);
-        Assert.Null(_machine.Storage.Status.Failure);
-
-        first.Write(Entries(2, 1));
-        last.Write(Entries(2, 1));
-        // Opened again, it has all that is durable, and goes on.
-        broken = _machine.OpenReplica(G2);
-        Same.Entries(Entries(1, 1), broken.State.Entries.Span);
-        broken.Write(Entries(2, 1));
-    }
-
-    [Fact]
-    public void A_hanging_flush_shows_in_the_status_and_ends_when_the_disk_goes_on()
-    {
-        _machine.Open();
-        Replica replica = _machine.OpenReplica(G1);
-        Assert.Equal(TimeSpan.Zero, _machine.Storage.Status.StalledFor);
-        _machine.Disk.HangFlushes("log/");
-        replica.Submit(Entries(1, 1));
-        _machine.Scheduler.RunUntilIdle();
-        _machine.Time.Advance(TimeSpan.FromSeconds(3));
-        Assert.Equal(TimeSpan.FromSeconds(3), _machine.Storage.Status.StalledFor);
-        Assert.Equal(0ul, replica.Observer.Durable);
-        _machine.Disk.ReleaseFlushes();
-        _machine.Scheduler.RunUntilIdle();
-        Assert.Equal(1ul, replica.Observer.Durable);
-        Assert.Equal(TimeSpan.Zero, _machine.Storage.Status.StalledFor);
-        Assert.Null(_machine.Storage.Status.Failure);
-    }
-
-    [Fact]
     public void A_hanging_preparation_of_a_segment_shows_as_stall_too()
     {
         _machine.Open();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Storage.Tests;
 

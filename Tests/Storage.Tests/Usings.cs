@@ -1,2 +1,3 @@
 global using Xunit;
-global using static Orleans.Raft.Storage.Tests.Machine;
+global using static Orleans.Raft.Testing.StorageMachine;
+global using Replica = Orleans.Raft.Testing.MachineReplica;

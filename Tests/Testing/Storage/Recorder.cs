@@ -1,9 +1,10 @@
 using Orleans.Raft.Core;
+using Orleans.Raft.Storage;
 
-namespace Orleans.Raft.Storage.Tests;
+namespace Orleans.Raft.Testing;
 
 /// <summary>An observer that takes note of what it hears.</summary>
-internal sealed class Recorder : IPersistenceObserver
+public sealed class Recorder : IPersistenceObserver
 {
     /// <summary>The last number reported durable.</summary>
     public ulong Durable { get; private set; }

@@ -1,0 +1,60 @@
+namespace Orleans.Raft.Storage.PostgreSql;
+
+/// <summary>Asks the database whether this is still the only opening. All who come while one question is under way
+/// share
+/// the next one.</summary>
+internal sealed class Confirmations(SlotSession session)
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource? _next;
+    private bool _asking;
+
+    public async ValueTask ConfirmAsync()
+    {
+        Task answered;
+        bool start;
+        lock (_lock)
+        {
+            session.ThrowIfEnded();
+            _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            answered = _next.Task;
+            start = !_asking;
+            _asking = true;
+        }
+        if (start)
+        {
+            _ = Task.Factory.StartNew(AskAsync, CancellationToken.None, TaskCreationOptions.DenyChildAttach,
+                session.Options.Scheduler);
+        }
+        await answered;
+    }
+
+    private async Task AskAsync()
+    {
+        while (TakeNext() is { } current)
+        {
+            try
+            {
+                await session.UntilDoneAsync(database => database.ConfirmAsync(session.Incarnation));
+                current.SetResult();
+            }
+#pragma warning disable CA1031 // Whatever it is, it is the answer of those who wait.
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                current.SetException(failure);
+            }
+        }
+    }
+
+    private TaskCompletionSource? TakeNext()
+    {
+        lock (_lock)
+        {
+            TaskCompletionSource? taken = _next;
+            _next = null;
+            _asking = taken is not null;
+            return taken;
+        }
+    }
+}
