@@ -17,6 +17,9 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     /// <summary>Opens a host over a directory, for so many clients; null: the one that is named.</summary>
     public Func<string, int, IChaosHost>? Open { get; init; }
 
+    /// <summary>The program and options that choose the host, for the line that says how to run the same again.</summary>
+    public string Program { get; init; } = $"Tests/Chaos -c Release -- --host {Host}";
+
     /// <returns>Whether all was well.</returns>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">It was interrupted before anything was found.</exception>
@@ -105,7 +108,7 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     }
 
     private string CommandLine => string.Create(CultureInfo.InvariantCulture,
-        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:R} "
+        $"dotnet run --project {Program} --seconds {Duration.TotalSeconds:R} "
         + $"--seed {Seed} --clients {Clients} --rate {Rate}"
         + $"{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
 }

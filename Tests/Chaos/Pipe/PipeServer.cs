@@ -57,7 +57,8 @@ public sealed class PipeServer(
         switch (verb)
         {
             case "get":
-                return [PipeText.Word(await store.GetAsync(Key(words[0])))];
+                var consistency = Enum.Parse<Consistency>(words[1]);
+                return [PipeText.Word(await store.GetAsync(Key(words[0]), new ReadOptions(Consistency: consistency)))];
             case "put":
                 await store.PutAsync(Key(words[0]), Key(words[1]));
                 return [];
@@ -80,6 +81,8 @@ public sealed class PipeServer(
                 return rows;
             case "status":
                 return Describe(await administration.GetStatusAsync());
+            case "replicas":
+                return (await administration.GetStatusAsync()).Replicas.SelectMany(Describe);
             default:
                 await BreakAsync(verb, words);
                 return [];
@@ -112,6 +115,14 @@ public sealed class PipeServer(
             yield return PipeText.Word(problem);
         }
     }
+
+    private static IEnumerable<string> Describe(ReplicaStatus replica) =>
+    [
+        replica.Group.ToString(), replica.Node.Value, replica.Role, Number(replica.Term.Value),
+        Number(replica.Commit.Value), Number(replica.Applied.Value),
+    ];
+
+    private static string Number(ulong number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static ReadOnlyMemory<byte> Key(string word) => PipeText.Bytes(word)!.Value;
 }
