@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
+using Orleans.Messaging;
 using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Client;
@@ -34,4 +35,28 @@ public static class OrleansRaftClientBuilderExtensions
         services.AddHostedService<RouteFollower>();
         return builder;
     }
+
+    /// <summary>
+    /// Enters the cluster by any of these hosts that answers; their names are resolved again and again. No database is
+    /// needed.
+    /// </summary>
+    /// <param name="hosts">A list with commas: <c>10.0.0.1:30000,[2001:db8::1]:30000,silo-1.example:30000</c>.</param>
+    /// <exception cref="ArgumentException">One is no host and port.</exception>
+    public static IClientBuilder UseGatewayHosts(this IClientBuilder builder, string hosts)
+    {
+        GatewayHost[] list = GatewayHost.ParseList(hosts);
+        builder.Services.AddSingleton<IGatewayListProvider>(services =>
+            new GatewayHostList(list, services.GetRequiredService<IOptions<GatewayOptions>>()));
+        return builder;
+    }
+
+    /// <summary>Enters the cluster by whichever of its silos live, as their database says; see the silo's option
+    /// <c>--clustering postgresql</c>.</summary>
+    /// <param name="connectionString">Npgsql's.</param>
+    public static IClientBuilder UseGatewaysOfDatabase(this IClientBuilder builder, string connectionString) =>
+        builder.UseAdoNetClustering((AdoNetClusteringClientOptions options) =>
+        {
+            options.Invariant = "Npgsql";
+            options.ConnectionString = connectionString;
+        });
 }

@@ -26,6 +26,12 @@ internal static class SiloHost
         // Standard output is for who drives the silo.
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddSingleton<IHostLifetime, SilentLifetime>();
+        // Started before the silo, and stopped after it.
+        if (endpoints.Health is { } health)
+            builder.Services.AddHostedService(services =>
+                new HealthServer(health, services.GetRequiredService<SiloNode>));
+        if (settings.Collector is { } collector)
+            builder.Services.AddHostedService(_ => new TelemetryExport(collector, settings.Name, settings.ClusterId));
         builder.UseOrleans(silo => Configure(silo, settings, endpoints));
         return builder.Build();
     }

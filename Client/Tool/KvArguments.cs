@@ -1,21 +1,28 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Net;
+using Npgsql;
 
 namespace Orleans.Raft.Client;
 
 /// <summary>What the <c>kv</c> tool was asked for.</summary>
+/// <param name="Database">Where the gateways are told; null: they are <paramref name="Gateways"/>.</param>
 /// <param name="Command">A command of the shell and its arguments; empty for the shell itself.</param>
-internal sealed record KvRequest(IReadOnlyList<IPEndPoint> Gateways, string ClusterId, bool NoColor, bool Verbose,
-    IReadOnlyList<string> Command);
+internal sealed record KvRequest(IReadOnlyList<GatewayHost> Gateways, string? Database, string ClusterId,
+    bool NoColor, bool Verbose, IReadOnlyList<string> Command);
 
 /// <summary>The command line of the <c>kv</c> tool.</summary>
 internal sealed class KvArguments
 {
+    /// <summary>The same as the silos'.</summary>
+    public const string DatabaseVariable = "OrleansRaft__Database";
+
     public const string DefaultGateways = "127.0.0.1:30000,127.0.0.1:30001,127.0.0.1:30002";
 
     private readonly Option<string> _gateways = new("--gateways") { Description =
-        "Silos' gateways, comma-separated.", DefaultValueFactory = _ => DefaultGateways };
+        "Silos' gateways, hosts and ports, comma-separated.", DefaultValueFactory = _ => DefaultGateways };
+    private readonly Option<string> _database = new("--database") { Description =
+        "Instead of --gateways: Npgsql's connection string of the database that the silos find each other through. "
+            + "Others of this machine see command lines: a password is better given by the environment, "
+            + $"{DatabaseVariable}, which counts when neither option is given." };
     private readonly Option<string> _clusterId = new("--cluster-id") { Description = "Name of the Orleans cluster.",
         DefaultValueFactory = _ => "orleans-raft" };
     private readonly Option<bool> _noColor = new("--no-color") { Description = "No colours on a terminal." };
@@ -35,7 +42,7 @@ internal sealed class KvArguments
         Root = new RootCommand("kv: the shell of Orleans.Raft over a cluster of silos. Options come before the "
             + "command.")
         {
-            _gateways, _clusterId, _noColor, _verbose, _command,
+            _gateways, _database, _clusterId, _noColor, _verbose, _command,
         };
     }
 
@@ -49,37 +56,52 @@ internal sealed class KvArguments
         while (at < arguments.Length && arguments[at].StartsWith('-'))
         {
             if (arguments[at] == "--") return arguments;
-            at += arguments[at] is "--gateways" or "--cluster-id" ? 2 : 1;
+            at += arguments[at] is "--gateways" or "--database" or "--cluster-id" ? 2 : 1;
         }
         return at >= arguments.Length ? arguments : [.. arguments[..at], "--", .. arguments[at..]];
     }
 
-    /// <exception cref="ArgumentException">A gateway is no address and port, or the cluster has no name.</exception>
+    /// <exception cref="ArgumentException">What was given makes no sense; the message says how.</exception>
     public KvRequest Read(ParseResult parsed)
     {
         string clusterId = parsed.GetValue(_clusterId)!;
         if (string.IsNullOrWhiteSpace(clusterId))
             throw new ArgumentException($"--cluster-id is '{clusterId}'; give the cluster's name.");
-        return new KvRequest(ParseGateways(parsed.GetValue(_gateways)!), clusterId, parsed.GetValue(_noColor),
-            parsed.GetValue(_verbose), parsed.GetValue(_command) ?? []);
+        bool areGatewaysGiven = parsed.GetResult(_gateways) is { Implicit: false };
+        string? database = parsed.GetValue(_database);
+        if (database is not null && areGatewaysGiven)
+            throw new ArgumentException("--gateways and --database are two ways to find the silos; give one of them.");
+        if (!areGatewaysGiven) database ??= Environment.GetEnvironmentVariable(DatabaseVariable);
+        return new KvRequest(ParseGateways(parsed.GetValue(_gateways)!), CheckDatabase(database), clusterId,
+            parsed.GetValue(_noColor), parsed.GetValue(_verbose), parsed.GetValue(_command) ?? []);
     }
 
-    /// <exception cref="ArgumentException">One is no address and port.</exception>
-    internal static IPEndPoint[] ParseGateways(string list) =>
-        [.. list.Split(',', StringSplitOptions.TrimEntries).Select(ParseGateway)];
-
-    private static IPEndPoint ParseGateway(string text)
+    /// <exception cref="ArgumentException">One is no host and port.</exception>
+    internal static GatewayHost[] ParseGateways(string list)
     {
-        int colon = text.LastIndexOf(':');
-        if (colon > 0
-            && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
-            && port is > 0 and <= IPEndPoint.MaxPort)
+        try
         {
-            string address = text[..colon];
-            if (address == "localhost") return new IPEndPoint(IPAddress.Loopback, port);
-            if (IPAddress.TryParse(address, out IPAddress? ip)) return new IPEndPoint(ip, port);
+            return GatewayHost.ParseList(list);
         }
-        throw new ArgumentException($"--gateways: '{text}' is no gateway; write IP addresses and ports, such as "
-            + $"{DefaultGateways}.");
+        catch (ArgumentException failure)
+        {
+            throw new ArgumentException($"--gateways: {failure.Message}", failure);
+        }
+    }
+
+    /// <summary>What is wrong is told without the text: it may hold a password.</summary>
+    private static string? CheckDatabase(string? database)
+    {
+        if (database is null) return null;
+        try
+        {
+            if (!string.IsNullOrWhiteSpace(new NpgsqlConnectionStringBuilder(database).Host)) return database;
+        }
+        catch (Exception failure) when (failure is ArgumentException or FormatException)
+        {
+            throw new ArgumentException($"--database is no connection string of Npgsql: {failure.Message}", failure);
+        }
+        throw new ArgumentException("--database names no Host; write Npgsql's connection string, such as "
+            + "'Host=db;Username=raft;Database=raft'.");
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Orleans.Configuration;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Shell;
@@ -25,11 +26,15 @@ internal static class KvTool
         {
             await host.StartAsync(cancellationToken);
         }
-        catch (Exception failure) when (failure is OrleansException or TimeoutException or IOException)
+        catch (Exception failure) when (failure is OrleansException or TimeoutException or IOException or NpgsqlException
+            or ArgumentException)
         {
-            await Console.Error.WriteLineAsync($"ERR Start: no silo of cluster {request.ClusterId} can be reached at "
-                + $"{string.Join(',', request.Gateways)} ({failure.Message}). Start one, or name its gateway with "
-                + "--gateways.");
+            string ways = request.Database is null ? $"at {string.Join(',', request.Gateways)}"
+                : "by what its database says";
+            string advice = request.Database is null ? "Start one, or name its gateway with --gateways."
+                : "Start one, and check that --database is the one the silos use.";
+            await Console.Error.WriteLineAsync($"ERR Start: no silo of cluster {request.ClusterId} can be reached {ways} "
+                + $"({failure.Message}). {advice}");
             return BadStart;
         }
         var session = new ShellSession(host.Services.GetRequiredService<IKeyValueStore>(),
@@ -49,7 +54,8 @@ internal static class KvTool
         builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.UseOrleansClient(client =>
         {
-            client.UseStaticClustering([.. request.Gateways]);
+            if (request.Database is { } database) client.UseGatewaysOfDatabase(database);
+            else client.UseGatewayHosts(string.Join(',', request.Gateways));
             client.Configure<ClusterOptions>(cluster =>
             {
                 cluster.ClusterId = request.ClusterId;

@@ -26,6 +26,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private StoreNode? _store;
+    private StoreMetrics? _metrics;
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
     private Task _ticking = Task.CompletedTask;
@@ -50,10 +51,24 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
     /// <summary>The node; null before the silo's start has opened it.</summary>
     public StoreNode? Store => _store;
 
-    /// <summary>Whether every replica of this silo that works follows a leader or leads, as far as it knows now, and the
-    /// silo is not about to stop.</summary>
-    public bool IsReady => !IsLeaving && FormedStore is { } store && _serving.Task.IsCompletedSuccessfully
-        && store.OwnGroups.All(group => store.Find(group) is { StopReason: null, Leader: not null });
+    /// <summary>Why clients should rather go elsewhere; null while every replica of this silo leads or follows a
+    /// leader.</summary>
+    public string? WhyNotReady
+    {
+        get
+        {
+            if (IsLeaving) return $"{Name} is about to stop";
+            if (FormedStore is not { } store) return $"{Name} is not part of a formed cluster yet";
+            GroupId[] without = [.. store.OwnGroups.Where(group =>
+                store.Find(group) is not { StopReason: null, Leader: not null })];
+            return without.Length > 0 ? $"without a leader here: {string.Join(", ", without)}"
+                : _serving.Task.IsCompletedSuccessfully ? null : $"{Name} starts";
+        }
+    }
+
+    /// <summary>Why this silo can do nothing any more until it is started anew; null while it works.</summary>
+    public string? WhyNotLive => _store?.Storage.Failure is { } failure ? $"the storage failed: {failure.Message}"
+        : _serving.Task.Exception is { InnerException: { } cause } ? cause.Message : null;
 
     /// <summary>Whether it hands over what it leads, to stop afterwards.</summary>
     public bool IsLeaving { get; private set; }
@@ -76,6 +91,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         if (Interlocked.Exchange(ref _disposed, true)) return;
         await StopWatchAsync(CancellationToken.None);
         _stopping.Dispose();
+        _metrics?.Dispose();
         if (_store is { } store) await store.DisposeAsync();
     }
 
@@ -143,6 +159,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             Logger = _logger,
             ReplicaWanted = ActivateWanted,
         }, disk, _network);
+        _metrics = new StoreMetrics(_store);
     }
 
     /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the

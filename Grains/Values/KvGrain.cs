@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Raft.Core;
@@ -15,11 +16,14 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
 {
     private const int MaxPageRows = 10_000;
     private const int MaxPageBytes = 1 << 20;
+    private const string Answered = nameof(GroupReplyStatus.Answered);
 
     public async Task<GroupReplyMessage> Execute(uint group, byte kind, byte[] batch)
     {
+        RequestMeasurement measured = RequestMetrics.Begin();
         GroupReply reply =
             await store.Joiner.ExecuteAsync(new GroupId(group), new GroupRequest((RequestKind)kind, batch));
+        measured.End(reply.Status.ToString());
         return StoreMessages.ToMessage(reply, silo.Name);
     }
 
@@ -77,26 +81,33 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
         : new ReadOnlyMemory<byte>(bytes);
 
     /// <summary>Turns the store's exceptions into the one that every Orleans client can read.</summary>
-    private static async Task GuardAsync(Func<Task> call)
+    private static async Task GuardAsync(Func<Task> call, [CallerMemberName] string operation = "")
     {
+        RequestMeasurement measured = RequestMetrics.Begin(operation);
         try
         {
             await call();
+            measured.End(Answered);
         }
         catch (KeyValueException failure)
         {
+            measured.End(failure.Code);
             throw new KvGrainException(failure.Code, failure.Message);
         }
     }
 
-    private static async Task<T> GuardAsync<T>(Func<Task<T>> call)
+    private static async Task<T> GuardAsync<T>(Func<Task<T>> call, [CallerMemberName] string operation = "")
     {
+        RequestMeasurement measured = RequestMetrics.Begin(operation);
         try
         {
-            return await call();
+            T result = await call();
+            measured.End(Answered);
+            return result;
         }
         catch (KeyValueException failure)
         {
+            measured.End(failure.Code);
             throw new KvGrainException(failure.Code, failure.Message);
         }
     }

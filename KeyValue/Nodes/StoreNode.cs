@@ -89,6 +89,9 @@ public sealed partial class StoreNode : IAsyncDisposable
     /// <summary>Messages its replicas sent to other nodes so far.</summary>
     public long SentMessages => _links?.Appended ?? 0;
 
+    /// <summary>What its replicas have done.</summary>
+    internal StoreCounters Counters { get; } = new();
+
     internal INetwork Network { get; }
 
     /// <summary>Which other nodes live.</summary>

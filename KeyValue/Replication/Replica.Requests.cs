@@ -73,6 +73,7 @@ public sealed partial class Replica
         {
             case ProposeOutcome.Appended:
                 request.Entry = entry;
+                _proposed++;
                 _pendingWrites.Enqueue(request);
                 break;
             case ProposeOutcome.NotLeader:
@@ -235,6 +236,7 @@ public sealed partial class Replica
 
     private void ServeRead(RequestInput request)
     {
+        _served++;
         if (!ReadBatchReader.IsWellFormed(request.Request.Batch.Span, _state.Limits, out _, out _))
         {
             Answer(request, GroupReply.Of(GroupReplyStatus.Malformed));

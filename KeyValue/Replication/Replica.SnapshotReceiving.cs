@@ -97,6 +97,7 @@ public sealed partial class Replica
             return;
         }
         receiving.NextOffsetBytes += chunk.Data.Length;
+        _host.Counters.Add(StoreCount.SnapshotReceivedBytes, chunk.Data.Length);
         Acknowledge(receiving.From, chunk, receiving.NextOffsetBytes);
         if (file is null) return;
         // It would replace what the children here have not got yet; the leader tries again.

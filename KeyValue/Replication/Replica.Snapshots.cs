@@ -228,6 +228,7 @@ public sealed partial class Replica
             return;
         }
         sending.SentAt = _host.Now;
+        _host.Counters.Add(StoreCount.SnapshotSentBytes, sending.Outstanding.Data.Length);
         Send(sending.To, sending.Outstanding);
     }
 

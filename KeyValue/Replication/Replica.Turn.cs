@@ -127,6 +127,7 @@ public sealed partial class Replica
             StopSending();
         }
         if (_node.Role == Role.Leader) _leaderTimeBase = null;
+        CountElection();
         NoteAsked();
         _lastRole = _node.Role;
         _lastTerm = _node.Term;

@@ -210,6 +210,7 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         if (requests > _options.MaxPendingRequests || (requests > 1 && bytes > _options.MaxPendingBytes))
         {
             ReleasePending(request);
+            _host.Counters.Add(StoreCount.BusyRequests, 1);
             return Task.FromResult(GroupReply.Of(GroupReplyStatus.Busy));
         }
         var input = new RequestInput(request, isOwn);
@@ -304,7 +305,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         for (; done < _turnInputs.Count; done++) _turnInputs[done].Abandon(this);
         _turnInputs.Clear();
         Turns++;
+        ReplicaSummary before = _summary;
         _summary = Summarize();
+        CountTurn(before, _summary);
         TellRange();
         UpdateReport();
         NoteLogBytes();

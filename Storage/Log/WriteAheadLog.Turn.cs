@@ -196,8 +196,11 @@ internal sealed partial class WriteAheadLog
     private async ValueTask WriteAsync(bool isSeal)
     {
         ReadOnlyMemory<byte> bytes = _batch.Seal(new BatchHeader(Head.Id, _nextSequence, _segments[0].Id, isSeal));
+        bool isMeasured = LogMetrics.AreOn;
+        long start = isMeasured ? _options.Time.GetTimestamp() : 0;
         if (_faults.Has(FaultPoint.LogNotFlushed)) await Head.File.WriteAsync(Head.EndBytes, bytes);
         else await Head.File.WriteAndFlushAsync(Head.EndBytes, bytes);
+        if (isMeasured) LogMetrics.Flushed(_options.Time.GetElapsedTime(start), bytes.Length);
         _nextSequence++;
         Head.EndBytes += bytes.Length;
         Head.LengthBytes = Math.Max(Head.LengthBytes, Head.EndBytes);

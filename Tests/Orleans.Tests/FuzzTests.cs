@@ -209,7 +209,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
 
         public override void Check(byte[] input, Reading reading)
         {
-            if (reading.Content is not IPEndPoint[] endpoints) return;
+            if (reading.Content is not GatewayHost[] endpoints) return;
             string[] texts = Encoding.UTF8.GetString(input).Split(',', StringSplitOptions.TrimEntries);
             if (endpoints.Length != texts.Length) throw new FindingException("another number of gateways");
             for (int i = 0; i < texts.Length; i++)
@@ -239,7 +239,8 @@ public sealed class FuzzTests(ITestOutputHelper output)
                 "--silo-port 1 11111", "--gateway-port 2 65535", "--address 127.0.0.1 ::1", "--cluster-id a",
                 "--membership a/b @c", "--log-segment 1 1024", "--snapshot-after 1 1048576", "--no-fsync", "--verbose",
                 "--zone a @b", "--join", "--replicas 1 9", "--split-size 2 1048576", "--merge-size 0 1",
-                "--gone-after 5 1073741824", "--moves 1 1000", "--no-balance")
+                "--gone-after 5 1073741824", "--moves 1 1000", "--no-balance", "--listen-any",
+                "--health-port 3 65534", "--stop-within 1 600", "--clustering development")
         {
             _arguments = arguments;
             arguments.Root.SetAction(_ => 0);
@@ -282,9 +283,11 @@ public sealed class FuzzTests(ITestOutputHelper output)
             said.Require("--zone", settings.Zone, "");
             said.Require("--join", settings.Joins, false);
             said.Require("--no-fsync", !settings.FlushToDisk, false);
-            if (said["--address"] is not { } address) Assert.Equal(IPAddress.Loopback, settings.Address);
-            else if (!IPAddress.Parse(address).Equals(settings.Address))
-                throw new FindingException($"{address} was read as {settings.Address}");
+            said.Require("--address", settings.Address, "127.0.0.1");
+            said.Require("--listen-any", settings.ListensOnAny, false);
+            said.Require("--health-port", settings.HealthPort, null);
+            said.Require("--stop-within", (long)settings.StopWithin.TotalSeconds, 5L);
+            if (settings.Database is not null) throw new FindingException("a database that nobody gave");
         }
     }
 
@@ -299,7 +302,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
         }
 
         private KvOptionsTarget(KvArguments arguments)
-            : base(arguments.Root, "--gateways 127.0.0.1:1 localhost:65535", "--cluster-id a @b", "--no-color",
+            : base(arguments.Root, "--gateways 127.0.0.1:1 localhost:65535 [::1]:7", "--cluster-id a @b", "--no-color",
                 "--verbose")
         {
             _arguments = arguments;

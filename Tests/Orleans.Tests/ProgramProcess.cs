@@ -21,7 +21,7 @@ internal sealed class ProgramProcess : IDisposable
     public static ProgramProcess Start(string project, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, $"Orleans.Raft.{project}.dll"));
+        start.ArgumentList.Add(ProgramFiles.Find(project));
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         // No program outlives tests that are ended by force; neither reads its input when it is given a command.
         LifeLine.Tie(start);
@@ -49,6 +49,14 @@ internal sealed class ProgramProcess : IDisposable
         return (_process.ExitCode, output, errors);
     }
 
+    public int Id => _process.Id;
+
+    /// <summary>Asks it to end, as SIGTERM does.</summary>
+    public void Terminate()
+    {
+        if (Kill(_process.Id, 15) != 0) throw new InvalidOperationException("The program has ended already.");
+    }
+
     /// <summary>Ends it at once, as SIGKILL does.</summary>
     public void Kill()
     {
@@ -61,4 +69,7 @@ internal sealed class ProgramProcess : IDisposable
         if (!_process.HasExited) Kill();
         _process.Dispose();
     }
+
+    [System.Runtime.InteropServices.DllImport("libc", EntryPoint = "kill")]
+    private static extern int Kill(int process, int signal);
 }

@@ -81,7 +81,14 @@ public sealed class SiloSettingsTests
     [InlineData("SplitAt", "b,a", "--split-at")]
     [InlineData("SplitAt", @"a\q", "--split-at")]
     [InlineData("SplitAt", "", "--split-at")]
-    [InlineData("Address", "somewhere", "--address")]
+    [InlineData("Address", "some where", "--address")]
+    [InlineData("Address", "", "--address")]
+    [InlineData("ListenAny", "perhaps", "--listen-any")]
+    [InlineData("HealthPort", "0", "--health-port")]
+    [InlineData("HealthPort", "11111", "--health-port")]
+    [InlineData("StopWithin", "0", "--stop-within")]
+    [InlineData("Otlp", "collector:4318", "--otlp")]
+    [InlineData("Clustering", "sqlite", "--clustering")]
     [InlineData("ClusterId", " ", "--cluster-id")]
     [InlineData("Membership", " ", "--membership")]
     [InlineData("Data", " ", "--data")]
@@ -102,6 +109,20 @@ public sealed class SiloSettingsTests
         Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));
         Assert.Contains(problems, p =>
             p.StartsWith($"OrleansRaft:{key} ({argument}) is '{value}'; it must be ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_database_is_needed_where_silos_find_each_other_by_one_and_its_password_is_never_told()
+    {
+        Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), ("Clustering", "postgresql")));
+        Assert.Contains("--database", Assert.Single(problems), StringComparison.Ordinal);
+        Assert.Null(Read(out problems, ("Name", "silo-1"), ("Clustering", "postgresql"),
+            ("Database", "Host=db;Password=secret;Prot=1")));
+        Assert.DoesNotContain("secret", Assert.Single(problems), StringComparison.Ordinal);
+        SiloSettings settings = Read(out _, ("Name", "silo-1"), ("Clustering", "postgresql"), ("Database", "Host=db"))!;
+        Assert.Equal("Host=db", settings.Database);
+        // What is not used is not taken.
+        Assert.Null(Read(out _, ("Name", "silo-1"), ("Database", "Host=db"))!.Database);
     }
 
     [Fact]

@@ -5,15 +5,13 @@ namespace Orleans.Raft.Processes;
 /// <summary>Where our programs are, and how they are started.</summary>
 public static class ProgramFiles
 {
-    /// <summary>The assembly of a program: beside this one, or built in the same configuration.</summary>
+    /// <summary>The assembly of a program: built in the same configuration, or beside this one. What is beside this one
+    /// may lack what this one has by its framework, and the program has not by its own.</summary>
     /// <param name="project">Such as <c>Silo</c>.</param>
     /// <exception cref="FileNotFoundException">It is not built.</exception>
     public static string Find(string project)
     {
         string file = $"Orleans.Raft.{project}.dll";
-        string beside = Path.Combine(AppContext.BaseDirectory, file);
-        // A build copies the one without the other for a program that it is told to build and not to refer to.
-        if (File.Exists(beside) && File.Exists(Path.ChangeExtension(beside, ".runtimeconfig.json"))) return beside;
         string bin = Path.DirectorySeparatorChar + "bin" + Path.DirectorySeparatorChar;
         int at = AppContext.BaseDirectory.LastIndexOf(bin, StringComparison.Ordinal);
         DirectoryInfo? root = new(AppContext.BaseDirectory);
@@ -27,6 +25,9 @@ public static class ProgramFiles
                 if (File.Exists(built)) return built;
             }
         }
+        string beside = Path.Combine(AppContext.BaseDirectory, file);
+        // A build copies the one without the other for a program that it is told to build and not to refer to.
+        if (File.Exists(beside) && File.Exists(Path.ChangeExtension(beside, ".runtimeconfig.json"))) return beside;
         throw new FileNotFoundException($"{file} is neither in {AppContext.BaseDirectory} nor built in the same "
             + "configuration; run: dotnet build Orleans.Raft.sln -c Release");
     }
