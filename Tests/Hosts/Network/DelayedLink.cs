@@ -34,7 +34,7 @@ internal sealed class DelayedLink : IDisposable
         var link = new DelayedLink(TapDevice.Open(from, fromDevice), TapDevice.Open(to, toDevice), delay);
         Start("delay", () => Read(link._slow, frame => link._underWay.TryAdd((Stopwatch.GetTimestamp(), frame))));
         Start("deliver", link.Deliver);
-        Start("pass on", () => Read(link._quick, frame => Write(link._slow, frame)));
+        Start("pass on", () => Read(link._quick, frame => TapDevice.Write(link._slow, frame)));
         return link;
     }
 
@@ -52,7 +52,7 @@ internal sealed class DelayedLink : IDisposable
         {
             work();
         }
-        catch (Exception end) when (end is IOException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception end) when (end is ObjectDisposedException or InvalidOperationException)
         {
             // The devices are gone, and so is the link.
         }
@@ -65,7 +65,7 @@ internal sealed class DelayedLink : IDisposable
         {
             TimeSpan left = _delay - Stopwatch.GetElapsedTime(sentAt);
             if (left > TimeSpan.Zero) Thread.Sleep(left);
-            Write(_quick, frame);
+            TapDevice.Write(_quick, frame);
         }
     }
 
@@ -74,6 +74,4 @@ internal sealed class DelayedLink : IDisposable
         byte[] buffer = new byte[MaxFrameBytes];
         for (int length; (length = TapDevice.Read(device, buffer)) > 0;) take(buffer[..length]);
     }
-
-    private static void Write(SafeFileHandle device, byte[] frame) => TapDevice.Write(device, frame);
 }

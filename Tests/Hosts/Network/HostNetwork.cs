@@ -90,6 +90,9 @@ internal sealed class HostNetwork : IDisposable
     /// <summary>What a process on a host starts with: goes there, then runs the command that follows.</summary>
     public IReadOnlyList<string> Entrance(int host) => ["ip", "netns", "exec", NameOf(host)];
 
+    /// <summary>Runs work on a host: sockets that it opens are the host's.</summary>
+    public T RunOn<T>(int host, Func<T> work) => NetworkSpace.Run(NameOf(host), work);
+
     /// <summary>A host's port at the bridge, for <see cref="CutRules"/>.</summary>
     public static string PortOf(int host) => $"h{host}";
 
