@@ -17,8 +17,8 @@ internal sealed class Entrances
     private readonly Lock _lock = new();
     private readonly string?[] _leadsTo = new string?[Keys];
 
-    /// <summary>Keys that gave no answer when they were used last, or led where one gave none. They are left alone while
-    /// there are others: each try of one costs as long as a try may take.</summary>
+    /// <summary>Keys that gave no answer when they were used last, or led where one gave none. They are left alone
+    /// while there are others: each try of one costs as long as a try may take.</summary>
     private readonly bool[] _isSilent = new bool[Keys];
     private readonly Dictionary<uint, string> _leaders = [];
 
@@ -41,8 +41,8 @@ internal sealed class Entrances
     }
 
     /// <summary>Takes note of an answer: where the key led, and who leads the group.</summary>
-    /// <param name="isHelpless">The silo could do nothing for the group, and knows nobody who can: it may be on the wrong
-    /// side of a cut. Others are asked first.</param>
+    /// <param name="isHelpless">The silo could do nothing for the group, and knows nobody who can: it may be on the
+    /// wrong side of a cut. Others are asked first.</param>
     public void Learn(uint group, int key, string servedBy, string? leader, bool isHelpless = false)
     {
         lock (_lock)

@@ -109,6 +109,7 @@ public sealed partial class DocumentTests
             foreach (string line in File.ReadLines(file).Select(line => line.Trim()))
             {
                 if (line.StartsWith("[Fact", StringComparison.Ordinal)
+                    || line.StartsWith("[HostsFact", StringComparison.Ordinal)
                     || line.StartsWith("[Theory", StringComparison.Ordinal)) isTest = true;
                 if (TypeDeclaration().Match(line) is { Success: true } declared) type = declared.Groups[1].Value;
                 if (!isTest || MethodDeclaration().Match(line) is not { Success: true } method) continue;

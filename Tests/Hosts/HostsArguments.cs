@@ -34,8 +34,8 @@ internal sealed class HostsArguments
     {
         _hosts.AcceptOnlyFromAmong("3", "5");
         _version.AcceptOnlyFromAmong("4", "6");
-        Root = new RootCommand("Parts hosts from each other under load, and checks what clients were told. Needs Linux, "
-            + "ip, nft and root.")
+        Root = new RootCommand("Parts hosts from each other under load, and checks what clients were told. Needs "
+            + "Linux, ip, nft and root.")
         {
             _hosts, _version, _delay, _cutSeconds, _seconds, _seed, _clients, _rate, _cuts, _data, _verbose,
         };

@@ -24,6 +24,7 @@ internal sealed record HostsCommand(HostsOptions Options, TimeSpan Duration, int
         var chaos = new ChaosCommand("hosts", Duration, Seed, Clients, Rate, Cuts, Data)
         {
             Open = (directory, clients) => host = new HostsChaosHost(directory, clients, Options, report),
+            FaultsOption = "--cuts",
             Program = string.Create(CultureInfo.InvariantCulture, $"Tests/Hosts -c Release -- --hosts {Options.Hosts} "
                 + $"--ip {(Options.IsIPv6 ? 6 : 4)} --delay {Options.Delay.TotalMilliseconds:R} --cut-seconds "
                 + $"{Options.CutDuration.TotalSeconds:R}"),

@@ -36,7 +36,8 @@ public sealed class RemoteStore(int client, Func<Task<StoreProcess>> upAsync) : 
     public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
         CancellationToken cancellationToken = default)
     {
-        if (options.Family != default) throw new NotSupportedException("Only the default family goes through the pipe.");
+        if (options.Family != default)
+            throw new NotSupportedException("Only the default family goes through the pipe.");
         return PipeText.Bytes((await ReadAsync("get", PipeText.Word(key), $"{options.Consistency}"))[0]);
     }
 

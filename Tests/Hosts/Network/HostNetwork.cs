@@ -5,9 +5,10 @@ using System.Net;
 namespace Orleans.Raft.Hosts;
 
 /// <summary>
-/// Hosts as network namespaces, each with one link to a bridge, which is in a namespace of its own, so that the machine's
-/// own network has no part in it. Each has an IPv4 and an IPv6 address. Names hold the number of this process; a shell
-/// that holds on to a pipe from here removes everything, also what runs there, however this process ends.
+/// Hosts as network namespaces, each with one link to a bridge, which is in a namespace of its own, so that the
+/// machine's own network has no part in it. Each has an IPv4 and an IPv6 address. Names hold the number of this
+/// process; a shell that holds on to a pipe from here removes everything, also what runs there, however this process
+/// ends.
 /// </summary>
 internal sealed class HostNetwork : IDisposable
 {

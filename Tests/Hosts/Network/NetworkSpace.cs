@@ -31,7 +31,8 @@ internal static partial class NetworkSpace
         });
         thread.Start();
         thread.Join();
-        return failure is null ? result : throw new NetworkException($"in namespace {name}: {failure.Message}", failure);
+        if (failure is not null) throw new NetworkException($"in namespace {name}: {failure.Message}", failure);
+        return result;
     }
 
     [LibraryImport("libc", EntryPoint = "setns", SetLastError = true)]

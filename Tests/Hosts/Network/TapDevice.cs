@@ -30,7 +30,8 @@ internal static partial class TapDevice
 
     /// <summary>Waits for a frame.</summary>
     /// <returns>Its length; nothing or less if the device is gone.</returns>
-    public static int Read(SafeFileHandle device, byte[] buffer) => (int)ReadFrame(device, buffer, (nuint)buffer.Length);
+    public static int Read(SafeFileHandle device, byte[] buffer) =>
+        (int)ReadFrame(device, buffer, (nuint)buffer.Length);
 
     /// <summary>A frame that the device does not take, as while it is down, is lost.</summary>
     public static void Write(SafeFileHandle device, byte[] frame) => WriteFrame(device, frame, (nuint)frame.Length);
