@@ -67,8 +67,11 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
             return GroupReply.Of(GroupReplyStatus.Unknown);
         }
         GroupReplyMessage message = await call;
-        _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderHint);
-        return new GroupReply((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader
+        var status = (GroupReplyStatus)message.Status;
+        bool isHelpless = message.LeaderHint is null && status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unknown
+            or GroupReplyStatus.Unavailable;
+        _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderHint, isHelpless);
+        return new GroupReply(status, message.Answers, message.LeaderHint is { } leader
             ? new NodeName(leader)
             : null,
             message.Reason);

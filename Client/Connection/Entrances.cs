@@ -16,7 +16,14 @@ internal sealed class Entrances
 
     private readonly Lock _lock = new();
     private readonly string?[] _leadsTo = new string?[Keys];
+
+    /// <summary>Keys that gave no answer when they were used last, or led where one gave none. They are left alone
+    /// while there are others: each try of one costs as long as a try may take.</summary>
+    private readonly bool[] _isSilent = new bool[Keys];
     private readonly Dictionary<uint, string> _leaders = [];
+
+    /// <summary>Of each group: silos that could do nothing for it since it was served last.</summary>
+    private readonly Dictionary<uint, HashSet<string>> _helpless = [];
     private int _used = 1;
     private int _next;
     private int _calls;
@@ -26,21 +33,27 @@ internal sealed class Entrances
     {
         lock (_lock)
         {
-            if (!_leaders.TryGetValue(group, out string? leader)) return TakeTurn();
+            if (!_leaders.TryGetValue(group, out string? leader)) return TakeTurn(group);
             int key = Array.IndexOf(_leadsTo, leader, 0, _used);
             if (key >= 0) return key;
-            return ++_calls % ExplorePeriod == 0 || _used < 4 ? Explore() : TakeTurn();
+            return ++_calls % ExplorePeriod == 0 || _used < 4 ? Explore() : TakeTurn(group);
         }
     }
 
     /// <summary>Takes note of an answer: where the key led, and who leads the group.</summary>
-    public void Learn(uint group, int key, string servedBy, string? leader)
+    /// <param name="isHelpless">The silo could do nothing for the group, and knows nobody who can: it may be on the
+    /// wrong side of a cut. Others are asked first.</param>
+    public void Learn(uint group, int key, string servedBy, string? leader, bool isHelpless = false)
     {
         lock (_lock)
         {
             _leadsTo[key] = servedBy;
+            _isSilent[key] = false;
             if (leader is not null) _leaders[group] = leader;
             else _leaders.Remove(group);
+            if (!isHelpless) _helpless.Remove(group);
+            else if (_helpless.TryGetValue(group, out HashSet<string>? silos)) silos.Add(servedBy);
+            else _helpless[group] = [servedBy];
         }
     }
 
@@ -53,15 +66,26 @@ internal sealed class Entrances
             _leaders.Remove(group);
             // Whatever other keys led there are doubtful too.
             for (int i = 0; i < _used; i++)
-                if (i == key || (silo is not null && _leadsTo[i] == silo)) _leadsTo[i] = null;
+            {
+                if (i != key && (silo is null || _leadsTo[i] != silo)) continue;
+                _leadsTo[i] = null;
+                _isSilent[i] = true;
+            }
         }
     }
 
-    private int TakeTurn()
+    private int TakeTurn(uint group)
     {
         if (_used < 4) return Explore();
-        _next = (_next + 1) % _used;
-        return _next;
+        HashSet<string>? helpless = _helpless.GetValueOrDefault(group);
+        for (int i = 0; i < _used; i++)
+        {
+            _next = (_next + 1) % _used;
+            if (!_isSilent[_next] && !(_leadsTo[_next] is { } silo && helpless?.Contains(silo) == true)) return _next;
+        }
+        // All known ways were tried: from the beginning, and perhaps there is another.
+        _helpless.Remove(group);
+        return Explore();
     }
 
     private int Explore()

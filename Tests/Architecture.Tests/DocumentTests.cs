@@ -110,6 +110,7 @@ public sealed partial class DocumentTests
             {
                 if (line.StartsWith("[Fact", StringComparison.Ordinal)
                     || line.StartsWith("[Theory", StringComparison.Ordinal)
+                    || line.StartsWith("[HostsFact", StringComparison.Ordinal)
                     || line.StartsWith("[PostgresFact", StringComparison.Ordinal)
                     || line.StartsWith("[PostgresTheory", StringComparison.Ordinal)) isTest = true;
                 if (TypeDeclaration().Match(line) is { Success: true } declared) type = declared.Groups[1].Value;

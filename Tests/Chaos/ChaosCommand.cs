@@ -17,6 +17,12 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     /// <summary>Opens a host over a directory, for so many clients; null: the one that is named.</summary>
     public Func<string, int, IChaosHost>? Open { get; init; }
 
+    /// <summary>The program and options that choose the host, for the line that says how to run the same again.</summary>
+    public string Program { get; init; } = $"Tests/Chaos -c Release -- --host {Host}";
+
+    /// <summary>The option by which that program takes <see cref="Faults"/>.</summary>
+    public string FaultsOption { get; init; } = "--faults";
+
     /// <returns>Whether all was well.</returns>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
     /// <exception cref="OperationCanceledException">It was interrupted before anything was found.</exception>
@@ -69,9 +75,9 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
         foreach (string kind in Faults ?? [])
         {
             if (host.Impossible.TryGetValue(kind, out string? reason))
-                throw new ArgumentException($"--faults: {kind} is not possible here: {reason}");
+                throw new ArgumentException($"{FaultsOption}: {kind} is not possible here: {reason}");
             if (!host.Faults.ContainsKey(kind))
-                throw new ArgumentException($"--faults: there is no {kind} with {Host}; there are "
+                throw new ArgumentException($"{FaultsOption}: there is no {kind} with {Host}; there are "
                     + $"{string.Join(", ", host.Faults.Keys)}.");
         }
         return [.. host.Faults.Keys.Where(kind => Faults?.Contains(kind) ?? true).Order()];
@@ -105,7 +111,7 @@ public sealed record ChaosCommand(string Host, TimeSpan Duration, int Seed, int 
     }
 
     private string CommandLine => string.Create(CultureInfo.InvariantCulture,
-        $"dotnet run --project Tests/Chaos -c Release -- --host {Host} --seconds {Duration.TotalSeconds:R} "
+        $"dotnet run --project {Program} --seconds {Duration.TotalSeconds:R} "
         + $"--seed {Seed} --clients {Clients} --rate {Rate}"
-        + $"{(Faults is null ? "" : $" --faults {string.Join(',', Faults)}")}");
+        + $"{(Faults is null ? "" : $" {FaultsOption} {string.Join(',', Faults)}")}");
 }

@@ -35,6 +35,63 @@ public sealed class EntrancesTests
     }
 
     [Fact]
+    public void A_silo_that_gave_no_answer_to_one_group_is_avoided_by_all_while_others_answer()
+    {
+        for (uint group = 1; group <= 3; group++)
+            for (int i = 0; i < 10; i++) Call(group, $"silo-{group}", Three);
+        int silent = _entrances.Choose(2);
+        Assert.Equal("silo-2", Three(silent));
+        _entrances.Fail(2, silent);
+        for (int i = 0; i < 50; i++)
+            for (uint group = 1; group <= 3; group++)
+                Assert.NotEqual("silo-2", Call(group, group == 1 ? "silo-1" : "silo-3", Three));
+    }
+
+    [Fact]
+    public void A_silo_that_was_silent_is_entered_again_once_it_leads_and_answers()
+    {
+        for (int i = 0; i < 10; i++) Call(1, "silo-2", Three);
+        int silent = _entrances.Choose(1);
+        Assert.Equal("silo-2", Three(silent));
+        _entrances.Fail(1, silent);
+        int calls = 0;
+        while (Call(1, "silo-2", Three) != "silo-2") Assert.True(++calls < 100);
+    }
+
+    [Fact]
+    public void A_silo_that_can_do_nothing_for_a_group_is_asked_again_only_after_all_others()
+    {
+        for (int i = 0; i < 10; i++) Call(1, "silo-2", Three);
+        var asked = new List<string>();
+        for (int i = 0; i < 3; i++)
+        {
+            int key = _entrances.Choose(1);
+            asked.Add(Three(key));
+            _entrances.Learn(1, key, Three(key), leader: null, isHelpless: true);
+        }
+        Assert.Equal(["silo-1", "silo-2", "silo-3"], asked.Order());
+        // Then from the beginning.
+        Assert.InRange(_entrances.Choose(1), 0, 255);
+    }
+
+    [Fact]
+    public void When_no_key_gives_an_answer_new_ones_are_tried_within_their_bound()
+    {
+        for (int i = 0; i < 1000; i++)
+        {
+            int key = _entrances.Choose(1);
+            Assert.InRange(key, 0, 255);
+            _entrances.Fail(1, key);
+        }
+        Assert.True(Enumerable.Range(0, 1000).Select(_ =>
+        {
+            int key = _entrances.Choose(1);
+            _entrances.Fail(1, key);
+            return key;
+        }).Distinct().Count() > 3);
+    }
+
+    [Fact]
     public void A_gateway_that_came_back_is_found_by_new_keys()
     {
         // Keys in use have moved to the two that stayed; only new ones lead to the third.

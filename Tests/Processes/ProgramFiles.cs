@@ -32,11 +32,12 @@ public static class ProgramFiles
             + "configuration; run: dotnet build Orleans.Raft.sln -c Release");
     }
 
-    /// <summary><c>dotnet ASSEMBLY ARGUMENTS</c>, where a small disk is mounted if one is given.</summary>
-    public static ProcessStartInfo Command(string assembly, IEnumerable<string> arguments, SmallDisk? disk = null)
+    /// <summary><c>dotnet ASSEMBLY ARGUMENTS</c>.</summary>
+    /// <param name="entrance">A command that goes where the program is to run, and runs it there; null: here.</param>
+    public static ProcessStartInfo Command(string assembly, IEnumerable<string> arguments,
+        IReadOnlyList<string>? entrance = null)
     {
-        string[] command = ["dotnet", assembly, .. arguments];
-        if (disk is not null) command = [.. disk.Entrance, .. command];
+        string[] command = [.. entrance ?? [], "dotnet", assembly, .. arguments];
         return new ProcessStartInfo(command[0], command[1..]);
     }
 }

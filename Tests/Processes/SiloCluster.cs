@@ -1,17 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Orleans.Raft.Processes;
 
-/// <summary>Three silo processes on this machine's loopback, each of which can be killed, stopped and started again; and
-/// those that join them.</summary>
-/// <param name="directory">Their data, membership and logs.</param>
-/// <param name="arguments">More options of the silos' program.</param>
-public sealed class SiloCluster(string directory, params string[] arguments) : IDisposable
+/// <summary>Silo processes, each of which can be killed, stopped and started again; and those that join them.</summary>
+public sealed class SiloCluster : IDisposable
 {
-    /// <summary>Silos that the cluster forms with.</summary>
+    /// <summary>Silos that a cluster on loopback forms with.</summary>
     public const int Count = 3;
 
     private const int MostSilos = 8;
@@ -19,12 +13,35 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(120);
 
     private readonly string _assembly = ProgramFiles.Find("Silo");
-    private readonly List<SiloProcess?> _silos = [.. new SiloProcess?[Count]];
-    private readonly int[] _ports = FreePorts(2 * MostSilos);
+    private readonly string _directory;
+    private readonly IReadOnlyList<SiloSeat> _seats;
+    private readonly int _formed;
+    private readonly string[] _arguments;
+    private readonly List<SiloProcess?> _silos;
     private (SmallDisk Disk, string Directory)? _smallDisk;
 
-    public string Gateways =>
-        string.Join(',', Enumerable.Range(0, Count).Select(i => $"127.0.0.1:{_ports[MostSilos + i]}"));
+    /// <summary>Three on this machine's loopback.</summary>
+    /// <param name="directory">Their data, membership and logs.</param>
+    /// <param name="arguments">More options of the silos' program.</param>
+    public SiloCluster(string directory, params string[] arguments)
+        : this(directory, SiloSeat.OnLoopback(MostSilos), Count, arguments)
+    {
+    }
+
+    /// <param name="directory">Their data, membership and logs.</param>
+    /// <param name="seats">One for each silo, those that join too.</param>
+    /// <param name="formed">Silos that the cluster forms with.</param>
+    /// <param name="arguments">More options of the silos' program.</param>
+    public SiloCluster(string directory, IReadOnlyList<SiloSeat> seats, int formed, params string[] arguments)
+    {
+        _directory = directory;
+        _seats = seats;
+        _formed = formed;
+        _arguments = arguments;
+        _silos = [.. new SiloProcess?[formed]];
+    }
+
+    public string Gateways => string.Join(',', _seats.Take(_formed).Select(seat => seat.Gateway));
 
     public bool IsNew => _silos.All(silo => silo is null);
 
@@ -45,8 +62,8 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     /// <returns>Its number.</returns>
     public int Join()
     {
-        if (_silos.Count == MostSilos)
-            throw new InvalidOperationException($"There are {MostSilos} silos, and ports for no more.");
+        if (_silos.Count == _seats.Count)
+            throw new InvalidOperationException($"There are {_seats.Count} silos, and seats for no more.");
         _silos.Add(null);
         Start(_silos.Count - 1);
         return _silos.Count - 1;
@@ -65,7 +82,7 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
             IEnumerable<string> missing = _silos.Where(silo => !silo!.Ready.IsCompletedSuccessfully)
                 .Select(silo => silo!.Name);
             throw new TimeoutException($"Not ready within {ReadyDeadline.TotalSeconds:F0} s: "
-                + $"{string.Join(", ", missing)}; see the logs in {directory}.", late);
+                + $"{string.Join(", ", missing)}; see the logs in {_directory}.", late);
         }
     }
 
@@ -90,26 +107,15 @@ public sealed class SiloCluster(string directory, params string[] arguments) : I
     {
         string name = NameOf(index);
         _silos[index]?.Dispose();
-        (SmallDisk? disk, string data) = index == Count - 1 && _smallDisk is { } small
-            ? (small.Disk, small.Directory)
-            : (null, Path.Combine(directory, "data"));
+        (IReadOnlyList<string> entrance, string data) = index == _formed - 1 && _smallDisk is { } small
+            ? (small.Disk.Entrance, small.Directory)
+            : (_seats[index].Entrance, Path.Combine(_directory, "data"));
         ProcessStartInfo start = ProgramFiles.Command(_assembly,
         [
-            "--name", name, "--nodes", string.Join(',', Enumerable.Range(0, Count).Select(NameOf)), "--data", data,
-            "--membership", Path.Combine(directory, "membership.json"),
-            "--silo-port", _ports[index].ToString(CultureInfo.InvariantCulture),
-            "--gateway-port", _ports[MostSilos + index].ToString(CultureInfo.InvariantCulture),
-            .. index < Count ? (string[])[] : ["--join"], .. arguments,
-        ], disk);
-        _silos[index] = SiloProcess.Start(name, start, Path.Combine(directory, $"{name}.log"));
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        foreach (TcpListener listener in listeners) listener.Start();
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        foreach (TcpListener listener in listeners) listener.Dispose();
-        return ports;
+            "--name", name, "--nodes", string.Join(',', Enumerable.Range(0, _formed).Select(NameOf)), "--data", data,
+            "--membership", Path.Combine(_directory, "membership.json"), .. _seats[index].Arguments,
+            .. index < _formed ? (string[])[] : ["--join"], .. _arguments,
+        ], entrance);
+        _silos[index] = SiloProcess.Start(name, start, Path.Combine(_directory, $"{name}.log"));
     }
 }

@@ -70,7 +70,7 @@ public sealed class EmbeddedChaosHost : IChaosHost
     private Task<StoreProcess> StartProcessAsync(CancellationToken cancellation)
     {
         string[] arguments = EmbeddedStore.Arguments(Path.Combine(_directory, "data"), _clients);
-        return StoreProcess.StartAsync(ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments, _disk),
+        return StoreProcess.StartAsync(ProgramFiles.Command(ProgramFiles.Find("Chaos"), arguments, _disk?.Entrance),
             Path.Combine(_directory, $"embedded-{++_lives}.log"), cancellation);
     }
 

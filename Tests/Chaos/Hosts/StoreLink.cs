@@ -1,3 +1,4 @@
+using System.Globalization;
 using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Chaos;
@@ -75,7 +76,17 @@ public sealed class StoreLink(int clients) : IDisposable
         return [.. words.Chunk(3).Select(w => new NodeReport(w[0], w[1] == "up", PipeText.Text(w[2])))];
     }
 
+    /// <summary>What the store says of all replicas.</summary>
+    public async Task<IReadOnlyList<ReplicaReport>> ReplicasAsync()
+    {
+        string[] words = await Process.CallAsync(0, "replicas");
+        return [.. words.Chunk(6).Select(w => new ReplicaReport(w[0], w[1], w[2], Number(w[3]), Number(w[4]),
+            Number(w[5])))];
+    }
+
     public void Dispose() => _process?.Dispose();
+
+    private static ulong Number(string word) => ulong.Parse(word, CultureInfo.InvariantCulture);
 
     private Task<StoreProcess> UpAsync()
     {
@@ -95,4 +106,10 @@ public sealed record NodeReport(string Node, bool IsUp, string Problem)
 
     public override string ToString() =>
         $"{Node} is {(IsUp ? "up" : "down")}{(Problem.Length > 0 ? $": {Problem}" : "")}";
+}
+
+/// <summary>A replica as the store's status has it.</summary>
+public sealed record ReplicaReport(string Group, string Node, string Role, ulong Term, ulong Commit, ulong Applied)
+{
+    public bool Leads => Role == "leader";
 }

@@ -57,7 +57,8 @@ public sealed class PipeServer(
         switch (verb)
         {
             case "get":
-                return [PipeText.Word(await store.GetAsync(Key(words[0])))];
+                var consistency = Enum.Parse<Consistency>(words[1]);
+                return [PipeText.Word(await store.GetAsync(Key(words[0]), new ReadOptions(Consistency: consistency)))];
             case "put":
                 await store.PutAsync(Key(words[0]), Key(words[1]));
                 return [];
@@ -86,6 +87,8 @@ public sealed class PipeServer(
                 return [];
             case "merge":
                 return [PipeText.Word(await MergeAsync(Key(words[0]), follow: words[1] == "1"))];
+            case "replicas":
+                return (await administration.GetStatusAsync()).Replicas.SelectMany(Describe);
             default:
                 await BreakAsync(verb, words);
                 return [];
@@ -140,6 +143,14 @@ public sealed class PipeServer(
             yield return PipeText.Word(problem);
         }
     }
+
+    private static IEnumerable<string> Describe(ReplicaStatus replica) =>
+    [
+        replica.Group.ToString(), replica.Node.Value, replica.Role, Number(replica.Term.Value),
+        Number(replica.Commit.Value), Number(replica.Applied.Value),
+    ];
+
+    private static string Number(ulong number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static ReadOnlyMemory<byte> Key(string word) => PipeText.Bytes(word)!.Value;
 }

@@ -36,8 +36,9 @@ public sealed class RemoteStore(int client, Func<Task<StoreProcess>> upAsync) : 
     public async Task<ReadOnlyMemory<byte>?> GetAsync(ReadOnlyMemory<byte> key, ReadOptions options = default,
         CancellationToken cancellationToken = default)
     {
-        if (options != default) throw new NotSupportedException("Only linearizable reads go through the pipe.");
-        return PipeText.Bytes((await ReadAsync("get", PipeText.Word(key)))[0]);
+        if (options.Family != default)
+            throw new NotSupportedException("Only the default family goes through the pipe.");
+        return PipeText.Bytes((await ReadAsync("get", PipeText.Word(key), $"{options.Consistency}"))[0]);
     }
 
     public async IAsyncEnumerable<KeyValueEntry> ScanAsync(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end,

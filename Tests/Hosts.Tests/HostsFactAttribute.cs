@@ -1,0 +1,13 @@
+namespace Orleans.Raft.Hosts.Tests;
+
+/// <summary>A test that lays out hosts; skipped where that is not possible, with the reason.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class HostsFactAttribute : FactAttribute
+{
+    private static readonly Lazy<string?> s_obstacle = new(HostNetwork.FindObstacle);
+
+    public HostsFactAttribute()
+    {
+        if (s_obstacle.Value is { } obstacle) Skip = $"Hosts cannot be laid out on this machine: {obstacle}";
+    }
+}
