@@ -1,7 +1,7 @@
 namespace Orleans.Raft.Grains.Interfaces;
 
-/// <summary>One replica of one group. Its key is <c>g1/silo-1</c>: group and silo name, and it lives on no other
-/// silo.</summary>
+/// <summary>One replica of one group. Its key is <c>g1/silo-1</c>: group and node, and it lives on no other silo than that
+/// which hosts the node.</summary>
 [Alias("Orleans.Raft.IRaftPeerGrain")]
 public interface IRaftPeerGrain : IGrainWithStringKey
 {

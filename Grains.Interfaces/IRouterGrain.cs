@@ -15,7 +15,7 @@ public interface IRouterGrain : IGrainWithIntegerKey
     [Alias("WaitForRoutes"), ResponseTimeout("00:00:05")]
     Task<RoutesMessage?> WaitForRoutes(Guid seen);
 
-    /// <summary>What every silo says of itself; silos that do not answer within half a second are reported without a
+    /// <summary>What every node says of itself; nodes that do not answer within half a second are reported without a
     /// status.</summary>
     [Alias("GetStatus"), ResponseTimeout("00:00:05")]
     Task<ClusterViewMessage> GetStatus();

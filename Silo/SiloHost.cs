@@ -29,7 +29,7 @@ internal static class SiloHost
         // Started before the silo, and stopped after it.
         if (endpoints.Health is { } health)
             builder.Services.AddHostedService(services =>
-                new HealthServer(health, services.GetRequiredService<SiloNode>));
+                new HealthServer(health, services.GetRequiredService<SiloNodes>));
         if (settings.Collector is { } collector)
             builder.Services.AddHostedService(_ => new TelemetryExport(collector, settings.Name, settings.ClusterId));
         builder.UseOrleans(silo => Configure(silo, settings, endpoints));

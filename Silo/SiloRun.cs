@@ -41,7 +41,7 @@ internal sealed class SiloRun(SiloSettings settings, IConfiguration configuratio
             // Two that enter at the same moment: the second is told by the table.
             await await Task.WhenAny(host.StartAsync(starting.Token), table.Refused);
             started = true;
-            await host.Services.GetRequiredService<SiloNode>().Serving.WaitAsync(starting.Token);
+            await host.Services.GetRequiredService<SiloNodes>().Serving.WaitAsync(starting.Token);
         }
         catch (OperationCanceledException) when (signals.First.IsCompleted)
         {
@@ -83,8 +83,8 @@ internal sealed class SiloRun(SiloSettings settings, IConfiguration configuratio
     private async Task<int> StopAsync(IHost host)
     {
         _ = EndInTimeAsync();
-        SiloNode node = host.Services.GetRequiredService<SiloNode>();
-        int left = await node.HandOverAsync(settings.StopWithin);
+        SiloNodes nodes = host.Services.GetRequiredService<SiloNodes>();
+        int left = await nodes.HandOverAsync(settings.StopWithin);
         if (left > 0)
             await Console.Error.WriteLineAsync($"Warning: {settings.Name} stops and still leads {left} group(s) that no "
                 + $"other silo took over within {settings.StopWithin.TotalSeconds} s; they elect another leader.");

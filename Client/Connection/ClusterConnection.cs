@@ -68,9 +68,9 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
         }
         GroupReplyMessage message = await call;
         var status = (GroupReplyStatus)message.Status;
-        bool isHelpless = message.LeaderHint is null && status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unknown
+        bool isHelpless = message.LeaderSilo is null && status is GroupReplyStatus.NotLeader or GroupReplyStatus.Unknown
             or GroupReplyStatus.Unavailable;
-        _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderHint, isHelpless);
+        _entrances.Learn(group.Value, key, message.ServedBy, message.LeaderSilo, isHelpless);
         return new GroupReply(status, message.Answers, message.LeaderHint is { } leader
             ? new NodeName(leader)
             : null,

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Orleans.Configuration;
 using Orleans.Runtime.Hosting;
 
 namespace Orleans.Raft.Grains;
@@ -8,24 +9,42 @@ namespace Orleans.Raft.Grains;
 /// <summary>Adds the store to a silo.</summary>
 public static class OrleansRaftSiloBuilderExtensions
 {
-    /// <summary>Makes the silo a node of the store; the silo's name is the node's name.</summary>
+    /// <summary>Makes the silo a node of the store, of the silo's name; or a host of its slots.</summary>
     public static ISiloBuilder AddOrleansRaft(this ISiloBuilder builder, Action<OrleansRaftOptions> configure)
     {
         IServiceCollection services = builder.Services;
         services.Configure(configure);
+        services.AddOptions<ClusterMembershipOptions>().Configure<IOptions<OrleansRaftOptions>>(TuneMembership);
         services.AddSingleton<SiloAddresses>();
+        services.AddSingleton<NodePlaces>();
         services.AddSingleton<SiloTransportClient>();
         services.AddSingleton<SiloNetwork>();
-        services.AddSingleton(s => new SiloNode(s.GetRequiredService<IOptions<OrleansRaftOptions>>(),
+        services.AddSingleton(s => new SiloNodes(s.GetRequiredService<IOptions<OrleansRaftOptions>>(),
             s.GetRequiredService<ILocalSiloDetails>(),
             s.GetRequiredService<IGrainFactory>(), s.GetRequiredService<SiloNetwork>(),
-            s.GetRequiredService<ILogger<SiloNode>>()));
-        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNode>());
+            s.GetRequiredService<NodePlaces>(), s.GetRequiredService<ILogger<SiloNode>>()));
+        services.AddSingleton<SlotHost>();
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNodes>());
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SlotHost>());
         services.AddSingleton<SiloStore>();
         services.AddSingleton<SiloRoutes>();
         services.AddGrainDirectory<NoDirectory>(NoDirectory.Name, (_, _) => new NoDirectory());
         builder.AddPlacementDirector<SiloNamePlacement, SiloNamePlacementDirector>();
+        builder.AddPlacementDirector<FirstSiloPlacement, FirstSiloPlacementDirector>();
         builder.AddGrainService<SiloTransport>();
         return builder;
+    }
+
+    /// <summary>
+    /// A slot goes on elsewhere as soon as Orleans has found its silo dead, and clients wait for that. Three probes of
+    /// half a second find it in about two seconds; a silo that stands still for that long is taken for dead as well, and
+    /// ends. Later configuration may say otherwise.
+    /// </summary>
+    private static void TuneMembership(ClusterMembershipOptions membership, IOptions<OrleansRaftOptions> options)
+    {
+        if (options.Value.Slots is null) return;
+        membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
+        membership.NumMissedProbesLimit = 3;
+        membership.TableRefreshTimeout = TimeSpan.FromSeconds(5);
     }
 }

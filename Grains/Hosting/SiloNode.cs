@@ -1,18 +1,18 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains.Interfaces;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// The store's node within a silo. Opens the storage before the silo becomes active; then lets the cluster form,
-/// activates a grain for every replica of this silo, and activates again what was deactivated.
+/// A node of the store that a silo hosts. Opens the storage; then lets the cluster form, activates a grain for every
+/// replica of the node, and activates again what was deactivated.
 /// </summary>
-public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
+public sealed class SiloNode : IAsyncDisposable
 {
     private static readonly TimeSpan WatchPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan WaitingNoticePeriod = TimeSpan.FromSeconds(5);
@@ -20,21 +20,25 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     private readonly IGrainFactory _grains;
     private readonly SiloNetwork _network;
-    private readonly ILogger<SiloNode> _logger;
+    private readonly ILogger _logger;
+    private readonly string _zone;
     private readonly ConcurrentDictionary<GroupId, int> _activations = new();
     private readonly TaskCompletionSource _serving = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stopping = new();
     private StoreNode? _store;
+    private Func<NodeName, bool> _leaves = _ => false;
     private bool _disposed;
     private Task _watch = Task.CompletedTask;
     private Task _ticking = Task.CompletedTask;
     private Task _handingOver = Task.CompletedTask;
 
-    internal SiloNode(IOptions<OrleansRaftOptions> options, ILocalSiloDetails silo, IGrainFactory grains,
-        SiloNetwork network, ILogger<SiloNode> logger)
+    internal SiloNode(NodeName name, string zone, OrleansRaftOptions options, IGrainFactory grains, SiloNetwork network,
+        ILogger logger)
     {
-        Options = options.Value;
-        Name = new NodeName(silo.Name);
+        Name = name;
+        Options = options;
+        _zone = zone;
         _grains = grains;
         _network = network;
         _logger = logger;
@@ -42,14 +46,14 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     public NodeName Name { get; }
 
-    /// <summary>Completes when every replica of this silo knows a leader; fails if the silo cannot be part of its
+    /// <summary>Completes when every replica of this node knows a leader; fails if the node cannot be part of its
     /// cluster.</summary>
     public Task Serving => _serving.Task;
 
-    /// <summary>The node; null before the silo's start has opened it.</summary>
+    /// <summary>The node; null before its storage was opened.</summary>
     public StoreNode? Store => _store;
 
-    /// <summary>Why clients should rather go elsewhere; null while every replica of this silo leads or follows a
+    /// <summary>Why clients should rather go elsewhere; null while every replica of this node leads or follows a
     /// leader.</summary>
     public string? WhyNotReady
     {
@@ -64,7 +68,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         }
     }
 
-    /// <summary>Why this silo can do nothing any more until it is started anew; null while it works.</summary>
+    /// <summary>Why this node can do nothing any more until it is started anew; null while it works.</summary>
     public string? WhyNotLive => _store?.Storage.Failure is { } failure ? $"the storage failed: {failure.Message}"
         : _serving.Task.Exception is { InnerException: { } cause } ? cause.Message : null;
 
@@ -73,34 +77,35 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     internal OrleansRaftOptions Options { get; }
 
+    /// <summary>Completes when the node has ended here.</summary>
+    internal Task Ended => _ended.Task;
+
+    /// <summary>Whether the storage was opened elsewhere: nothing here can work any more.</summary>
+    internal bool IsFenced => _store?.Storage.Failure is FencedException;
+
     /// <summary>The node, once the cluster has formed; else null.</summary>
     internal StoreNode? FormedStore => _store is { Formed.IsCompletedSuccessfully: true } store ? store : null;
 
-    void ILifecycleParticipant<ISiloLifecycle>.Participate(ISiloLifecycle lifecycle)
-    {
-        lifecycle.Subscribe("OrleansRaft.Store", ServiceLifecycleStage.RuntimeStorageServices, StartStoreAsync,
-            StopStoreAsync);
-        lifecycle.Subscribe("OrleansRaft.Peers", ServiceLifecycleStage.Active, StartWatchAsync, StopWatchAsync);
-    }
-
-    /// <summary>May be called twice: the silo knows this object under two names.</summary>
+    /// <summary>Ends as a stop with all the time it takes.</summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, true)) return;
-        await StopWatchAsync(CancellationToken.None);
+        await StopWatchAsync();
+        await StopStoreAsync(crashes: false);
         _stopping.Dispose();
-        if (_store is { } store) await store.DisposeAsync();
     }
 
     /// <summary>
-    /// Lets other silos lead what this one leads, from now on until it stops: what is asked of this silo meanwhile is
+    /// Lets other nodes lead what this one leads, from now on until it stops: what is asked of this node meanwhile is
     /// served, and no client has to wait for an election when it is gone.
     /// </summary>
+    /// <param name="leaves">Which other nodes are about to stop as well, and shall not lead.</param>
     /// <returns>How many groups it still leads when the time is over; 0 as soon as there is none.</returns>
-    public async Task<int> HandOverAsync(TimeSpan limit)
+    internal async Task<int> HandOverAsync(TimeSpan limit, Func<NodeName, bool> leaves)
     {
-        if (FormedStore is not { } store) return 0;
         IsLeaving = true;
+        if (FormedStore is not { } store) return 0;
+        _leaves = leaves;
         SiloNodeLog.HandsOver(_logger, Name);
         var none = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _handingOver = Task.Run(() => KeepHandingOverAsync(store, none), CancellationToken.None);
@@ -109,7 +114,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         return none.Task.IsCompleted ? 0 : store.Replicas.Count(replica => replica.Status.Role == "leader");
     }
 
-    /// <summary>Opens a replica of this silo, whose turns run on <paramref name="scheduler"/>.</summary>
+    /// <summary>Opens a replica of this node, whose turns run on <paramref name="scheduler"/>.</summary>
     internal async Task<Replica> OpenReplicaAsync(GroupId group, TaskScheduler scheduler)
     {
         StoreNode store = FormedStore
@@ -134,14 +139,14 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
         replica.Status.Role == "failed" && FormedStore is { } store
             && ReferenceEquals(store.Find(replica.Group), replica);
 
-    private async Task StartStoreAsync(CancellationToken cancellationToken)
+    internal async Task OpenStoreAsync()
     {
         _store = await StoreNode.StartAsync(new StoreNodeOptions
         {
             Name = Name,
-            Nodes = Options.Nodes,
-            Joins = Options.Joins,
-            Zone = Options.Zone,
+            Nodes = Options.FormingNodes,
+            Joins = Options.JoinsAs(Name),
+            Zone = _zone,
             Groups = Options.Groups,
             SplitKeys = Options.SplitKeys,
             Limits = Options.Limits,
@@ -160,22 +165,24 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 
     /// <summary>A stop without time to spare is a crash, and the store treats it as one: nothing queued reaches the
     /// disk.</summary>
-    private async Task StopStoreAsync(CancellationToken cancellationToken)
+    internal async Task StopStoreAsync(bool crashes)
     {
-        if (_store is not { } store) return;
-        if (cancellationToken.IsCancellationRequested) await store.CrashAsync();
-        await store.DisposeAsync();
+        if (_store is { } store)
+        {
+            if (crashes) await store.CrashAsync();
+            await store.DisposeAsync();
+        }
+        _ended.TrySetResult();
     }
 
-    private Task StartWatchAsync(CancellationToken cancellationToken)
+    internal void StartWatch()
     {
-        // The silo's own thread of control ends here; the watch lives until the silo stops.
+        // Whoever starts it goes on; the watch lives until the node stops.
         _watch = Task.Run(WatchAsync, CancellationToken.None);
         _ticking = Task.Run(TickAsync, CancellationToken.None);
-        return Task.CompletedTask;
     }
 
-    private async Task StopWatchAsync(CancellationToken cancellationToken)
+    internal async Task StopWatchAsync()
     {
         await _stopping.CancelAsync();
         await _watch;
@@ -190,7 +197,7 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
             using var timer = new PeriodicTimer(HandOverPeriod);
             do
             {
-                if (store.HandOver() == 0) none.TrySetResult();
+                if (store.HandOver(_leaves) == 0) none.TrySetResult();
             }
             while (await timer.WaitForNextTickAsync(_stopping.Token));
         }
@@ -286,19 +293,19 @@ public sealed class SiloNode : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisp
 internal static partial class SiloNodeLog
 {
     [LoggerMessage(50, LogLevel.Information,
-        "{Silo}: activated {Group}, incarnation {Incarnation}, activation {Count} since the silo started")]
-    public static partial void Activated(ILogger logger, NodeName silo, GroupId group, ulong incarnation, int count);
+        "{Node}: activated {Group}, incarnation {Incarnation}, activation {Count} since its silo opened it")]
+    public static partial void Activated(ILogger logger, NodeName node, GroupId group, ulong incarnation, int count);
 
-    [LoggerMessage(51, LogLevel.Error, "{Silo}: could not activate {Group}: {Why}")]
-    public static partial void ActivationFailed(ILogger logger, Exception failure, NodeName silo, GroupId group,
+    [LoggerMessage(51, LogLevel.Error, "{Node}: could not activate {Group}: {Why}")]
+    public static partial void ActivationFailed(ILogger logger, Exception failure, NodeName node, GroupId group,
         string why);
 
-    [LoggerMessage(52, LogLevel.Warning, "{Silo}: waiting for {Silos} to form the cluster")]
-    public static partial void Waiting(ILogger logger, NodeName silo, string silos);
+    [LoggerMessage(52, LogLevel.Warning, "{Node}: waiting for {Nodes} to form the cluster")]
+    public static partial void Waiting(ILogger logger, NodeName node, string nodes);
 
-    [LoggerMessage(54, LogLevel.Information, "{Silo}: hands over what it leads")]
-    public static partial void HandsOver(ILogger logger, NodeName silo);
+    [LoggerMessage(54, LogLevel.Information, "{Node}: hands over what it leads")]
+    public static partial void HandsOver(ILogger logger, NodeName node);
 
-    [LoggerMessage(53, LogLevel.Critical, "{Silo}: cannot serve: {Why}")]
-    public static partial void CannotServe(ILogger logger, Exception failure, NodeName silo, string why);
+    [LoggerMessage(53, LogLevel.Critical, "{Node}: cannot serve: {Why}")]
+    public static partial void CannotServe(ILogger logger, Exception failure, NodeName node, string why);
 }

@@ -7,8 +7,10 @@ namespace Orleans.Raft.Grains;
 /// <summary>From the store's types to those that travel.</summary>
 internal static class StoreMessages
 {
-    public static GroupReplyMessage ToMessage(in GroupReply reply, NodeName servedBy) =>
-        new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy.Value, reply.Reason);
+    /// <param name="leadersSilo">Where the leader is; null if that is not known.</param>
+    public static GroupReplyMessage ToMessage(in GroupReply reply, string servedBy, string? leadersSilo = null) =>
+        new((byte)reply.Status, Payload.Of(reply.Answers), reply.LeaderHint?.Value, servedBy, reply.Reason,
+            leadersSilo);
 
     public static GroupReply ToReply(GroupReplyMessage message) =>
         new((GroupReplyStatus)message.Status, message.Answers, message.LeaderHint is { } leader

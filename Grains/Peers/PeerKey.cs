@@ -4,7 +4,7 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Grains;
 
 /// <summary>The key of a <see cref="RaftPeerGrain"/>: <c>g1/silo-1</c>.</summary>
-internal readonly record struct PeerKey(GroupId Group, NodeName Silo)
+internal readonly record struct PeerKey(GroupId Group, NodeName Node)
 {
     public static bool TryParse(string? text, [NotNullWhen(true)] out PeerKey? key)
     {
@@ -16,5 +16,5 @@ internal readonly record struct PeerKey(GroupId Group, NodeName Silo)
         return true;
     }
 
-    public override string ToString() => $"{Group}/{Silo}";
+    public override string ToString() => $"{Group}/{Node}";
 }

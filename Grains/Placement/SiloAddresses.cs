@@ -1,5 +1,3 @@
-using Orleans.Raft.Core;
-
 namespace Orleans.Raft.Grains;
 
 /// <summary>From silo names, which stay, to silo addresses, which change with every start. Any thread may call
@@ -10,7 +8,13 @@ internal sealed class SiloAddresses(IClusterMembershipService membership)
 
     /// <summary>The address of the latest life of a silo that is up or has not been found dead; null if there is
     /// none.</summary>
-    public SiloAddress? Find(NodeName silo) => Current().ByName.GetValueOrDefault(silo.Value);
+    public SiloAddress? Find(string silo) => Current().ByName.GetValueOrDefault(silo);
+
+    /// <summary>The names of the silos that are up, each with the address it has now.</summary>
+    public IReadOnlyDictionary<string, SiloAddress> Active => Current().ByName;
+
+    /// <summary>Of the silos that are up the one whose name sorts first; null if there is none.</summary>
+    public SiloAddress? First => Current().First;
 
     public string Describe() => string.Join(", ", Current().ByName.Keys.Order(StringComparer.Ordinal));
 
@@ -26,8 +30,10 @@ internal sealed class SiloAddresses(IClusterMembershipService membership)
                 || other.Generation < member.SiloAddress.Generation)
                 byName[member.Name] = member.SiloAddress;
         }
-        return _known = new Known(snapshot.Version, byName);
+        string? first = byName.Keys.Min(StringComparer.Ordinal);
+        return _known = new Known(snapshot.Version, byName, first is null ? null : byName[first]);
     }
 
-    private sealed record Known(MembershipVersion Version, Dictionary<string, SiloAddress> ByName);
+    private sealed record Known(MembershipVersion Version, Dictionary<string, SiloAddress> ByName,
+        SiloAddress? First);
 }

@@ -4,8 +4,8 @@ using Orleans.Runtime.Placement;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// Places a grain on the silo its key names. Nothing is registered in a grain directory, so the death of another silo,
-/// which takes a part of the directory with it, never deactivates a grain placed so.
+/// Places a grain on the silo that hosts the node its key names. Nothing is registered in a grain directory, so the death
+/// of another silo, which takes a part of the directory with it, never deactivates a grain placed so.
 /// </summary>
 [Serializable, GenerateSerializer, Immutable]
 public sealed class SiloNamePlacement : PlacementStrategy
@@ -17,19 +17,18 @@ public sealed class SiloNamePlacement : PlacementStrategy
 [AttributeUsage(AttributeTargets.Class)]
 public sealed class SiloNamePlacementAttribute() : PlacementAttribute(new SiloNamePlacement());
 
-/// <summary>Finds the silo of a name among those that are up.</summary>
-internal sealed class SiloNamePlacementDirector(SiloAddresses addresses) : IPlacementDirector
+/// <summary>Finds the silo of a node among those that are up.</summary>
+internal sealed class SiloNamePlacementDirector(NodePlaces places) : IPlacementDirector
 {
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target,
         IPlacementContext context)
     {
         string key = target.GrainIdentity.Key.ToString()!;
         if (!PeerKey.TryParse(key, out PeerKey? peer))
-            throw new OrleansException($"'{key}' is no key of a replica; it must be a group and a silo name, such as "
+            throw new OrleansException($"'{key}' is no key of a replica; it must be a group and a node's name, such as "
                 + "g1/silo-1.");
-        return addresses.Find(peer.Value.Silo) is { } address
+        return places.Find(peer.Value.Node) is { } address
             ? Task.FromResult(address)
-            : throw new SiloUnavailableException($"Silo {peer.Value.Silo} is not up, and {key} can live on no other. "
-            + $"The silos that are up: {addresses.Describe()}.");
+            : throw new SiloUnavailableException($"{key} can live on no silo now. {places.Describe(peer.Value.Node)}");
     }
 }

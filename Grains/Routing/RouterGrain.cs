@@ -7,7 +7,7 @@ namespace Orleans.Raft.Grains;
 
 /// <summary>Serves the map and the status from whichever silo the call enters.</summary>
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
-internal sealed class RouterGrain(SiloNode silo, SiloNetwork network, SiloRoutes routes) : Grain, IRouterGrain
+internal sealed class RouterGrain(SiloNodes nodes, SiloNetwork network, SiloRoutes routes) : Grain, IRouterGrain
 {
     public Task<RoutesMessage> GetRoutes() => Task.FromResult(routes.Current);
 
@@ -15,12 +15,12 @@ internal sealed class RouterGrain(SiloNode silo, SiloNetwork network, SiloRoutes
 
     public async Task<ClusterViewMessage> GetStatus()
     {
-        if (silo.FormedStore is not { } store) return new ClusterViewMessage(null, []);
-        SiloViewMessage[] views = await Task.WhenAll(store.Directory.Nodes.Select(n => ViewOfAsync(n.Name)));
-        return new ClusterViewMessage(store.Formation.Encode(), views);
+        if (routes.Known is not { } known) return new ClusterViewMessage(null, []);
+        SiloViewMessage[] views = await Task.WhenAll(known.Formation.Members.Select(n => ViewOfAsync(n.Name)));
+        return new ClusterViewMessage(known.Formation.Encode(), views);
     }
 
-    private async Task<SiloViewMessage> ViewOfAsync(NodeName node) => node == silo.Name
-        ? silo.View()
+    private async Task<SiloViewMessage> ViewOfAsync(NodeName node) => nodes.Find(node) is { } here
+        ? here.View()
         : await network.GetViewAsync(node) ?? new SiloViewMessage(node.Value, null, []);
 }

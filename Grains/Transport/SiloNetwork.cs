@@ -11,37 +11,41 @@ namespace Orleans.Raft.Grains;
 /// silo that hangs costs one frame per timeout, and one that is known to be gone costs nothing.
 /// </summary>
 internal sealed class SiloNetwork(
-    SiloAddresses addresses, SiloTransportClient transports, IOptions<OrleansRaftOptions> options,
+    NodePlaces places, SiloTransportClient transports, IOptions<OrleansRaftOptions> options,
     ILogger<SiloNetwork> logger) : INetwork
 {
     private volatile Dictionary<SiloAddress, ISiloTransport> _references = [];
 
     public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame) =>
-        addresses.Find(to) is { } address ? DeliverAsync(to, address, frame.ToArray()) : ValueTask.CompletedTask;
+        places.Find(to) is { } address ? DeliverAsync(to, address, frame.ToArray()) : ValueTask.CompletedTask;
 
-    /// <summary>What a silo says of itself; null if it is not up or does not answer in time.</summary>
-    public async Task<SiloViewMessage?> GetViewAsync(NodeName silo)
+    /// <summary>What a node says of itself; null if it is not up or does not answer in time.</summary>
+    public async Task<SiloViewMessage?> GetViewAsync(NodeName node)
     {
-        if (addresses.Find(silo) is not { } address) return null;
+        if (places.Find(node) is not { } address) return null;
         try
         {
-            return await ReferenceTo(address).GetView().WaitAsync(options.Value.FrameTimeout);
+            return await ReferenceTo(address).GetView(node.Value).WaitAsync(options.Value.FrameTimeout);
         }
         // Whatever went wrong, the silo did not answer.
 #pragma warning disable CA1031
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            NetworkLog.NoView(logger, silo, failure.Message);
+            NetworkLog.NoView(logger, node, failure.Message);
             return null;
         }
     }
+
+    /// <summary>See <see cref="ISiloTransport.WaitForKnowledge"/>.</summary>
+    public Task<StoreKnowledgeMessage?> WaitForKnowledgeAsync(SiloAddress silo, Guid seen) =>
+        ReferenceTo(silo).WaitForKnowledge(seen);
 
     private async ValueTask DeliverAsync(NodeName to, SiloAddress address, byte[] frame)
     {
         try
         {
-            await ReferenceTo(address).Deliver(frame).WaitAsync(options.Value.FrameTimeout);
+            await ReferenceTo(address).Deliver(frame, to.Value).WaitAsync(options.Value.FrameTimeout);
         }
         // A lost frame is no error: Raft sends again what matters.
 #pragma warning disable CA1031
@@ -65,9 +69,9 @@ internal sealed class SiloNetwork(
 
 internal static partial class NetworkLog
 {
-    [LoggerMessage(70, LogLevel.Debug, "A frame of {Bytes} bytes to {Silo} is lost: {Why}")]
-    public static partial void Lost(ILogger logger, NodeName silo, int bytes, string why);
+    [LoggerMessage(70, LogLevel.Debug, "A frame of {Bytes} bytes to {Node} is lost: {Why}")]
+    public static partial void Lost(ILogger logger, NodeName node, int bytes, string why);
 
-    [LoggerMessage(71, LogLevel.Debug, "{Silo} did not say how it is: {Why}")]
-    public static partial void NoView(ILogger logger, NodeName silo, string why);
+    [LoggerMessage(71, LogLevel.Debug, "{Node} did not say how it is: {Why}")]
+    public static partial void NoView(ILogger logger, NodeName node, string why);
 }

@@ -1,23 +1,27 @@
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
+using Orleans.Raft.Core;
 using Orleans.Raft.Grains.Interfaces;
 using Orleans.Runtime.Services;
 
 namespace Orleans.Raft.Grains;
 
-/// <summary>The receiving end: hands frames to the node, which posts them into its replicas' inboxes.</summary>
+/// <summary>The receiving end: hands frames to their nodes, which post them into their replicas' inboxes.</summary>
 [Reentrant]
 internal sealed class SiloTransport(GrainId id, global::Orleans.Runtime.Silo silo, ILoggerFactory loggerFactory,
-    SiloNode node)
+    SiloNodes nodes, SiloRoutes routes)
     : GrainService(id, silo, loggerFactory), ISiloTransport
 {
-    public Task Deliver(byte[] frame)
+    public Task Deliver(byte[] frame, string node)
     {
-        node.Store?.Receive(frame);
+        nodes.Find(new NodeName(node))?.Store?.Receive(frame);
         return Task.CompletedTask;
     }
 
-    public Task<SiloViewMessage> GetView() => Task.FromResult(node.View());
+    public Task<SiloViewMessage> GetView(string node) => Task.FromResult(
+        nodes.Find(new NodeName(node))?.View() ?? new SiloViewMessage(node, null, []));
+
+    public Task<StoreKnowledgeMessage?> WaitForKnowledge(Guid seen) => routes.TellAsync(seen);
 }
 
 /// <summary>Makes references to other silos' <see cref="SiloTransport"/>.</summary>

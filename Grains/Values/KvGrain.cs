@@ -12,7 +12,7 @@ namespace Orleans.Raft.Grains;
 /// the silo's own client, hence under its sessions.
 /// </summary>
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
-internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
+internal sealed class KvGrain(SiloNodes nodes, NodePlaces places, SiloStore store) : Grain, IKvGrain
 {
     private const int MaxPageRows = 10_000;
     private const int MaxPageBytes = 1 << 20;
@@ -24,7 +24,8 @@ internal sealed class KvGrain(SiloNode silo, SiloStore store) : Grain, IKvGrain
         GroupReply reply =
             await store.Joiner.ExecuteAsync(new GroupId(group), new GroupRequest((RequestKind)kind, batch));
         measured.End(reply.Status.ToString());
-        return StoreMessages.ToMessage(reply, silo.Name);
+        return StoreMessages.ToMessage(reply, nodes.SiloName,
+            reply.LeaderHint is { } leader ? places.SiloOf(leader) : null);
     }
 
     public Task Put(byte[] key, byte[] value, KvFamily family) =>

@@ -7,10 +7,10 @@ namespace Orleans.Raft.Grains;
 /// own.</summary>
 internal sealed class SiloStore : IAsyncDisposable
 {
-    public SiloStore(SiloNode silo, IGrainFactory grains)
+    public SiloStore(SiloNodes nodes, SiloRoutes routes, IGrainFactory grains)
     {
-        Joiner = new RequestJoiner(new SiloConnection(silo, grains), silo.Options.Joiner, TaskScheduler.Default);
-        Client = new KvClient(Joiner, TimeProvider.System, TaskScheduler.Default, silo.Options.Client,
+        Joiner = new RequestJoiner(new SiloConnection(nodes, routes, grains), nodes.Options.Joiner, TaskScheduler.Default);
+        Client = new KvClient(Joiner, TimeProvider.System, TaskScheduler.Default, nodes.Options.Client,
             BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
     }
 

@@ -319,7 +319,7 @@ public sealed partial class StoreNode : IAsyncDisposable
     internal NodeMeta? Meta => _meta;
 
     /// <summary>The meta group as far as this node has heard; null without, or before the cluster formed.</summary>
-    internal GroupDescriptor? KnownMetaGroup => _meta?.Agent.Meta;
+    public GroupDescriptor? KnownMetaGroup => _meta?.Agent.Meta;
 
     /// <summary>The meta group's limits are its own.</summary>
     internal StoreLimits LimitsOf(GroupId group) => group == GroupId.Meta ? MetaGroup.Limits : Formation.Limits;

@@ -10,8 +10,8 @@ namespace Orleans.Raft.Silo;
 
 /// <summary>Says over HTTP whether the silo lives and whether it is ready; from before the silo starts until it has
 /// ended.</summary>
-/// <param name="node">Asked with every request; there is none while the silo's services are made.</param>
-internal sealed class HealthServer(IPEndPoint endpoint, Func<SiloNode> node) : IHostedService, IAsyncDisposable
+/// <param name="nodes">Asked with every request; there is none while the silo's services are made.</param>
+internal sealed class HealthServer(IPEndPoint endpoint, Func<SiloNodes> nodes) : IHostedService, IAsyncDisposable
 {
     private WebApplication? _application;
 
@@ -34,9 +34,9 @@ internal sealed class HealthServer(IPEndPoint endpoint, Func<SiloNode> node) : I
     {
         (int status, string text) = context.Request.Path.Value switch
         {
-            "/health/live" => node().WhyNotLive is { } why ? (StatusCodes.Status503ServiceUnavailable, why)
+            "/health/live" => nodes().WhyNotLive is { } why ? (StatusCodes.Status503ServiceUnavailable, why)
                 : (StatusCodes.Status200OK, "live"),
-            "/health/ready" => node().WhyNotReady is { } why ? (StatusCodes.Status503ServiceUnavailable, why)
+            "/health/ready" => nodes().WhyNotReady is { } why ? (StatusCodes.Status503ServiceUnavailable, why)
                 : (StatusCodes.Status200OK, "ready"),
             _ => (StatusCodes.Status404NotFound, "There are /health/live and /health/ready."),
         };

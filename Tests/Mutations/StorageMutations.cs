@@ -2,7 +2,8 @@ using Orleans.Raft.Core;
 using Orleans.Raft.Storage;
 using Orleans.Raft.Storage.Tests;
 using Orleans.Raft.Testing;
-using static Orleans.Raft.Storage.Tests.Machine;
+using static Orleans.Raft.Testing.StorageMachine;
+using Replica = Orleans.Raft.Testing.MachineReplica;
 
 namespace Orleans.Raft.Mutations;
 

@@ -27,12 +27,14 @@ public sealed class GatewayTests : IAsyncLifetime
         await _cluster.Administration.AdministerAsync(new SwitchBalanceRequest(On: false));
         StoreNode node = _cluster.NodeOf(Gateway).Store!;
         Assert.Null(node.Find(First));
-        var connection = new SiloConnection(_cluster.NodeOf(Gateway), _cluster.GrainsOf(Gateway));
+        var connection = new SiloConnection(_cluster.NodesOf(Gateway), _cluster.RoutesOf(Gateway),
+            _cluster.GrainsOf(Gateway));
         Assert.Equal(GroupReplyStatus.Answered, (await ReadAsync(First)).Status);
         using var deadline = new CancellationTokenSource(RaftTestCluster.Deadline);
         await _cluster.Administration.CompleteAsync(new SplitRequest(Encoding.UTF8.GetBytes("m")), TimeProvider.System,
             cancellationToken: deadline.Token);
-        await RaftTestCluster.WaitAsync("the gateway's node has heard of the split", () => node.Ranges.Find("m"u8).Group != First);
+        await RaftTestCluster.WaitAsync("the gateway's node has heard of the split",
+            () => node.Ranges.Find("m"u8).Group != First);
         GroupId second = node.Ranges.Find("m"u8).Group;
         await RaftTestCluster.WaitAsync("the gateway's silo serves the new group",
             async () => (await ReadAsync(second)).Status == GroupReplyStatus.Answered);

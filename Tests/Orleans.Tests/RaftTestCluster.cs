@@ -48,7 +48,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
     private InProcessTestCluster Cluster => _cluster
         ?? throw new InvalidOperationException("The cluster is not started.");
 
-    private NodeName[] SiloNames => [.. Enumerable.Range(0, Silos).Select(i => new NodeName($"Silo_{i}"))];
+    internal NodeName[] SiloNames => [.. Enumerable.Range(0, Silos).Select(i => new NodeName($"Silo_{i}"))];
 
     public async Task InitializeAsync()
     {
@@ -73,7 +73,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
         });
         _cluster = builder.Build();
         await _cluster.DeployAsync();
-        foreach (NodeName name in SiloNames) await NodeOf(name).Serving.WaitAsync(Deadline);
+        foreach (NodeName name in SiloNames) await NodesOf(name).Serving.WaitAsync(Deadline);
     }
 
     public async Task DisposeAsync()
@@ -84,7 +84,13 @@ public sealed class RaftTestCluster : IAsyncLifetime
         Directory.Delete(_directory, recursive: true);
     }
 
-    internal SiloNode NodeOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNode>();
+    /// <summary>The nodes that a silo hosts.</summary>
+    internal SiloNodes NodesOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloNodes>();
+
+    /// <summary>The node of a silo's name.</summary>
+    internal SiloNode NodeOf(NodeName silo) => NodesOf(silo).Find(silo)!;
+
+    internal SiloRoutes RoutesOf(NodeName silo) => HandleOf(silo).SiloHost.Services.GetRequiredService<SiloRoutes>();
 
     internal IGrainFactory GrainsOf(NodeName silo) =>
         HandleOf(silo).SiloHost.Services.GetRequiredService<IGrainFactory>();
@@ -102,7 +108,7 @@ public sealed class RaftTestCluster : IAsyncLifetime
     {
         InProcessSiloHandle handle = await InProcessTestCluster.StartSiloAsync(Cluster, IndexOf(silo), Cluster.Options);
         _restarted[silo] = handle;
-        await NodeOf(silo).Serving.WaitAsync(Deadline);
+        await NodesOf(silo).Serving.WaitAsync(Deadline);
     }
 
     /// <summary>Waits for a condition.</summary>
@@ -126,5 +132,5 @@ public sealed class RaftTestCluster : IAsyncLifetime
     private InProcessSiloHandle HandleOf(NodeName silo) => _restarted.GetValueOrDefault(silo)
         ?? Cluster.Silos.First(s => s.Name == silo.Value);
 
-    private static int IndexOf(NodeName silo) => Names.ToList().IndexOf(silo);
+    private int IndexOf(NodeName silo) => Array.IndexOf(SiloNames, silo);
 }

@@ -24,6 +24,7 @@ public sealed class ShapeTests
         Assert.NotNull(grain.GetCustomAttribute<KeepAliveAttribute>());
         Assert.NotNull(grain.GetCustomAttribute<SiloNamePlacementAttribute>());
         Assert.False(new SiloNamePlacement().IsUsingGrainDirectory);
+        Assert.False(new FirstSiloPlacement().IsUsingGrainDirectory);
     }
 
     [Theory]
@@ -39,6 +40,7 @@ public sealed class ShapeTests
     [InlineData(typeof(RaftPeerGrain))]
     [InlineData(typeof(KvGrain))]
     [InlineData(typeof(RouterGrain))]
+    [InlineData(typeof(SlotRegistryGrain))]
     public void No_grain_waits_for_a_directory_that_dies_with_a_silo(Type grain) =>
         Assert.Equal(NoDirectory.Name, grain.GetCustomAttribute<GrainDirectoryAttribute>()?.GrainDirectoryName);
 
@@ -87,6 +89,7 @@ public sealed class ShapeTests
         MethodInfo[] methods =
         [
             .. typeof(IRouterGrain).GetMethods(), .. typeof(ISiloTransport).GetMethods(),
+            .. typeof(ISlotRegistryGrain).GetMethods(),
             typeof(IKvGrain).GetMethod(nameof(IKvGrain.Execute))!,
             typeof(IRaftPeerGrain).GetMethod(nameof(IRaftPeerGrain.Execute))!,
         ];

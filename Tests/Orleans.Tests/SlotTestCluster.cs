@@ -1,0 +1,92 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Grains;
+using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
+using Orleans.Raft.Storage.PostgreSql;
+using Orleans.Raft.Testing;
+
+namespace Orleans.Raft.Orleans.Tests;
+
+/// <summary>Silos that share slots, whose storage and registry outlive any of them.</summary>
+internal sealed class SlotTestCluster : IAsyncDisposable
+{
+    public static readonly NodeName[] Slots = [new("slot-1"), new("slot-2"), new("slot-3")];
+
+    // One of each slot; null: directories instead.
+    private readonly Dictionary<NodeName, SimulatedDatabase>? _databases;
+
+    private SlotTestCluster(int silos, bool inDirectories)
+    {
+        if (!inDirectories)
+        {
+            _databases = Slots.Select((slot, i) => (slot, i)).ToDictionary(pair => pair.slot,
+                pair => new SimulatedDatabase(pair.i + 1) { Description = $"the database of {pair.slot}" });
+        }
+        Silos = new RaftTestCluster
+        {
+            Silos = silos,
+            Configure = raft =>
+            {
+                raft.Nodes = [];
+                raft.Slots = [.. Slots.Select(slot => new SlotOptions(slot, $"db-{slot}"))];
+                raft.OpenStorage = OpenAsync;
+            },
+            ConfigureSilo = Registry.AddTo,
+        };
+    }
+
+    public RaftTestCluster Silos { get; }
+
+    public SharedGrainStorage Registry { get; } = new();
+
+    /// <param name="inDirectories">The slots are directories, which one silo at a time can lock, instead of databases.</param>
+    public static async Task<SlotTestCluster> StartAsync(int silos, bool inDirectories = false)
+    {
+        var cluster = new SlotTestCluster(silos, inDirectories);
+        try
+        {
+            await cluster.Silos.InitializeAsync();
+            // The first silo to start may have taken all slots.
+            await RaftTestCluster.WaitAsync("the slots are even",
+                () => cluster.Counts(cluster.Silos.SiloNames) is var counts && counts.Sum() == Slots.Length
+                    && counts[^1] - counts[0] <= 1);
+            await RaftTestCluster.WaitAsync("all replicas of all slots live", cluster.AllLiveAsync);
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+        return cluster;
+    }
+
+    public async ValueTask DisposeAsync() => await Silos.DisposeAsync();
+
+    /// <summary>The silos of those given that host a slot.</summary>
+    public NodeName[] HostsOf(NodeName slot, IEnumerable<NodeName> silos) =>
+        [.. silos.Where(silo => Silos.NodesOf(silo).Find(slot) is not null)];
+
+    /// <summary>How many slots each silo hosts, from the fewest on.</summary>
+    public int[] Counts(IEnumerable<NodeName> silos) =>
+        [.. silos.Select(silo => Silos.NodesOf(silo).Hosted.Count).Order()];
+
+    /// <summary>Whether every slot answers, and each of its replicas follows a leader or leads.</summary>
+    public async Task<bool> AllLiveAsync()
+    {
+        ClusterStatus status = await Silos.Administration.GetStatusAsync();
+        return status.Nodes.Count(node => node.IsUp) == Slots.Length && status.Groups.All(group =>
+            group.Leader is not null && status.Replicas.Count(replica => replica.Group == group.Group
+                && replica.Role is "leader" or "follower") == Slots.Length);
+    }
+
+    private async Task<INodeStorage> OpenAsync(NodeName slot, StorageContext context)
+    {
+        if (_databases is null) return await NodeStorage.OpenOwnedAsync(Silos.OpenDisk(slot), context);
+        return await DatabaseStorage.OpenAsync(_databases[slot].Connect(), new DatabaseStorageOptions
+        {
+            Scheduler = context.Scheduler,
+            Time = context.Time,
+            Logger = context.Logger,
+        });
+    }
+}
