@@ -28,17 +28,25 @@ internal sealed class SiloArguments
             var option = new Option<string?>(argument) { Description = description };
             _settings.Add((key, parsed => parsed.GetValue(option)));
             Root.Options.Add(option);
-            if (key == "Database") InitDatabase.Options.Add(option);
+            if (key is "Database" or "Slots") InitDatabase.Options.Add(option);
+            if (key == "Slots") AcceptDatabase.Options.Add(option);
         }
         Root.Options.Add(_verbose);
+        AcceptDatabase.Arguments.Add(SlotToAccept);
         Root.Subcommands.Add(InitDatabase);
+        Root.Subcommands.Add(AcceptDatabase);
     }
 
     public RootCommand Root { get; } = new("Orleans.Raft: a silo that stores replicas. Prints 'ready NAME' once all "
         + "its groups have a leader.");
 
     public Command InitDatabase { get; } = new("init-database", "Creates, upgrades and checks what silos need in the "
-        + "database that --clustering postgresql uses. It may be repeated at any time.");
+        + "database that --clustering postgresql uses, and in those of --slots. It may be repeated at any time.");
+
+    public Command AcceptDatabase { get; } = new("accept-database", "Takes the server that a slot's connection leads to now "
+        + "for the slot's own: your word that it lacks nothing that was acknowledged, as a synchronous standby does not.");
+
+    public Argument<string> SlotToAccept { get; } = new("slot") { Description = "The slot's name." };
 
     /// <summary>What was given, as configuration.</summary>
     public IEnumerable<KeyValuePair<string, string?>> Read(ParseResult parsed)

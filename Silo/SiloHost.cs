@@ -85,9 +85,18 @@ internal static class SiloHost
             raft.LogSegmentBytes = settings.LogSegmentBytes;
             raft.Controller = settings.Controller;
             raft.Replica = raft.Replica with { SnapshotLogBytes = settings.SnapshotLogBytes };
-            raft.OpenStorage = (name, context) => NodeStorage.OpenOwnedAsync(
-                new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
-                    new LocalDiskOptions { FlushToDisk = settings.FlushToDisk }), context);
+            raft.OpenStorage = settings.Slots is { } slots
+                ? new SlotDatabases(slots).OpenAsync
+                : (name, context) => NodeStorage.OpenOwnedAsync(
+                    new LocalDisk(Path.Combine(Path.GetFullPath(settings.Data), name.Value),
+                        new LocalDiskOptions { FlushToDisk = settings.FlushToDisk }), context);
+            raft.Slots = settings.Slots?.Select(slot => new SlotOptions(slot.Name, slot.Zone)).ToArray();
         });
+        if (settings is { Slots: not null, Database: { } registry })
+            silo.AddAdoNetGrainStorage(OrleansRaftOptions.SlotStorage, options =>
+            {
+                options.Invariant = ClusterDatabase.Invariant;
+                options.ConnectionString = registry;
+            });
     }
 }

@@ -42,6 +42,9 @@ internal sealed record SiloSettings
             + "(default DATA/membership.json)."),
         ("Database", "--database", "With --clustering postgresql: Npgsql's connection string. Others of this machine see "
             + "command lines: a password is better given by the environment, OrleansRaft__Database."),
+        ("Slots", "--slots", "With --clustering postgresql: the JSON file that names the databases which hold the replicas, "
+            + "the same on every silo; --nodes then are those of its slots with which the cluster forms, if not all "
+            + "(default: none, replicas are in --data)."),
         ("StopWithin", "--stop-within", "Seconds that a silo has to hand over what it leads when it is stopped "
             + "(default 5)."),
         ("LogSegment", "--log-segment", "Size of a file of the silo's log, in MiB (default 32)."),
@@ -94,6 +97,9 @@ internal sealed record SiloSettings
     /// <see cref="Membership"/>.</summary>
     public string? Database { get; init; }
 
+    /// <summary>The slots that silos share; null: this silo's replicas are in <see cref="Data"/>.</summary>
+    public IReadOnlyList<Slot>? Slots { get; init; }
+
     public required TimeSpan StopWithin { get; init; }
 
     public required string Membership { get; init; }
@@ -114,12 +120,22 @@ internal sealed record SiloSettings
         string clustering = reader.Text("Clustering", Development);
         reader.Check("Clustering", clustering is Development or PostgreSql, $"{Development} or {PostgreSql}");
         string name = reader.Text("Name", "");
-        string[] nodes = [.. reader.Text("Nodes", "silo-1,silo-2,silo-3").Split(',', StringSplitOptions.TrimEntries)];
+        IReadOnlyList<Slot>? slots = reader.Slots();
+        reader.Check("Slots", slots is null || clustering == PostgreSql, $"left out without --clustering {PostgreSql}");
+        string all = slots is null ? "silo-1,silo-2,silo-3" : string.Join(',', slots.Select(slot => slot.Name));
+        string[] nodes = [.. reader.Text("Nodes", all).Split(',', StringSplitOptions.TrimEntries)];
+        reader.Check("Nodes", slots is null || nodes.All(n => slots.Any(slot => slot.Name.Value == n)),
+            $"names of slots ({all})");
         reader.Check("Nodes", nodes.All(n => n.Length > 0) && nodes.Distinct(StringComparer.Ordinal)
             .Count() == nodes.Length, "names separated by commas, none empty, none twice");
         bool joins = reader.Flag("Join");
         string others = string.Join(", ", nodes);
-        if (joins) reader.Check("Name", name.Length > 0 && !nodes.Contains(name, StringComparer.Ordinal),
+        if (slots is not null)
+        {
+            reader.Check("Name", name.Length > 0, "the silo's name");
+            reader.Check("Join", !joins, "left out with Slots (--slots): silos come and go by themselves");
+        }
+        else if (joins) reader.Check("Name", name.Length > 0 && !nodes.Contains(name, StringComparer.Ordinal),
             $"another name than those of --nodes ({others}), as this silo joins them (--join)");
         else reader.Check("Name", nodes.Contains(name, StringComparer.Ordinal),
             $"one of the silos' names ({others}), or this silo joins them (--join)");
@@ -142,6 +158,7 @@ internal sealed record SiloSettings
             Collector = reader.Endpoint("Otlp"),
             StopWithin = TimeSpan.FromSeconds(reader.Number("StopWithin", 5, 1, 600) ?? 0),
             Database = clustering == PostgreSql ? reader.Database() : null,
+            Slots = slots,
             ClusterId = reader.Text("ClusterId", "orleans-raft"),
             Membership = reader.Text("Membership", Path.Combine(data, "membership.json")),
             LogSegmentBytes = (reader.Number("LogSegment", 32, 1, 1024) ?? 0) << 20,
@@ -188,6 +205,15 @@ internal sealed record SiloSettings
         return database;
     }
 
+    /// <summary>Reads the slots alone; null if there are none, or with a problem.</summary>
+    public static IReadOnlyList<Slot>? ReadSlots(IConfiguration configuration, out IReadOnlyList<string> problems)
+    {
+        var reader = new Reader(configuration.GetSection(Section));
+        IReadOnlyList<Slot>? slots = reader.Slots();
+        problems = reader.Problems;
+        return slots;
+    }
+
     /// <summary>Reads values and remembers what is wrong with them.</summary>
     private sealed class Reader(IConfigurationSection section)
     {
@@ -220,6 +246,14 @@ internal sealed record SiloSettings
             bool valid = Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https";
             Check(key, valid, "a URL that begins with http:// or https://");
             return uri;
+        }
+
+        public IReadOnlyList<Slot>? Slots()
+        {
+            if (section["Slots"] is not { } path) return null;
+            IReadOnlyList<Slot>? slots = SlotFile.Read(path, out string problem);
+            Check("Slots", slots is not null, $"a file of slots ({problem})");
+            return slots;
         }
 
         /// <summary>What is wrong with a connection string is told without it: it may hold a password.</summary>
