@@ -157,10 +157,14 @@ public sealed class MitShardTests
         StoreCluster cluster = Start();
         KvClient client = cluster.CreateClient(new KvClientOptions { Timeout = Seconds(1) });
         Write(cluster, client, "a");
+        // Nothing moves but what is moved here.
+        cluster.Administer(new SwitchBalanceRequest(On: false));
         // A group's new replica hears nothing, so that its move does not end.
         Enter(cluster, Late);
         cluster.Isolate(Late[0]);
-        GroupId stuck = cluster.GroupIds()[0], moved = cluster.GroupIds()[1];
+        GroupId[] here = [.. cluster.GroupIds().Where(group => cluster.DescriptorOf(group).Replicas
+            .Any(replica => replica.Node == cluster.Names[0]))];
+        GroupId stuck = here[0], moved = here[1];
         cluster.Administer(new MoveReplicaRequest(stuck, cluster.Names[0], Late[0]));
         Assert.Equal(AdministrationStatus.Done,
             cluster.Complete(new MoveReplicaRequest(moved, cluster.Names[0], Late[1])).Status);

@@ -6,19 +6,27 @@ public sealed class LearnerTests
     private static readonly Configuration s_learns = Configuration.Create(1, [M(2), M(3)], [M(1)]);
 
     [Fact]
-    public void A_replica_without_configuration_takes_a_leaders_messages_and_nothing_else()
+    public void A_replica_without_configuration_takes_a_leaders_messages_and_asks_nobody()
     {
         var lone = new Lone(configuration: Configuration.None);
         Assert.Empty(lone.Tick(20 * ElectionTimeout));
-        RaftMessage[] refused =
-        [
-            new PreVote(T(3), Id(2, 9)), new RequestVote(T(3), Id(2, 9), true), new TimeoutNow(T(3)),
-            new RequestVoteReply(T(3), true), new ReadIndexRequest(T(3), 1, 1),
-        ];
+        RaftMessage[] refused = [new TimeoutNow(T(3)), new RequestVoteReply(T(3), true), new ReadIndexRequest(T(3), 1, 1)];
         foreach (RaftMessage message in refused) Assert.Empty(lone.Step(2, message));
-        Assert.Equal((5L, T(0), Role.Follower), (lone.Node.RefusedMessages, lone.Node.Term, lone.Node.Role));
+        Assert.Equal((3L, T(0), Role.Follower), (lone.Node.RefusedMessages, lone.Node.Term, lone.Node.Role));
         Assert.Equal([new HeartbeatReply(T(3), 1, I(0))], lone.Step(2, new Heartbeat(T(3), I(7), 1)));
         Assert.Equal(R(2), lone.Node.Leader);
+    }
+
+    [Fact]
+    public void A_replica_without_configuration_gives_its_vote_once_in_a_term()
+    {
+        var lone = new Lone(configuration: Configuration.None);
+        lone.Tick(20 * ElectionTimeout);
+        Assert.Equal([new PreVoteReply(T(3), true)], lone.Step(2, new PreVote(T(3), Id(2, 9))));
+        Assert.Equal([new RequestVoteReply(T(3), true)], lone.Step(2, new RequestVote(T(3), Id(2, 9), false)));
+        Assert.Equal([new RequestVoteReply(T(3), false)], lone.Step(3, new RequestVote(T(3), Id(2, 9), false)));
+        Assert.Empty(lone.Tick(20 * ElectionTimeout));
+        Assert.Equal((T(3), Role.Follower), (lone.Node.Term, lone.Node.Role));
     }
 
     [Fact]
