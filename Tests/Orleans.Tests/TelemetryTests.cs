@@ -81,9 +81,9 @@ public sealed partial class TelemetryTests
         {
             await RaftTestCluster.WaitAsync("the silo says that it lives",
                 async () => await AskAsync("/health/live") is (HttpStatusCode.OK, "live\n"));
-            (HttpStatusCode status, string reason) = await AskAsync("/health/ready");
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
-            Assert.Contains("is not part of a formed cluster yet", reason, StringComparison.Ordinal);
+            await RaftTestCluster.WaitAsync("the silo says for what it waits",
+                async () => await AskAsync("/health/ready") is (HttpStatusCode.ServiceUnavailable, var reason)
+                    && reason.Contains("is not part of a formed cluster yet", StringComparison.Ordinal));
             Assert.Equal(HttpStatusCode.NotFound, (await AskAsync("/health")).Status);
             using ProgramProcess other = ProgramProcess.Start("Silo", "--name", "silo-2", "--nodes", "silo-1,silo-2",
                 "--replicas", "1", "--data", directory, "--silo-port", $"{FreePort()}", "--gateway-port", $"{FreePort()}");
