@@ -14,8 +14,11 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
     /// <summary>How long an attempt may take before another replica is asked.</summary>
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan TickPeriod = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan FormationTimeout = TimeSpan.FromSeconds(30);
+
+    // Replicas of a node: each may read a snapshot into memory.
+    private const int OpenAtATime = 64;
 
     private const int MaxNameLength = 64;
 
@@ -212,7 +215,8 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             if (!await WasRemovedAsync(name)) await OpenNodeAsync(name);
         foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name))
             await WaitUntilFormedAsync(node, CancellationToken.None);
-        foreach (StoreNode node in _nodes.Values.OrderBy(n => n.Name)) await OpenReplicasAsync(node);
+        // All at once: those that lead first should not wait for nodes that open theirs later.
+        await Task.WhenAll(_nodes.Values.Select(OpenReplicasAsync));
         await StartJoinedAsync();
         FormationRecord formation = _formation = _nodes.Values.First().Formation;
         _routes = new RouteTable(new RangeMap(formation.Groups), formation.Limits);
@@ -331,10 +335,10 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
         }
     }
 
-    private static async Task OpenReplicasAsync(StoreNode node)
-    {
-        foreach (GroupId group in node.OwnGroups) await node.OpenReplicaAsync(group, TaskScheduler.Default);
-    }
+    /// <summary>Many at a time, so that they share flushes.</summary>
+    private static Task OpenReplicasAsync(StoreNode node) => Parallel.ForEachAsync(node.OwnGroups,
+        new ParallelOptions { MaxDegreeOfParallelism = OpenAtATime },
+        async (group, _) => await node.OpenReplicaAsync(group, TaskScheduler.Default));
 
     /// <summary>Opens a replica that came to a node while it was running.</summary>
     private async Task OpenWantedAsync(NodeName name, GroupId group)

@@ -184,6 +184,7 @@ internal sealed class NodeAgent
     private bool IsNews(GroupReport group)
     {
         if (!_told.TryGetValue(group.Group, out GroupReport? told)) return true;
+        if (ReferenceEquals(told, group)) return false;
         return !told.Descriptor.Equals(group.Descriptor) || told.Term != group.Term || told.Merges != group.Merges
             || Differs(told.Bytes, group.Bytes) || Differs(told.Keys, group.Keys)
             || Differs(told.OperationsPerSecond, group.OperationsPerSecond)

@@ -17,8 +17,12 @@ public sealed partial class StoreNode
     // This node formed the cluster, with the disk it has.
     private volatile bool _wasThere;
 
-    // Of _replicas; null: to be found out anew.
-    private Replica[]? _awake;
+    // Those of _replicas that need ticks.
+    private readonly HashSet<Replica> _awake = [];
+
+    // What _replicas and _awake hold; null: to be copied anew.
+    private Replica[]? _allCopied;
+    private Replica[]? _awakeCopied;
 
     /// <summary>The groups with a replica on this node at present: each should be open.
     /// <see cref="StoreNodeOptions.ReplicaWanted"/> hears of new ones. Empty until <see cref="Formed"/>
@@ -36,7 +40,7 @@ public sealed partial class StoreNode
     {
         get
         {
-            lock (_lock) return [.. _replicas.Values];
+            lock (_lock) return _allCopied ??= [.. _replicas.Values];
         }
     }
 
@@ -84,9 +88,11 @@ public sealed partial class StoreNode
         await retiring;
         lock (_lock)
         {
-            if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live) _replicas.Remove(group);
-            _openReplicas = _replicas.Count;
-            _awake = null;
+            if (live?.Id <= replica && _replicas.GetValueOrDefault(group) == live)
+            {
+                _replicas.Remove(group);
+                NoteReplaced(live);
+            }
         }
     }
 
@@ -172,10 +178,12 @@ public sealed partial class StoreNode
                 || fenced.Incarnation < replica.Incarnation;
             missedBase = isWanted && isYoungest && own!.Base is not null && replica.Descriptor.IsUnknown;
             if (isWanted && isYoungest && !missedBase)
+            {
                 _replicas[replica.Group] = replica;
+                NoteReplaced(fenced);
+                NoteAsleep(replica);
+            }
             else fenced = replica;
-            _openReplicas = _replicas.Count;
-            _awake = null;
         }
         // Fenced it is already; nobody may tick it any more, and those who wait for it must hear of it.
         fenced?.Stop(missedBase
@@ -184,10 +192,21 @@ public sealed partial class StoreNode
         return !missedBase;
     }
 
-    /// <summary>A replica fell asleep or woke.</summary>
-    internal void NoteAsleep()
+    /// <summary>A replica was opened, or fell asleep, or woke.</summary>
+    internal void NoteAsleep(Replica replica)
     {
-        lock (_lock) _awake = null;
+        lock (_lock)
+        {
+            bool isAwake = !replica.IsAsleep && _replicas.GetValueOrDefault(replica.Group) == replica;
+            if (isAwake ? _awake.Add(replica) : _awake.Remove(replica)) _awakeCopied = null;
+        }
+    }
+
+    private void NoteReplaced(Replica? former)
+    {
+        if (former is not null && _awake.Remove(former)) _awakeCopied = null;
+        _openReplicas = _replicas.Count;
+        _allCopied = null;
     }
 
     private Replica[] TakeAwake(bool all)
@@ -195,7 +214,7 @@ public sealed partial class StoreNode
         lock (_lock)
         {
             if (all) return [.. _replicas.Values.Where(replica => replica.StopReason is null)];
-            return _awake ??= [.. _replicas.Values.Where(replica => !replica.IsAsleep)];
+            return _awakeCopied ??= [.. _awake.OrderBy(replica => replica.Group)];
         }
     }
 

@@ -59,7 +59,7 @@ public sealed partial class Replica
         bool isAsleep = isSilent || _stopReason is not null;
         if (isAsleep == _isAsleep) return;
         _isAsleep = isAsleep;
-        _host.NoteAsleep();
+        _host.NoteAsleep(this);
     }
 
     private NodeName[] NodesToWatch()

@@ -19,9 +19,6 @@ public sealed partial class Replica
 
     // It began with a base that only its parent's log holds: it takes a snapshot as soon as it can.
     private bool _isNewborn;
-    private bool _isBesideLeader;
-    private TimeSpan _campaignAt;
-    private int _campaigns;
 
     /// <summary>
     /// Splits the group at a key: from there on its keys belong to a new one, which begins on the same nodes. Done on
@@ -163,17 +160,6 @@ public sealed partial class Replica
         if (!_isNewborn) return;
         _isNewborn = false;
         _host.ForgetBase(Group);
-    }
-
-    /// <summary>Beside the leader of the group that was split, which serves these keys until now, a newborn replica does not
-    /// wait for an election timeout to pass. The others may be born a little later, so it asks more than once.</summary>
-    private void CampaignIfNewborn()
-    {
-        const int MostCampaigns = 10;
-        if (!_isNewborn || !_isBesideLeader || _campaigns >= MostCampaigns || _host.Now < _campaignAt) return;
-        _campaigns++;
-        _campaignAt = _host.Now + _options.HeartbeatInterval / 2;
-        _node.CampaignNow(_host.Now);
     }
 
     /// <summary>Tells the node, for whoever asks it for routes.</summary>

@@ -33,7 +33,7 @@ public sealed partial class Replica
         _node.Tick(_host.Now);
         TickSnapshots();
         AskWhetherItBelongs();
-        CampaignIfNewborn();
+        CampaignIfExpected();
         if (_node.IsSilent) return;
         AdvanceGroupTime();
         OfferSilence();

@@ -155,12 +155,13 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         bool awaitsBase = state.Descriptor.IsUnknown && !recovered.Entries.IsEmpty;
         if (awaitsBase) recovered = RaftState.Empty;
         var node = new RaftNode(options, recovered, host.Now);
-        return new Replica(host, storage, node, state, scheduler)
+        var replica = new Replica(host, storage, node, state, scheduler)
         {
             _awaitsBase = awaitsBase,
             _isNewborn = own.Base is not null && storage.Recovered.Snapshot is null,
-            _isBesideLeader = own.IsBesideLeader,
         };
+        if (FirstCampaignAt(host, own, storage.Recovered) is { } time) replica.ExpectToLead(time);
+        return replica;
     }
 
     private static async Task<GroupState> MakeStateAsync(StoreNode host, OwnReplica own, IReplicaStorage storage)
