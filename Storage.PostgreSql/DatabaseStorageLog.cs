@@ -22,13 +22,4 @@ internal static partial class DatabaseStorageLog
 
     [LoggerMessage(5, LogLevel.Warning, "{Slot} was opened elsewhere: this opening ends. {Reason}")]
     public static partial void SlotTaken(this ILogger logger, string slot, string reason);
-
-    [LoggerMessage(6, LogLevel.Critical, "Refused a write of {Group}: its replica is stopped")]
-    public static partial void WriteRefused(this ILogger logger, Exception failure, GroupId group);
-
-    [LoggerMessage(7, LogLevel.Critical, "An observer of {Group} failed when told of its writes")]
-    public static partial void ObserverBroke(this ILogger logger, Exception failure, GroupId group);
-
-    [LoggerMessage(8, LogLevel.Information, "Removed {Group} {Replica} from {Slot} for good")]
-    public static partial void ReplicaRetired(this ILogger logger, GroupId group, ReplicaId replica, string slot);
 }

@@ -4,51 +4,24 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>One incarnation's handle to a replica's storage.</summary>
 internal sealed class ReplicaStorage(GroupId group, ReplicaId id, WriteAheadLog log, SnapshotStore snapshots)
-    : IReplicaStorage
+    : ReplicaHandle(group, id), IReplicaStorage
 {
-    private volatile bool _fenced;
-    private volatile Exception? _stopped;
-    private volatile RecoveredReplica? _recovered;
-    private ulong _lastNumber;
-    private IPersistenceObserver? _told;
-
-    public GroupId Group => group;
-
-    public ReplicaId Replica => id;
-
-    public ulong Incarnation { get; private set; }
-
-    public bool IsCurrent => !_fenced && _stopped is null;
-
-    public RecoveredReplica Recovered => _recovered
-        ?? throw new InvalidOperationException("The opening has not completed, or a write was submitted already.");
+    private const long MaxWriteBytes = 1 << 30;
 
     public SnapshotFile? Snapshot =>
-        snapshots.RecordedOf(group) is { } file && file.Replica == id ? file : null;
-
-    /// <summary>A newer handle exists, or the storage crashed or was closed.</summary>
-    internal bool IsFenced => _fenced;
-
-    /// <summary>Why queued requests of this handle must not be written; null if they may. A fenced handle's may: they
-    /// came before.</summary>
-    internal Exception? Refusal => _stopped;
-
-    /// <summary>The observer of the last write; hears of a failure even when nothing is under way.</summary>
-    internal IPersistenceObserver? Observer { get; private set; }
+        snapshots.RecordedOf(Group) is { } file && file.Replica == Replica ? file : null;
 
     public void Submit(PersistRequest request, IPersistenceObserver observer)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(observer);
-        CheckContiguous(request);
-        // The core has taken it over; kept here, it would outlive every compaction.
-        _recovered = null;
+        Accept(request, LogFormat.EntriesBytes(request.Entries.Span), MaxWriteBytes);
         SnapshotFile? file = null;
-        if (request.Snapshot is { } snapshot && !_fenced)
+        if (request.Snapshot is { } snapshot && !IsFenced)
         {
-            file = snapshots.FindFinished(group, snapshot);
+            file = snapshots.FindFinished(Group, snapshot);
             Invariant.Require(file is not null,
-                $"{group} would install snapshot {snapshot}, but there is no finished file of it");
+                $"{Group} would install snapshot {snapshot}, but there is no finished file of it");
         }
         log.Submit(this, request, file, observer);
     }
@@ -66,7 +39,7 @@ internal sealed class ReplicaStorage(GroupId group, ReplicaId id, WriteAheadLog 
         if (snapshots.IsSuperseded(file)) return ValueTask.CompletedTask;
         // Checked again: an installed snapshot may supersede this one at any moment, and then its file goes.
         Invariant.Require(snapshots.IsFinished(file) || snapshots.IsSuperseded(file),
-            $"{group} would record snapshot {file.Last}, but there is no finished file of it");
+            $"{Group} would record snapshot {file.Last}, but there is no finished file of it");
         return log.RecordSnapshotAsync(this, file);
     }
 
@@ -75,66 +48,5 @@ internal sealed class ReplicaStorage(GroupId group, ReplicaId id, WriteAheadLog 
         ThrowIfNotCurrent();
         CheckGroup(file);
         return snapshots.OpenAsync(file);
-    }
-
-    internal void ThrowIfNotCurrent()
-    {
-        if (_stopped is { } reason) throw reason;
-        if (_fenced)
-        {
-            throw new FencedException(
-                $"This handle to {group} (incarnation {Incarnation}) was replaced by a newer opening, the "
-                + "replica was removed, or its storage was closed.");
-        }
-    }
-
-    internal void Fence() => _fenced = true;
-
-    internal void Stop(Exception reason) => _stopped = reason;
-
-    internal void SetOpened(ulong incarnation, RecoveredReplica recovered)
-    {
-        Incarnation = incarnation;
-        _recovered = recovered;
-    }
-
-    /// <summary>Called under the log's lock.</summary>
-    internal void TakeNumber(ulong number, IPersistenceObserver observer)
-    {
-        Invariant.Require(number > _lastNumber, $"write {number} of {group} came after write {_lastNumber}");
-        _lastNumber = number;
-        Observer = observer;
-    }
-
-    /// <summary>Whether an observer has not been told yet that all is over; a fenced one never is.</summary>
-    internal bool MustTell(IPersistenceObserver observer)
-    {
-        if (_fenced || _told == observer) return false;
-        _told = observer;
-        return true;
-    }
-
-    private void CheckGroup(SnapshotFile file)
-    {
-        ArgumentNullException.ThrowIfNull(file);
-        if (file.Group != group || file.Replica != id)
-        {
-            throw new ArgumentException($"The snapshot is of {file.Group} {file.Replica}, this is {group} {id}.",
-                nameof(file));
-        }
-    }
-
-    private static void CheckContiguous(PersistRequest request)
-    {
-        ReadOnlySpan<LogEntry> entries = request.Entries.Span;
-        long bytes = LogFormat.EntriesBytes(entries);
-        if (bytes > 1 << 30)
-            throw new ArgumentException($"One write has {bytes} bytes; at most {1 << 30} are possible.",
-                nameof(request));
-        for (int i = 0; i < entries.Length; i++)
-        {
-            Invariant.Require(entries[i].Index.Value == entries[0].Index.Value + (ulong)i && entries[i].Index.Value > 0,
-                $"entry {entries[i].Index} stands at place {i} after {entries[0].Index}");
-        }
     }
 }

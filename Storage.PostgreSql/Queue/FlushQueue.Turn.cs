@@ -183,7 +183,7 @@ internal sealed partial class FlushQueue
                 case QueueRequestKind.Retire:
                     lock (_lock) _knownGroups.Add(request.Retired.Group);
                     _snapshots.Retire(request.Retired.Group, request.Retired.Replica);
-                    _options.Logger.ReplicaRetired(request.Retired.Group, request.Retired.Replica,
+                    _options.Logger.Retired(request.Retired.Group, request.Retired.Replica,
                         _session.Database.Description);
                     break;
                 case QueueRequestKind.RecordSnapshot:
@@ -210,9 +210,9 @@ internal sealed partial class FlushQueue
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            _options.Logger.ObserverBroke(exception, request.Replica!.Group);
+            _options.Logger.ObserverFailed(exception, request.Replica!.Group);
             lock (_lock) request.Replica.Stop(exception);
-            Tell(request.Replica, request.Observer, exception);
+            request.Replica.Tell(request.Observer, exception, _options.Logger);
         }
     }
 
@@ -227,29 +227,14 @@ internal sealed partial class FlushQueue
     private void Refuse(in QueueRequest request, Exception reason)
     {
         if (request.Completion is not null) request.Completion.TrySetException(reason);
-        else if (reason is not FencedException) Tell(request.Replica!, request.Observer, reason);
+        else if (reason is not FencedException) request.Replica!.Tell(request.Observer, reason, _options.Logger);
     }
 
     private void RefuseReplica(in QueueRequest request, InvariantViolationException violation)
     {
-        _options.Logger.WriteRefused(violation, request.Replica!.Group);
+        _options.Logger.ReplicaRefused(violation, request.Replica!.Group);
         lock (_lock) request.Replica.Stop(violation);
-        Tell(request.Replica, request.Observer, violation);
+        request.Replica.Tell(request.Observer, violation, _options.Logger);
         request.Completion?.TrySetException(violation);
-    }
-
-    private void Tell(DatabaseReplica replica, IPersistenceObserver? observer, Exception failure)
-    {
-        if (observer is null || !replica.MustTell(observer)) return;
-        try
-        {
-            observer.StorageFailed(failure);
-        }
-#pragma warning disable CA1031 // The others must still be told.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            _options.Logger.ObserverBroke(exception, replica.Group);
-        }
     }
 }

@@ -14,11 +14,8 @@ internal sealed partial class FlushQueue
 
     // Guarded by the lock.
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<GroupId, DatabaseReplica> _handles = [];
+    private readonly ReplicaRegister<DatabaseReplica> _replicas = new();
     private readonly SortedSet<GroupId> _knownGroups;
-
-    // As of the last request queued: what is queued next comes after it.
-    private readonly Dictionary<GroupId, (ReplicaId Replica, ReplicaId Removed)> _identities = [];
     private readonly List<QueueRequest> _queue = [];
     private readonly TaskCompletionSource _quiet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _turnRunning;
@@ -47,7 +44,7 @@ internal sealed partial class FlushQueue
         _snapshots = snapshots;
         _groups = groups;
         _knownGroups = [.. groups.Keys];
-        foreach (GroupRows group in groups.Values) _identities[group.Group] = (group.Row.Replica, group.Row.Removed);
+        foreach (GroupRows group in groups.Values) _replicas.Recover(group.Group, group.Row.Replica, group.Row.Removed);
         _formation = content.Formation;
         _durableFormation = _formation;
         _formationTaken = _formation is not null;
@@ -79,7 +76,7 @@ internal sealed partial class FlushQueue
     /// <summary>The replica of a group that has its state here, and the highest that was removed.</summary>
     public (ReplicaId Replica, ReplicaId Removed) IdentityOf(GroupId group)
     {
-        lock (_lock) return _identities.GetValueOrDefault(group);
+        lock (_lock) return _replicas.IdentityOf(group);
     }
 
     /// <summary>Fences the handle before, then queues the opening behind everything that one wrote.</summary>
@@ -87,21 +84,7 @@ internal sealed partial class FlushQueue
     {
         if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
         var replica = new DatabaseReplica(group, id, this, _snapshots);
-        await EnqueueAsync(new QueueRequest(QueueRequestKind.Open, replica), () =>
-        {
-            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
-            if (id <= removed)
-                throw new ReplicaRefusedException(
-                    $"{group} {id} was removed from this node, which never opens it again.");
-            if (!stored.IsNone && stored != id)
-            {
-                throw new ReplicaRefusedException($"{group} {id} cannot be opened: the state here is that of {stored}. "
-                    + "It must be removed first.");
-            }
-            _identities[group] = (id, removed);
-            if (_handles.TryGetValue(group, out DatabaseReplica? older)) older.Fence();
-            _handles[group] = replica;
-        });
+        await EnqueueAsync(new QueueRequest(QueueRequestKind.Open, replica), () => _replicas.Open(replica));
         return replica;
     }
 
@@ -124,16 +107,8 @@ internal sealed partial class FlushQueue
     public ValueTask RetireReplicaAsync(GroupId group, ReplicaId id)
     {
         if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
-        return EnqueueAsync(new QueueRequest(QueueRequestKind.Retire, Retired: (group, id)), () =>
-        {
-            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
-            if (stored <= id)
-            {
-                if (_handles.Remove(group, out DatabaseReplica? handle)) handle.Fence();
-                stored = ReplicaId.None;
-            }
-            _identities[group] = (stored, removed > id ? removed : id);
-        });
+        return EnqueueAsync(new QueueRequest(QueueRequestKind.Retire, Retired: (group, id)),
+            () => _replicas.Retire(group, id));
     }
 
     public ValueTask RecordSnapshotAsync(DatabaseReplica replica, StoredSnapshot snapshot) => EnqueueAsync(
@@ -162,7 +137,7 @@ internal sealed partial class FlushQueue
         bool start;
         lock (_lock)
         {
-            told = [.. _handles.Values];
+            told = [.. _replicas.Handles];
             foreach (DatabaseReplica handle in told)
             {
                 if (reason is FencedException) handle.Fence();
@@ -173,7 +148,7 @@ internal sealed partial class FlushQueue
         }
         if (start) StartTurn();
         if (reason is FencedException) return; // As if nobody were there any more.
-        foreach (DatabaseReplica handle in told) Tell(handle, handle.Observer, reason);
+        foreach (DatabaseReplica handle in told) handle.Tell(handle.Observer, reason, _options.Logger);
     }
 
     /// <summary>Completes once the session has ended and no turn runs any more.</summary>

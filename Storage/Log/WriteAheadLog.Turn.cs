@@ -263,7 +263,7 @@ internal sealed partial class WriteAheadLog
             // It missed what it waits for and must not go on; the log and the others do.
             _options.Logger.ObserverFailed(exception, request.Replica!.Group);
             lock (_lock) request.Replica.Stop(exception);
-            Tell(request.Replica, request.Observer, exception);
+            request.Replica.Tell(request.Observer, exception, _options.Logger);
         }
     }
 
@@ -276,13 +276,13 @@ internal sealed partial class WriteAheadLog
         lock (_lock)
         {
             _failure = failure;
-            told = [.. _handles.Values];
+            told = [.. _replicas.Handles];
             foreach (ReplicaStorage handle in told) handle.Stop(failure);
         }
         _options.Logger.Failed(failure, _description);
         foreach (LogRequest request in _inFlight) _pending.Enqueue(request);
         _inFlight.Clear();
-        foreach (ReplicaStorage handle in told) Tell(handle, handle.Observer, failure);
+        foreach (ReplicaStorage handle in told) handle.Tell(handle.Observer, failure, _options.Logger);
         RefusePending();
     }
 
@@ -291,7 +291,7 @@ internal sealed partial class WriteAheadLog
         while (_pending.TryDequeue(out LogRequest request))
         {
             if (request.Completion is not null) request.Completion.TrySetException(_failure!);
-            else Tell(request.Replica!, request.Observer, _failure!);
+            else request.Replica!.Tell(request.Observer, _failure!, _options.Logger);
         }
     }
 
@@ -299,20 +299,7 @@ internal sealed partial class WriteAheadLog
     {
         _options.Logger.ReplicaRefused(violation, request.Replica!.Group);
         lock (_lock) request.Replica.Stop(violation);
-        Tell(request.Replica, request.Observer, violation);
+        request.Replica.Tell(request.Observer, violation, _options.Logger);
         request.Completion?.TrySetException(violation);
-    }
-
-    private void Tell(ReplicaStorage replica, IPersistenceObserver? observer, Exception failure)
-    {
-        if (observer is null || !replica.MustTell(observer)) return;
-        try
-        {
-            observer.StorageFailed(failure);
-        }
-        catch (Exception exception)
-        {
-            _options.Logger.ObserverFailed(exception, replica.Group); // The others must still be told.
-        }
     }
 }

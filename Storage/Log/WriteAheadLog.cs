@@ -18,11 +18,8 @@ internal sealed partial class WriteAheadLog
 
     // Guarded by the lock.
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<GroupId, ReplicaStorage> _handles = [];
+    private readonly ReplicaRegister<ReplicaStorage> _replicas;
     private readonly SortedSet<GroupId> _knownGroups;
-
-    // As of the last request queued: what is queued next comes after it.
-    private readonly Dictionary<GroupId, (ReplicaId Replica, ReplicaId Removed)> _identities = [];
     private readonly List<LogRequest> _queue = [];
     private bool _turnRunning;
     private bool _closed;
@@ -52,6 +49,7 @@ internal sealed partial class WriteAheadLog
     {
         _options = options;
         _faults = options.Faults;
+        _replicas = new ReplicaRegister<ReplicaStorage>(options.Faults);
         _description = disk.Description;
         _gate = gate;
         _snapshots = snapshots;
@@ -65,7 +63,7 @@ internal sealed partial class WriteAheadLog
         foreach (GroupLog group in _groups.Values)
         {
             _liveBytes += group.LiveBytes;
-            _identities[group.Group] = (group.Meta.Replica, group.Meta.Removed);
+            _replicas.Recover(group.Group, group.Meta.Replica, group.Meta.Removed);
         }
         if (recovered.Formation is not null) TakeFormation(recovered.Formation, recovered.FormationSegment!);
         _durableFormation = _formation;
@@ -100,7 +98,7 @@ internal sealed partial class WriteAheadLog
     /// <summary>The replica of a group that has its state here, and the highest that was removed.</summary>
     public (ReplicaId Replica, ReplicaId Removed) IdentityOf(GroupId group)
     {
-        lock (_lock) return _identities.GetValueOrDefault(group);
+        lock (_lock) return _replicas.IdentityOf(group);
     }
 
     /// <summary>Fences the handle before, then queues the opening behind everything that one wrote.</summary>
@@ -109,21 +107,7 @@ internal sealed partial class WriteAheadLog
         if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
         var replica = new ReplicaStorage(group, id, this, _snapshots);
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Enqueue(new LogRequest(LogRequestKind.Open, replica, Completion: completion), () =>
-        {
-            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
-            if (id <= removed)
-                throw new ReplicaRefusedException($"{group} {id} was removed from this node, which never opens it again.");
-            if (!stored.IsNone && stored != id)
-            {
-                throw new ReplicaRefusedException($"{group} {id} cannot be opened: the state here is that of {stored}. "
-                    + "It must be removed first.");
-            }
-            _identities[group] = (id, removed);
-            if (_handles.TryGetValue(group, out ReplicaStorage? older) && !_faults.Has(FaultPoint.FencedInstanceWrites))
-                older.Fence();
-            _handles[group] = replica;
-        });
+        Enqueue(new LogRequest(LogRequestKind.Open, replica, Completion: completion), () => _replicas.Open(replica));
         await completion.Task;
         return replica;
     }
@@ -156,16 +140,8 @@ internal sealed partial class WriteAheadLog
     {
         if (id.IsNone) throw new ArgumentException("A replica's id must not be 0.", nameof(id));
         var completion = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Enqueue(new LogRequest(LogRequestKind.Retire, Retired: (group, id), Completion: completion), () =>
-        {
-            (ReplicaId stored, ReplicaId removed) = _identities.GetValueOrDefault(group);
-            if (stored <= id)
-            {
-                if (_handles.Remove(group, out ReplicaStorage? handle)) handle.Fence();
-                stored = ReplicaId.None;
-            }
-            _identities[group] = (stored, removed > id ? removed : id);
-        });
+        Enqueue(new LogRequest(LogRequestKind.Retire, Retired: (group, id), Completion: completion),
+            () => _replicas.Retire(group, id));
         await completion.Task;
     }
 
@@ -216,7 +192,7 @@ internal sealed partial class WriteAheadLog
         lock (_lock)
         {
             _closed = true;
-            foreach (ReplicaStorage handle in _handles.Values) handle.Fence();
+            foreach (ReplicaStorage handle in _replicas.Handles) handle.Fence();
             dropped = [.. _queue];
             _queue.Clear();
         }
