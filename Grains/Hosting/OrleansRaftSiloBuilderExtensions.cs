@@ -26,11 +26,12 @@ public static class OrleansRaftSiloBuilderExtensions
         services.AddSingleton<SlotHost>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNodes>());
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SlotHost>());
+        services.AddTransient<SlotTableStore>();
         services.AddSingleton<SiloStore>();
         services.AddSingleton<SiloRoutes>();
         services.AddGrainDirectory<NoDirectory>(NoDirectory.Name, (_, _) => new NoDirectory());
         builder.AddPlacementDirector<SiloNamePlacement, SiloNamePlacementDirector>();
-        builder.AddPlacementDirector<FirstSiloPlacement, FirstSiloPlacementDirector>();
+        builder.AddPlacementDirector<SiloKeyPlacement, SiloKeyPlacementDirector>();
         builder.AddGrainService<SiloTransport>();
         return builder;
     }
