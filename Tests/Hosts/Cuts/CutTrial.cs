@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Orleans.Raft.Chaos;
+using Orleans.Raft.Histories;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Operation = Orleans.Raft.Linearizability.Operation;
