@@ -39,7 +39,7 @@ internal sealed class SlotTestCluster : IAsyncDisposable
                 Registry.AddTo(silo);
                 // Who is dead, the test says: on a slow machine all silos stand still now and then.
                 silo.Configure<ClusterMembershipOptions>(membership =>
-                    membership.ProbeTimeout = RaftTestCluster.Deadline);
+                    membership.ProbeTimeout = membership.MaxProbeTimeout = RaftTestCluster.Deadline);
             },
         };
     }
