@@ -52,10 +52,10 @@ internal sealed class CutTrial(int number, IKeyValueStore writer, IKeyValueStore
             Task refused = RefuseAllAsync([.. writersInside, .. readersInside]);
             Task<TimeSpan> written = SlowestAsync(writers, cutAt, "write", cancellation);
             Task<TimeSpan> read = SlowestAsync(readers, cutAt, "linearizable read", cancellation);
-            await Task.WhenAll(refused, written, read);
+            Task away = moves?.AwayAsync(cutAt) ?? Task.CompletedTask;
+            await Task.WhenAll(refused, written, read, away);
             // A silo that has found out that its slots are elsewhere ends, and tells nothing any more.
             if (moves is null) await FindInsideAsync();
-            else await moves.AwayAsync(cutAt);
             TimeSpan left = duration - Stopwatch.GetElapsedTime(cutAt);
             if (left > TimeSpan.Zero) await Task.Delay(left, cancellation);
             heal();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Orleans.Raft.Chaos;
+using Orleans.Raft.KeyValue;
 using Orleans.Raft.PostgreSql;
 using Orleans.Raft.Processes;
 
@@ -29,8 +30,16 @@ internal sealed class SlotMoves(SlotLayout layout, SiloCluster silos, int[] mino
             IReadOnlyDictionary<string, string> holders = await layout.HoldersAsync();
             string[] left = [.. minority.Select(SiloCluster.NameOf).Intersect(holders.Values)];
             if (left.Length > 0) return $"slots on {string.Join(", ", left)}";
-            IReadOnlyList<string> problems = await findProblemsAsync();
-            return problems.Count == 0 ? null : string.Join("; ", problems);
+            try
+            {
+                IReadOnlyList<string> problems = await findProblemsAsync();
+                return problems.Count == 0 ? null : string.Join("; ", problems);
+            }
+            catch (UnavailableException failure)
+            {
+                // The client may have asked a silo that is cut off.
+                return failure.Message;
+            }
         }, cancellation);
         say(string.Create(CultureInfo.InvariantCulture, $"time slots: all replicas of all groups live among the others "
             + $"{Stopwatch.GetElapsedTime(cutAt).TotalMilliseconds:0} ms after the cut"));
