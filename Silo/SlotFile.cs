@@ -26,7 +26,10 @@ internal static class SlotFile
     /// what the file says of connections.</summary>
     public static IReadOnlyList<Slot>? Read(string path, out string problem)
     {
-        problem = "";
+        problem = path.Length == 0 ? "it is no path: it is empty"
+            : path.Contains('\0', StringComparison.Ordinal) ? "it is no path: it holds a NUL character"
+            : "";
+        if (problem.Length > 0) return null;
         try
         {
             Dictionary<string, Row?> rows =

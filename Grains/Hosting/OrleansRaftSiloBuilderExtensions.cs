@@ -26,24 +26,28 @@ public static class OrleansRaftSiloBuilderExtensions
         services.AddSingleton<SlotHost>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SiloNodes>());
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(s => s.GetRequiredService<SlotHost>());
+        services.AddTransient<SlotTableStore>();
         services.AddSingleton<SiloStore>();
         services.AddSingleton<SiloRoutes>();
         services.AddGrainDirectory<NoDirectory>(NoDirectory.Name, (_, _) => new NoDirectory());
         builder.AddPlacementDirector<SiloNamePlacement, SiloNamePlacementDirector>();
-        builder.AddPlacementDirector<FirstSiloPlacement, FirstSiloPlacementDirector>();
+        builder.AddPlacementDirector<SiloKeyPlacement, SiloKeyPlacementDirector>();
         builder.AddGrainService<SiloTransport>();
         return builder;
     }
 
     /// <summary>
-    /// A slot goes on elsewhere as soon as Orleans has found its silo dead, and clients wait for that. Three probes of
-    /// half a second find it in about two seconds; a silo that stands still for that long is taken for dead as well, and
-    /// ends. Later configuration may say otherwise.
+    /// A slot goes on elsewhere as soon as Orleans has found its silo dead, and its replicas are missing until then. Three
+    /// probes must fail, each after half a second or less; that takes about a second where the silo's process has ended,
+    /// which closes its connections. While a connection is open, Orleans waits besides until nothing has come by it for
+    /// three times the longest probe, hence for three seconds where a host is cut off or without power; a silo that
+    /// stands still for that long is taken for dead as well, and ends. Later configuration may say otherwise.
     /// </summary>
     private static void TuneMembership(ClusterMembershipOptions membership, IOptions<OrleansRaftOptions> options)
     {
         if (options.Value.Slots is null) return;
         membership.ProbeTimeout = TimeSpan.FromMilliseconds(500);
+        membership.MaxProbeTimeout = TimeSpan.FromSeconds(1);
         membership.NumMissedProbesLimit = 3;
         membership.TableRefreshTimeout = TimeSpan.FromSeconds(5);
     }

@@ -13,8 +13,9 @@ internal sealed class SiloAddresses(IClusterMembershipService membership)
     /// <summary>The names of the silos that are up, each with the address it has now.</summary>
     public IReadOnlyDictionary<string, SiloAddress> Active => Current().ByName;
 
-    /// <summary>Of the silos that are up the one whose name sorts first; null if there is none.</summary>
-    public SiloAddress? First => Current().First;
+    /// <summary>Of the silos that are up the one whose name sorts first; null if there is none. While silos' views of the
+    /// cluster differ there may be two.</summary>
+    public (string Name, SiloAddress Address)? First => Current().First;
 
     public string Describe() => string.Join(", ", Current().ByName.Keys.Order(StringComparer.Ordinal));
 
@@ -31,9 +32,9 @@ internal sealed class SiloAddresses(IClusterMembershipService membership)
                 byName[member.Name] = member.SiloAddress;
         }
         string? first = byName.Keys.Min(StringComparer.Ordinal);
-        return _known = new Known(snapshot.Version, byName, first is null ? null : byName[first]);
+        return _known = new Known(snapshot.Version, byName, first is null ? null : (first, byName[first]));
     }
 
     private sealed record Known(MembershipVersion Version, Dictionary<string, SiloAddress> ByName,
-        SiloAddress? First);
+        (string Name, SiloAddress Address)? First);
 }

@@ -1,11 +1,12 @@
 namespace Orleans.Raft.Grains;
 
-/// <summary>Keeps which silo holds which slot. One activation, on the first silo by name; key 0.</summary>
+/// <summary>Keeps which silo holds which slot. Its key is the silo that it is on; that of the first silo by name is to be
+/// asked, all others know nothing.</summary>
 [Alias("Orleans.Raft.ISlotRegistryGrain")]
-internal interface ISlotRegistryGrain : IGrainWithIntegerKey
+internal interface ISlotRegistryGrain : IGrainWithStringKey
 {
     /// <summary>Says that a silo takes slots, and waits for a table newer than <paramref name="seen"/>; null if there is
-    /// none for some seconds, or another activation is to be asked. Who calls it again and again is told of every
+    /// none for some seconds, or another silo's is to be asked. Who calls it again and again is told of every
     /// change.</summary>
     [Alias("WaitForTable"), ResponseTimeout("00:00:05")]
     Task<SlotTable?> WaitForTable(SlotCandidate candidate, long seen);

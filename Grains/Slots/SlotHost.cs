@@ -31,7 +31,9 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
     private CancellationTokenSource? _asking;
     private SiloAddress? _askedOf;
 
-    private ISlotRegistryGrain Registry => grains.GetGrain<ISlotRegistryGrain>(0);
+    private ISlotRegistryGrain Registry => silos.First is { } first
+        ? grains.GetGrain<ISlotRegistryGrain>(first.Name)
+        : throw new SiloUnavailableException("No silo is up.");
 
     void ILifecycleParticipant<ISiloLifecycle>.Participate(ISiloLifecycle lifecycle)
     {
@@ -65,7 +67,7 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
         await Task.WhenAll(_work.Values);
         await EndAllAsync(crashes);
         if (crashes) return;
-        Task leaving = Registry.Leave(_self);
+        Task leaving = LeaveAsync();
         await leaving.WaitAsync(LeaveLimit, CancellationToken.None)
             .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (leaving.IsFaulted) SlotLog.NotTold(logger, _self.Silo, leaving.Exception!.InnerException!.Message);
@@ -86,7 +88,7 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
             lock (_lock)
             {
                 question = ++_asked;
-                _askedOf = silos.First;
+                _askedOf = silos.First?.Address;
                 _asking?.Dispose();
                 _asking = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
                 asking = _asking.Token;
@@ -100,7 +102,7 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
                 SlotTable? table = await call;
                 if (table is not null) places.Learn(table);
                 Interlocked.Exchange(ref _answered, question);
-                // Who is sent elsewhere at once may not find another activation yet.
+                // Who is sent elsewhere at once may not know yet which silo is the first.
                 if (table is not null || TimeProvider.System.GetElapsedTime(start) > RetryPause) continue;
             }
             if (call.IsFaulted) SlotLog.NoTable(logger, _self.Silo, call.Exception!.InnerException!.Message);
@@ -111,6 +113,8 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
     /// <summary>What a call throws at once is a call that failed.</summary>
     private async Task<SlotTable?> WaitForTableAsync(SlotCandidate candidate) =>
         await Registry.WaitForTable(candidate, places.Table.Version);
+
+    private async Task LeaveAsync() => await Registry.Leave(_self);
 
     /// <summary>Asks the registry anew instead of waiting for its answer.</summary>
     private void Ask()
@@ -146,7 +150,7 @@ internal sealed class SlotHost(SiloNodes nodes, NodePlaces places, SiloAddresses
         while (!_stopping.IsCancellationRequested)
         {
             lock (_lock)
-                if (_askedOf is { } asked && !asked.Equals(silos.First)) _asking?.Cancel();
+                if (_askedOf is { } asked && !asked.Equals(silos.First?.Address)) _asking?.Cancel();
             foreach (NodeName slot in places.Table.Slots.Select(row => new NodeName(row.Slot))
                 .Union(nodes.Hosted.Select(node => node.Name)))
             {

@@ -5,23 +5,14 @@ using Orleans.Storage;
 
 namespace Orleans.Raft.Grains;
 
-/// <summary>What the registry keeps in its grain storage.</summary>
-[GenerateSerializer, Alias("Orleans.Raft.SlotRegistryState")]
-internal sealed class SlotRegistryState
-{
-    [Id(0)]
-    public SlotTable Table { get; set; } = SlotTable.Empty;
-}
-
 /// <summary>
-/// Keeps the table of slots in grain storage and changes it as <see cref="SlotAssignment"/> says. Should there be two
-/// activations for a while, the storage takes the changes of one of them, and the other reads again; and whatever two
+/// Keeps the table of slots in grain storage and changes it as <see cref="SlotAssignment"/> says. Should two silos be the
+/// first for a while, in their own views, the storage takes the changes of one of their registries, and the other reads again; and whatever two
 /// silos believe, a slot's storage lets only the later one work.
 /// </summary>
-[Reentrant, KeepAlive, FirstSiloPlacement, GrainDirectory(NoDirectory.Name)]
-internal sealed class SlotRegistryGrain(
-    [PersistentState("slots", OrleansRaftOptions.SlotStorage)] IPersistentState<SlotRegistryState> stored,
-    SiloAddresses silos, ILocalSiloDetails self, ILogger<SlotRegistryGrain> logger) : Grain, ISlotRegistryGrain
+[Reentrant, KeepAlive, SiloKeyPlacement, GrainDirectory(NoDirectory.Name)]
+internal sealed class SlotRegistryGrain(SlotTableStore store, SiloAddresses silos, ILocalSiloDetails self,
+    ILogger<SlotRegistryGrain> logger) : Grain, ISlotRegistryGrain
 {
     private static readonly TimeSpan ReviewPeriod = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -39,14 +30,15 @@ internal sealed class SlotRegistryGrain(
     private long _seen;
     private long? _incompleteSince;
     private bool _isInDoubt;
+    private bool _isKeeper;
 
-    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    private bool IsFirst => silos.First?.Address.Equals(self.SiloAddress) ?? false;
+
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _table = stored.State.Table;
+        _table = await store.ReadAsync();
         this.RegisterGrainTimer(_ => ReviewAsync(rows => rows),
             new GrainTimerCreationOptions(ReviewPeriod, ReviewPeriod) { Interleave = true });
-        RegistryLog.Activated(logger, self.Name, _table.Version);
-        return Task.CompletedTask;
     }
 
     public async Task<SlotTable?> WaitForTable(SlotCandidate candidate, long seen)
@@ -55,10 +47,10 @@ internal sealed class SlotRegistryGrain(
         _candidates[candidate.Silo.Address] = candidate;
         await ReviewAsync(rows => rows);
         Task news = _news.Task;
-        if (_table.Version <= seen)
+        if (_isKeeper && _table.Version <= seen)
             await news.WaitAsync(Patience).ConfigureAwait(
                 ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        return _table.Version > seen ? _table : null;
+        return _isKeeper && _table.Version > seen ? _table : null;
     }
 
     public Task Release(string slot, long number) =>
@@ -81,19 +73,24 @@ internal sealed class SlotRegistryGrain(
         await earlier;
         try
         {
-            if (!silos.First?.Equals(self.SiloAddress) ?? false)
+            if (!IsFirst)
             {
-                // Silos ask another activation from now on; those that wait here are sent there.
+                // Silos ask another one's from now on; those that wait here are sent there. What that one writes is to be
+                // read when this silo is the first again.
+                _isKeeper = false;
+                _isInDoubt = true;
+                _candidates.Clear();
                 Publish(_table);
-                DeactivateOnIdle();
                 return;
             }
             if (_isInDoubt)
             {
-                await stored.ReadStateAsync();
+                SlotTable stored = await store.ReadAsync();
                 _isInDoubt = false;
-                Publish(stored.State.Table);
+                Publish(stored);
             }
+            if (!_isKeeper) RegistryLog.Keeps(logger, self.Name, _table.Version);
+            _isKeeper = true;
             SlotRow[] rows = report(_table.Slots);
             HashSet<string> up = [.. silos.Active.Values.Select(address => address.ToParsableString())];
             foreach (string gone in _candidates.Keys.Where(address => !up.Contains(address)).ToArray())
@@ -112,7 +109,7 @@ internal sealed class SlotRegistryGrain(
         }
         catch (InconsistentStateException)
         {
-            // Another activation has written.
+            // Another silo's has written.
             _isInDoubt = true;
         }
     }
@@ -120,8 +117,7 @@ internal sealed class SlotRegistryGrain(
     private async Task WriteAsync(SlotRow[] rows)
     {
         var next = new SlotTable(Math.Max(_table.Version, _seen) + 1, rows);
-        stored.State = new SlotRegistryState { Table = next };
-        await stored.WriteStateAsync();
+        await store.WriteAsync(next);
         RegistryLog.Changed(logger, next.Version,
             string.Join(", ", rows.Select(row => $"{row.Slot} on {row.Holder?.Silo ?? "no silo"}")));
         Publish(next);
@@ -152,7 +148,7 @@ internal sealed class SlotRegistryGrain(
 internal static partial class RegistryLog
 {
     [LoggerMessage(120, LogLevel.Information, "The registry of slots is on {Silo}, with version {Version} of its table")]
-    public static partial void Activated(ILogger logger, string silo, long version);
+    public static partial void Keeps(ILogger logger, string silo, long version);
 
     [LoggerMessage(121, LogLevel.Information, "Slots, version {Version}: {Slots}")]
     public static partial void Changed(ILogger logger, long version, string slots);

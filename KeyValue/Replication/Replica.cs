@@ -338,7 +338,9 @@ public sealed partial class Replica : IPersistenceObserver, INodeWatcher
         if (_stopReason is not null) return;
         _failed = failed;
         _stopReason = reason;
-        if (failed) ReplicaLog.Failed(_logger, failure, _host.Name, Group, Id, _node.Term, reason);
+        // That another silo has taken over a slot is what slots are for.
+        LogLevel level = failure is FencedException ? LogLevel.Warning : LogLevel.Critical;
+        if (failed) ReplicaLog.Failed(_logger, level, failure, _host.Name, Group, Id, _node.Term, reason);
         AbandonWrites();
         AbandonReads();
         StopSnapshotWork();
@@ -407,8 +409,8 @@ internal static partial class ReplicaLog
     [LoggerMessage(30, LogLevel.Information, "{Node} {Group} {Replica}: leaving its group for good: {Why}")]
     public static partial void Leaving(ILogger logger, NodeName node, GroupId group, ReplicaId replica, string why);
 
-    [LoggerMessage(21, LogLevel.Critical, "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
-    public static partial void Failed(ILogger logger, Exception? failure, NodeName node, GroupId group,
+    [LoggerMessage(EventId = 21, Message = "{Node} {Group} {Replica}: stopped in {Term}: {Reason}")]
+    public static partial void Failed(ILogger logger, LogLevel level, Exception? failure, NodeName node, GroupId group,
         ReplicaId replica, Term term, string reason);
 
     [LoggerMessage(22, LogLevel.Warning, "{Node} {Group} {Replica}: {Stall}; giving up leadership, callers get Busy")]

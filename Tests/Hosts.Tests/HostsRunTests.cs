@@ -16,6 +16,17 @@ public sealed class HostsRunTests(ITestOutputHelper output)
     public Task Five_hosts_keep_their_promises_while_two_are_cut_off() =>
         RunAsync(new HostsOptions(5, IsIPv6: false, TimeSpan.Zero, TimeSpan.Zero, IsVerbose: false), "split");
 
+    [PostgresHostsFact]
+    public Task Hosts_that_find_each_other_by_a_database_keep_their_promises_while_one_is_cut_off_from_it_too() =>
+        RunAsync(new HostsOptions(3, IsIPv6: true, TimeSpan.Zero, TimeSpan.Zero, IsVerbose: false,
+            DatabaseUse.Clustering), "alone");
+
+    /// <summary>One that reaches its slot's database, and one that does not.</summary>
+    [PostgresHostsFact]
+    public Task Slots_of_a_host_that_is_cut_off_live_on_on_others_which_keep_their_promises() =>
+        RunAsync(new HostsOptions(3, IsIPv6: false, TimeSpan.Zero, TimeSpan.Zero, IsVerbose: true,
+            DatabaseUse.Slots), "alone", "peers");
+
     private async Task RunAsync(HostsOptions options, params string[] cuts)
     {
         int seed = RandomNumberGenerator.GetInt32(int.MaxValue);

@@ -26,6 +26,9 @@ internal sealed class HostsArguments
         "Most operations a second, of all clients together.");
     private readonly Option<string[]> _cuts = StrictCommandLine.List("--cuts",
         "Kinds, comma-separated: alone, peers, deaf, mute, split (five hosts), loss (default: all).");
+    private readonly Option<string> _postgres = new("--postgresql") { Description = "What a server on one more host is "
+        + "for: none, clustering (silos find each other by it), slots (it has the replicas besides).",
+        DefaultValueFactory = _ => "none" };
     private readonly Option<string?> _data = new("--data") { Description =
         "An empty directory (default: a new temporary one, removed if all is well)." };
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Silos say more in their logs." };
@@ -34,10 +37,12 @@ internal sealed class HostsArguments
     {
         _hosts.AcceptOnlyFromAmong("3", "5");
         _version.AcceptOnlyFromAmong("4", "6");
+        _postgres.AcceptOnlyFromAmong("none", "clustering", "slots");
         Root = new RootCommand("Parts hosts from each other under load, and checks what clients were told. Needs "
             + "Linux, ip, nft and root.")
         {
-            _hosts, _version, _delay, _cutSeconds, _seconds, _seed, _clients, _rate, _cuts, _data, _verbose,
+            _hosts, _version, _delay, _cutSeconds, _seconds, _seed, _clients, _rate, _cuts, _postgres,
+            _data, _verbose,
         };
     }
 
@@ -46,7 +51,7 @@ internal sealed class HostsArguments
     public HostsCommand Read(ParseResult parsed) => new(
         new HostsOptions(parsed.GetValue(_hosts) == "5" ? 5 : 3, parsed.GetValue(_version) == "6",
             TimeSpan.FromMilliseconds(parsed.GetValue(_delay)), TimeSpan.FromSeconds(parsed.GetValue(_cutSeconds)),
-            parsed.GetValue(_verbose)),
+            parsed.GetValue(_verbose), Enum.Parse<DatabaseUse>(parsed.GetValue(_postgres)!, ignoreCase: true)),
         TimeSpan.FromSeconds(parsed.GetValue(_seconds)), parsed.GetValue(_seed) ?? Random.Shared.Next(),
         parsed.GetValue(_clients), parsed.GetValue(_rate),
         parsed.GetValue(_cuts) is { Length: > 0 } cuts ? cuts : null, parsed.GetValue(_data));

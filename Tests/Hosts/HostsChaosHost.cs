@@ -2,13 +2,14 @@ using System.Diagnostics;
 using System.Globalization;
 using Orleans.Raft.Chaos;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.PostgreSql;
 using Orleans.Raft.Processes;
 
 namespace Orleans.Raft.Hosts;
 
 /// <summary>A silo on each of several hosts, and a client of theirs on another one.</summary>
 /// <remarks>Hosts are numbered from 1: the silos' come first, then the one of the client of all silos, then that of the
-/// client that knows only the minority.</remarks>
+/// client that knows only the minority, then that of the database, if there is one.</remarks>
 internal sealed class HostsChaosHost : IChaosHost
 {
     private const string Table = "cuts";
@@ -28,7 +29,6 @@ internal sealed class HostsChaosHost : IChaosHost
     private readonly int _clients;
     private readonly HostNetwork _network;
     private readonly SiloSeat[] _seats;
-    private readonly SiloCluster _silos;
     private readonly StoreLink _link;
     private readonly Dictionary<string, Fault> _faults = [];
     private readonly List<CutReport> _reports = [];
@@ -36,6 +36,9 @@ internal sealed class HostsChaosHost : IChaosHost
     /// <summary>Of each group: what was committed after the last cut.</summary>
     private readonly Dictionary<string, ulong> _committed = [];
 
+    private SiloCluster? _silos;
+    private PostgresServer? _server;
+    private SlotLayout? _layout;
     private int _trials;
 
     /// <param name="clients">That load needs; probes have more.</param>
@@ -46,14 +49,11 @@ internal sealed class HostsChaosHost : IChaosHost
         _options = options;
         // Clients of odd numbers give up soon.
         _clients = clients + clients % 2;
-        _network = HostNetwork.Create(options.Hosts + 2, options.Delay, say);
+        if (options.Database != DatabaseUse.None && !PostgresServer.IsAvailable(out string reason))
+            throw new NetworkException(reason);
+        _network = HostNetwork.Create(options.Hosts + 3, options.Delay, say);
         _seats = [.. Enumerable.Range(1, options.Hosts).Select(host => new SiloSeat(
             HostNetwork.AddressOf(host, options.IsIPv6), SiloPort, GatewayPort, _network.Entrance(host)))];
-        _silos = new SiloCluster(directory, _seats, options.Hosts,
-        [
-            "--log-segment", "1", "--snapshot-after", "1", "--split-at", CutTrial.SplitAt, "--replicas",
-            options.Hosts.ToString(CultureInfo.InvariantCulture), .. options.IsVerbose ? (string[])["--verbose"] : [],
-        ]);
         _link = new StoreLink(_clients + 4);
         foreach (CutKind kind in CutKind.Of(options.Hosts))
             _faults[kind.Name] = (random, told, cancellation) => CutAsync(kind, random, told, cancellation);
@@ -69,6 +69,13 @@ internal sealed class HostsChaosHost : IChaosHost
 
     public async Task StartAsync(CancellationToken cancellation)
     {
+        string[] found = _options.Database == DatabaseUse.None ? [] : await StartDatabaseAsync();
+        _silos = new SiloCluster(_directory, _seats, _options.Hosts,
+        [
+            "--log-segment", "1", "--snapshot-after", "1", "--split-at", CutTrial.SplitAt, "--replicas",
+            _options.Hosts.ToString(CultureInfo.InvariantCulture), .. found,
+            .. _options.IsVerbose ? (string[])["--verbose"] : [],
+        ]);
         await RestartAsync(cancellation);
         await _link.StartAsync(() => StartClientAsync(ClientHost, _seats, _clients + 4, "client.log", cancellation));
     }
@@ -80,7 +87,7 @@ internal sealed class HostsChaosHost : IChaosHost
     public async Task<IReadOnlyList<string>> FindProblemsAsync()
     {
         if (!_link.Process.IsRunning) return ["the client's process ended by itself; see client.log"];
-        string[] ended = [.. Enumerable.Range(0, _options.Hosts).Where(silo => !_silos.IsRunning(silo))
+        string[] ended = [.. Enumerable.Range(0, _options.Hosts).Where(silo => !Silos.IsRunning(silo))
             .Select(silo => $"{SiloCluster.NameOf(silo)} ended by itself; see its log")];
         if (ended.Length > 0) return ended;
         string[] down = [.. (await _link.StatusAsync()).Where(node => !node.IsUp || node.HasFailed)
@@ -88,17 +95,41 @@ internal sealed class HostsChaosHost : IChaosHost
         return down.Length > 0 ? down : FindDivergence(await _link.ReplicasAsync());
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         _link.Dispose();
-        _silos.Dispose();
+        _silos?.Dispose();
+        if (_server is not null) await _server.DisposeAsync();
         _network.Dispose();
-        return ValueTask.CompletedTask;
     }
+
+    private SiloCluster Silos => _silos ?? throw new InvalidOperationException("Nothing was started.");
 
     private int ClientHost => _options.Hosts + 1;
 
     private int InsideHost => _options.Hosts + 2;
+
+    private int DatabaseHost => _options.Hosts + 3;
+
+    /// <summary>Starts the server and makes what silos need of it, by their own command.</summary>
+    /// <returns>What silos are told of it.</returns>
+    private async Task<string[]> StartDatabaseAsync()
+    {
+        IReadOnlyList<string> entrance = _network.Entrance(DatabaseHost);
+        _server = await PostgresServer.StartOnAsync(entrance,
+            HostNetwork.AddressOf(DatabaseHost, _options.IsIPv6));
+        SlotLayout layout = await SlotLayout.MakeAsync(_server, "silos", Path.Combine(_directory, "slots.json"),
+            _options.Hosts);
+        bool hasSlots = _options.Database == DatabaseUse.Slots;
+        string[] command =
+        [
+            .. entrance, "dotnet", ProgramFiles.Find("Silo"), "init-database", "--database", layout.Database,
+            .. hasSlots ? (string[])["--slots", layout.File] : [],
+        ];
+        Tool.Run(command[0], "", command[1..]);
+        if (hasSlots) _layout = layout;
+        return hasSlots ? layout.Arguments : ["--clustering", "postgresql", "--database", layout.Database];
+    }
 
     /// <summary>Every group has a replica on every host, all follow one leader, and all have what was committed after
     /// the last cut.</summary>
@@ -122,6 +153,7 @@ internal sealed class HostsChaosHost : IChaosHost
         int[] minority = kind.Draw(_options.Hosts, random);
         string names = string.Join(", ", minority.Select(SiloCluster.NameOf));
         int number = ++_trials;
+        if (_layout is { } layout) await SlotMoves.EvenAsync(layout, _options.Hosts, cancellation);
         // It is up and served before the cut.
         using var inside = new StoreLink(1);
         await inside.StartAsync(() => StartClientAsync(InsideHost, [.. minority.Select(silo => _seats[silo])], 1,
@@ -130,16 +162,19 @@ internal sealed class HostsChaosHost : IChaosHost
         string[] parted = [.. minority.Select(silo => HostNetwork.PortOf(silo + 1)), HostNetwork.PortOf(InsideHost)];
         string[] others = [.. Enumerable.Range(0, _options.Hosts).Except(minority)
             .Select(silo => HostNetwork.PortOf(silo + 1))];
-        CutRules rules = kind.Rules(Table, parted, others, [HostNetwork.PortOf(ClientHost)]);
+        CutRules rules = kind.Rules(Table, parted, others,
+            [HostNetwork.PortOf(ClientHost), HostNetwork.PortOf(DatabaseHost)]);
+        SlotMoves? moves = _layout is null ? null : new SlotMoves(_layout, Silos, minority,
+            async () => FindDivergence(await _link.ReplicasAsync()), say, cancellation);
         say($"{kind.Name}: {names}");
         long start = Stopwatch.GetTimestamp();
         (TimeSpan write, TimeSpan read) = await trial.RunAsync(() => _network.Apply(rules), Heal, _options.CutDuration,
-            say, cancellation);
+            say, cancellation, moves);
         var report = new CutReport(kind.Name, names, write, read);
         lock (_reports) _reports.Add(report);
         say(report.ToString());
         say($"{kind.Name}: {trial.Judge(_directory)}");
-        await RestartDeadAsync(minority, Stopwatch.GetElapsedTime(start), say, cancellation);
+        if (moves is null) await RestartDeadAsync(minority, Stopwatch.GetElapsedTime(start), say, cancellation);
         await NoteCommittedAsync();
     }
 
@@ -166,7 +201,7 @@ internal sealed class HostsChaosHost : IChaosHost
     private async Task RestartDeadAsync(int[] minority, TimeSpan lasted, Action<string> say,
         CancellationToken cancellation)
     {
-        int[] ended = [.. minority.Where(silo => !_silos.IsRunning(silo))];
+        int[] ended = [.. minority.Where(silo => !Silos.IsRunning(silo))];
         if (ended.Length == 0 || lasted < SiloDeath) return;
         say($"started anew, as the others took it for dead: {string.Join(", ", ended.Select(SiloCluster.NameOf))}");
         await RestartAsync(cancellation);
@@ -181,8 +216,8 @@ internal sealed class HostsChaosHost : IChaosHost
 
     private Task RestartAsync(CancellationToken cancellation)
     {
-        _silos.StartMissing();
-        return _silos.ReadyAsync(cancellation);
+        Silos.StartMissing();
+        return Silos.ReadyAsync(cancellation);
     }
 
     private Task<StoreProcess> StartClientAsync(int host, SiloSeat[] seats, int clients, string log,

@@ -27,13 +27,21 @@ internal sealed record HostsCommand(HostsOptions Options, TimeSpan Duration, int
             FaultsOption = "--cuts",
             Program = string.Create(CultureInfo.InvariantCulture, $"Tests/Hosts -c Release -- --hosts {Options.Hosts} "
                 + $"--ip {(Options.IsIPv6 ? 6 : 4)} --delay {Options.Delay.TotalMilliseconds:R} --cut-seconds "
-                + $"{Options.CutDuration.TotalSeconds:R}"),
+                + $"{Options.CutDuration.TotalSeconds:R} --postgresql {NameOf(Options.Database)}"),
         };
-        report($"hosts: {Options.Hosts} silos, IPv{(Options.IsIPv6 ? 6 : 4)}, in network namespaces; cuts by nft");
+        report($"hosts: {Options.Hosts} silos, IPv{(Options.IsIPv6 ? 6 : 4)}, in network namespaces; cuts by nft; "
+            + $"PostgreSQL: {NameOf(Options.Database)}");
         bool isWell = await chaos.RunAsync(report, interrupt);
         Reports = host!.Reports;
         Result = chaos.Result;
         foreach (CutReport cut in Reports) report(cut.ToString());
         return isWell;
     }
+
+    private static string NameOf(DatabaseUse use) => use switch
+    {
+        DatabaseUse.Clustering => "clustering",
+        DatabaseUse.Slots => "slots",
+        _ => "none",
+    };
 }

@@ -30,6 +30,11 @@ public sealed class PostgresFixture : IAsyncLifetime
     public async Task<string> CreateDatabaseAsync() =>
         await Server.CreateDatabaseAsync($"test{Interlocked.Increment(ref _databases)}") + ";Password=not-to-be-told";
 
+    /// <summary>Makes what silos that share three slots need.</summary>
+    /// <param name="file">Will name the slots.</param>
+    public Task<SlotLayout> CreateSlotsAsync(string file) =>
+        SlotLayout.MakeAsync(Server, $"test{Interlocked.Increment(ref _databases)}", file, slots: 3);
+
     public static async Task ExecuteAsync(string connectionString, string text)
     {
         await using NpgsqlConnection connection = new(connectionString);

@@ -24,7 +24,7 @@ public sealed class ShapeTests
         Assert.NotNull(grain.GetCustomAttribute<KeepAliveAttribute>());
         Assert.NotNull(grain.GetCustomAttribute<SiloNamePlacementAttribute>());
         Assert.False(new SiloNamePlacement().IsUsingGrainDirectory);
-        Assert.False(new FirstSiloPlacement().IsUsingGrainDirectory);
+        Assert.False(new SiloKeyPlacement().IsUsingGrainDirectory);
     }
 
     [Theory]

@@ -104,6 +104,9 @@ public sealed class SiloSettingsTests
     [InlineData("GoneAfter", "4", "--gone-after")]
     [InlineData("Moves", "0", "--moves")]
     [InlineData("NoBalance", "perhaps", "--no-balance")]
+    [InlineData("Slots", "", "--slots")]
+    [InlineData("Slots", "slots\0.json", "--slots")]
+    [InlineData("Slots", "no/such/file.json", "--slots")]
     public void A_problem_names_key_value_and_rule(string key, string value, string argument)
     {
         Assert.Null(Read(out IReadOnlyList<string> problems, ("Name", "silo-1"), (key, value)));

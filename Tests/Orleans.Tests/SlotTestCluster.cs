@@ -1,9 +1,12 @@
+using Orleans.Configuration;
+using Orleans.Hosting;
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Storage;
 using Orleans.Raft.Storage.PostgreSql;
 using Orleans.Raft.Testing;
+using Orleans.Runtime;
 
 namespace Orleans.Raft.Orleans.Tests;
 
@@ -31,7 +34,13 @@ internal sealed class SlotTestCluster : IAsyncDisposable
                 raft.Slots = [.. Slots.Select(slot => new SlotOptions(slot, $"db-{slot}"))];
                 raft.OpenStorage = OpenAsync;
             },
-            ConfigureSilo = Registry.AddTo,
+            ConfigureSilo = silo =>
+            {
+                Registry.AddTo(silo);
+                // Who is dead, the test says: on a slow machine all silos stand still now and then.
+                silo.Configure<ClusterMembershipOptions>(membership =>
+                    membership.ProbeTimeout = membership.MaxProbeTimeout = RaftTestCluster.Deadline);
+            },
         };
     }
 
@@ -62,6 +71,14 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await Silos.DisposeAsync();
 
+    /// <summary>Ends a silo without time to clean up, and lets the others take it for dead.</summary>
+    public async Task KillAsync(NodeName silo)
+    {
+        SiloAddress address = Silos.AddressOf(silo);
+        await Silos.KillAsync(silo);
+        await Silos.BuryAsync(address);
+    }
+
     /// <summary>The silos of those given that host a slot.</summary>
     public NodeName[] HostsOf(NodeName slot, IEnumerable<NodeName> silos) =>
         [.. silos.Where(silo => Silos.NodesOf(silo).Find(slot) is not null)];
@@ -70,14 +87,12 @@ internal sealed class SlotTestCluster : IAsyncDisposable
     public int[] Counts(IEnumerable<NodeName> silos) =>
         [.. silos.Select(silo => Silos.NodesOf(silo).Hosted.Count).Order()];
 
+    public async Task<bool> AllLiveAsync() => AreAllLive(await Silos.Administration.GetStatusAsync());
+
     /// <summary>Whether every slot answers, and each of its replicas follows a leader or leads.</summary>
-    public async Task<bool> AllLiveAsync()
-    {
-        ClusterStatus status = await Silos.Administration.GetStatusAsync();
-        return status.Nodes.Count(node => node.IsUp) == Slots.Length && status.Groups.All(group =>
-            group.Leader is not null && status.Replicas.Count(replica => replica.Group == group.Group
-                && replica.Role is "leader" or "follower") == Slots.Length);
-    }
+    public static bool AreAllLive(ClusterStatus status) => status.Nodes.Count(node => node.IsUp) == Slots.Length
+        && status.Groups.All(group => group.Leader is not null && status.Replicas.Count(replica =>
+            replica.Group == group.Group && replica.Role is "leader" or "follower") == Slots.Length);
 
     private async Task<INodeStorage> OpenAsync(NodeName slot, StorageContext context)
     {

@@ -30,11 +30,16 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private readonly string _folder;
     private readonly List<string> _settings;
+    private readonly IReadOnlyList<string> _entrance;
+    private readonly IPAddress _address;
     private Process? _keeper;
 
-    private PostgresServer(string folder, int port, IEnumerable<string> settings)
+    private PostgresServer(string folder, int port, IEnumerable<string> settings, IReadOnlyList<string> entrance,
+        IPAddress address)
     {
         _folder = folder;
+        _entrance = entrance;
+        _address = address;
         Port = port;
         _settings = [.. settings];
     }
@@ -53,13 +58,24 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Makes a new server and starts it.</summary>
     /// <param name="settings">Lines of its configuration besides, such as <c>fsync=off</c>.</param>
-    public static async Task<PostgresServer> StartAsync(params string[] settings)
+    public static Task<PostgresServer> StartAsync(params string[] settings) =>
+        StartOnAsync([], IPAddress.Loopback, settings);
+
+    /// <summary>Makes a new server that runs on a host of its own, and starts it. Whoever reaches the host may use
+    /// it.</summary>
+    /// <param name="entrance">A command that goes there and runs what follows, such as <c>ip netns exec NAME</c>; empty:
+    /// the server runs here, and only what is here may use it.</param>
+    /// <param name="address">The host's, at which the server listens.</param>
+    public static async Task<PostgresServer> StartOnAsync(IReadOnlyList<string> entrance, IPAddress address,
+        params string[] settings)
     {
-        PostgresServer server = await MakeAsync(settings);
+        PostgresServer server = await MakeAsync(settings, entrance, address);
         try
         {
             await PostgresBinaries.RunAsync(PostgresBinaries.Command("initdb", "-D", server.Data, "-U", Administrator,
                 "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"));
+            if (entrance.Count > 0)
+                await File.AppendAllTextAsync(Path.Combine(server.Data, "pg_hba.conf"), "host all all all trust\n");
             await server.StartAgainAsync();
             return server;
         }
@@ -73,7 +89,7 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Makes a standby of this server, which follows it.</summary>
     public async Task<PostgresServer> StartStandbyAsync()
     {
-        PostgresServer standby = await MakeAsync([]);
+        PostgresServer standby = await MakeAsync([], [], IPAddress.Loopback);
         try
         {
             await RunAsync("pg_basebackup", "-D", standby.Data, "-R", "-c", "fast", "--no-sync");
@@ -89,20 +105,20 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>For Npgsql.</summary>
     public string ConnectionString(string database = "postgres", string user = Administrator) => string.Create(
-        CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={Port};Database={database};Username={user};Pooling=false");
+        CultureInfo.InvariantCulture, $"Host={_address};Port={Port};Database={database};Username={user};Pooling=false");
 
     public async Task StartAgainAsync()
     {
         string[] arguments =
         [
-            "-D", Data, "-p", Port.ToString(CultureInfo.InvariantCulture), "-c", "listen_addresses=127.0.0.1",
+            "-D", Data, "-p", Port.ToString(CultureInfo.InvariantCulture), "-c", $"listen_addresses={_address}",
             "-c", $"unix_socket_directories={_folder}", "-c", "max_connections=200", "-c", "shared_buffers=64MB",
             "-c", $"log_directory={_folder}", "-c", "log_filename=server.log", "-c", "logging_collector=on",
             .. _settings.SelectMany(setting => (string[])["-c", setting]),
         ];
         ProcessStartInfo start = PostgresBinaries.Command("postgres", arguments);
-        // setpriv (if any) and the server's own command line become the shell's parameters.
-        var keeper = new ProcessStartInfo("sh", ["-c", Keeper, start.FileName, .. start.ArgumentList])
+        // The entrance and setpriv (if any) and the server's own command line become the shell's parameters.
+        var keeper = new ProcessStartInfo("sh", ["-c", Keeper, .. _entrance, start.FileName, .. start.ArgumentList])
         {
             RedirectStandardInput = true, WorkingDirectory = "/",
         };
@@ -235,12 +251,13 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private string Data => Path.Combine(_folder, "data");
 
-    private static async Task<PostgresServer> MakeAsync(IEnumerable<string> settings)
+    private static async Task<PostgresServer> MakeAsync(IEnumerable<string> settings, IReadOnlyList<string> entrance,
+        IPAddress address)
     {
         if (!IsAvailable(out string reason)) throw new InvalidOperationException(reason);
         string folder = Directory.CreateTempSubdirectory("orleans-raft-pg-").FullName;
         await PostgresBinaries.OwnAsync(folder);
-        return new PostgresServer(folder, FreePort(), settings);
+        return new PostgresServer(folder, FreePort(), settings, entrance, address);
     }
 
     private static int FreePort()
@@ -261,7 +278,11 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private async Task<NpgsqlConnection> ConnectAsync(string database)
     {
-        var connection = new NpgsqlConnection(ConnectionString(database));
+        // What is elsewhere is reached by the socket in its folder.
+        string administrator = ConnectionString(database);
+        if (_entrance.Count > 0)
+            administrator = new NpgsqlConnectionStringBuilder(administrator) { Host = _folder }.ConnectionString;
+        var connection = new NpgsqlConnection(administrator);
         try
         {
             await connection.OpenAsync();

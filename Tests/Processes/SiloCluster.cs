@@ -112,10 +112,17 @@ public sealed class SiloCluster : IDisposable
             : (_seats[index].Entrance, Path.Combine(_directory, "data"));
         ProcessStartInfo start = ProgramFiles.Command(_assembly,
         [
-            "--name", name, "--nodes", string.Join(',', Enumerable.Range(0, _formed).Select(NameOf)), "--data", data,
-            "--membership", Path.Combine(_directory, "membership.json"), .. _seats[index].Arguments,
-            .. index < _formed ? (string[])[] : ["--join"], .. _arguments,
+            "--name", name, "--data", data, "--membership", Path.Combine(_directory, "membership.json"),
+            .. _seats[index].Arguments, .. PartOf(index), .. _arguments,
         ], entrance);
         _silos[index] = SiloProcess.Start(name, start, Path.Combine(_directory, $"{name}.log"));
+    }
+
+    /// <summary>A silo is a node; one that shares slots with others comes and goes without a word.</summary>
+    private string[] PartOf(int index)
+    {
+        if (_arguments.Contains("--slots")) return [];
+        string formed = string.Join(',', Enumerable.Range(0, _formed).Select(NameOf));
+        return index < _formed ? ["--nodes", formed] : ["--nodes", formed, "--join"];
     }
 }

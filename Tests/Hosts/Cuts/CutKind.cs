@@ -33,7 +33,7 @@ internal sealed record CutKind(string Name, bool Hears = false, bool IsHeard = f
 
     /// <param name="inside">Ports of the minority.</param>
     /// <param name="outside">Ports of the other silos.</param>
-    /// <param name="clients">Ports of the clients of all silos.</param>
+    /// <param name="clients">Ports of the clients of all silos, and of what silos are clients of.</param>
     public CutRules Rules(string table, string[] inside, string[] outside, string[] clients)
     {
         var rules = new CutRules(table);

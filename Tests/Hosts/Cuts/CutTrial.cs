@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Orleans.Raft.Chaos;
+using Orleans.Raft.Histories;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Operation = Orleans.Raft.Linearizability.Operation;
@@ -24,16 +25,17 @@ internal sealed class CutTrial(int number, IKeyValueStore writer, IKeyValueStore
     public const string SplitAt = "8,P,h";
 
     /// <summary>By then what must happen has happened, however slow the machine is.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
     private readonly History _history = new();
 
     /// <summary>Cuts, waits until all is known, and heals.</summary>
     /// <param name="duration">How long the cut lasts at least.</param>
+    /// <param name="moves">The minority's slots; null: it has its replicas on its own disks.</param>
     /// <returns>When the majority went on: the slowest group's first write, and first read.</returns>
     /// <exception cref="ChaosException">Something is wrong.</exception>
     public async Task<(TimeSpan Write, TimeSpan Read)> RunAsync(Action cut, Action heal, TimeSpan duration,
-        Action<string> say, CancellationToken cancellation)
+        Action<string> say, CancellationToken cancellation, SlotMoves? moves = null)
     {
         GroupProbe[] writers = Probes(writer, client: 0, writes: true);
         GroupProbe[] readers = Probes(reader, client: 1, writes: false);
@@ -50,12 +52,15 @@ internal sealed class CutTrial(int number, IKeyValueStore writer, IKeyValueStore
             Task refused = RefuseAllAsync([.. writersInside, .. readersInside]);
             Task<TimeSpan> written = SlowestAsync(writers, cutAt, "write", cancellation);
             Task<TimeSpan> read = SlowestAsync(readers, cutAt, "linearizable read", cancellation);
-            await Task.WhenAll(refused, written, read);
-            await FindInsideAsync();
+            Task away = moves?.AwayAsync(cutAt) ?? Task.CompletedTask;
+            await Task.WhenAll(refused, written, read, away);
+            // A silo that has found out that its slots are elsewhere ends, and tells nothing any more.
+            if (moves is null) await FindInsideAsync();
             TimeSpan left = duration - Stopwatch.GetElapsedTime(cutAt);
             if (left > TimeSpan.Zero) await Task.Delay(left, cancellation);
             heal();
             long healedAt = Stopwatch.GetTimestamp();
+            if (moves is not null) await moves.BackAsync();
             await Task.WhenAll(writersInside.Concat(readersInside).Select(probe => ServeAsync(probe, "after healing")));
             await SlowestAsync(readers, healedAt, "linearizable read after healing", cancellation);
             say(string.Create(CultureInfo.InvariantCulture, $"healed: the minority's clients are served again after "

@@ -1,15 +1,14 @@
 using System.Diagnostics;
-using Orleans.Raft.Histories;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Linearizability;
 using Operation = Orleans.Raft.Linearizability.Operation;
 
-namespace Orleans.Raft.Hosts;
+namespace Orleans.Raft.Histories;
 
 /// <summary>Writes, or reads, one key of a group again and again, and remembers what it was told and when.</summary>
 /// <param name="store">Of a client of its own, so that it waits for no other's calls.</param>
 /// <param name="client">Its number in the history.</param>
-internal sealed class GroupProbe(IKeyValueStore store, History history, int client, string key, bool writes)
+public sealed class GroupProbe(IKeyValueStore store, History history, int client, string key, bool writes)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
