@@ -51,11 +51,22 @@ public sealed class PostgresServer : IAsyncDisposable
         return reason.Length == 0;
     }
 
+    /// <summary>Whether one of PostgreSQL's programs is there, beside the server's own.</summary>
+    public static bool Has(string program) =>
+        PostgresBinaries.Folder is { } folder && File.Exists(Path.Combine(folder, program));
+
     /// <summary>Makes a new server and starts it.</summary>
     /// <param name="settings">Lines of its configuration besides, such as <c>fsync=off</c>.</param>
-    public static async Task<PostgresServer> StartAsync(params string[] settings)
+    public static Task<PostgresServer> StartAsync(params string[] settings) =>
+        StartInAsync(Path.GetTempPath(), settings);
+
+    /// <summary>Makes a new server and starts it.</summary>
+    /// <param name="parent">Its directory is made in there; the user as whom servers run must be able to enter
+    /// it.</param>
+    /// <param name="settings">Lines of its configuration besides, such as <c>fsync=off</c>.</param>
+    public static async Task<PostgresServer> StartInAsync(string parent, params string[] settings)
     {
-        PostgresServer server = await MakeAsync(settings);
+        PostgresServer server = await MakeAsync(parent, settings);
         try
         {
             await PostgresBinaries.RunAsync(PostgresBinaries.Command("initdb", "-D", server.Data, "-U", Administrator,
@@ -73,7 +84,7 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Makes a standby of this server, which follows it.</summary>
     public async Task<PostgresServer> StartStandbyAsync()
     {
-        PostgresServer standby = await MakeAsync([]);
+        PostgresServer standby = await MakeAsync(Path.GetTempPath(), []);
         try
         {
             await RunAsync("pg_basebackup", "-D", standby.Data, "-R", "-c", "fast", "--no-sync");
@@ -189,9 +200,12 @@ public sealed class PostgresServer : IAsyncDisposable
             + $"where pid <> pg_backend_pid() and {condition}"), CultureInfo.InvariantCulture);
 
     /// <summary>Runs one of PostgreSQL's programs against this server.</summary>
-    public Task<string> RunAsync(string program, params string[] arguments) => PostgresBinaries.RunAsync(
-        PostgresBinaries.Command(program, ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture), "-U",
-            Administrator, .. arguments]));
+    public Task<string> RunAsync(string program, params string[] arguments) =>
+        PostgresBinaries.RunAsync(Command(program, arguments));
+
+    /// <summary>One of PostgreSQL's programs, to be run against this server as administrator.</summary>
+    public ProcessStartInfo Command(string program, params string[] arguments) => PostgresBinaries.Command(program,
+        ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", Administrator, .. arguments]);
 
     /// <summary>Makes a standby the primary.</summary>
     public async Task PromoteAsync()
@@ -235,10 +249,11 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private string Data => Path.Combine(_folder, "data");
 
-    private static async Task<PostgresServer> MakeAsync(IEnumerable<string> settings)
+    private static async Task<PostgresServer> MakeAsync(string parent, IEnumerable<string> settings)
     {
         if (!IsAvailable(out string reason)) throw new InvalidOperationException(reason);
-        string folder = Directory.CreateTempSubdirectory("orleans-raft-pg-").FullName;
+        string folder = Directory.CreateDirectory(
+            Path.Combine(Path.GetFullPath(parent), $"orleans-raft-pg-{Path.GetRandomFileName()}")).FullName;
         await PostgresBinaries.OwnAsync(folder);
         return new PostgresServer(folder, FreePort(), settings);
     }
