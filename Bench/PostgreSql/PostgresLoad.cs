@@ -80,7 +80,7 @@ internal sealed class PostgresLoad : IAsyncDisposable
 
     private async Task StartServersAsync(string parentDirectory, int clients)
     {
-        string[] settings = [$"max_connections={clients + 50}", "shared_buffers=128MB"];
+        string[] settings = [$"max_connections={clients + 50}", "shared_buffers=128MB", "log_min_messages=fatal"];
         Directory.CreateDirectory(parentDirectory);
         try
         {

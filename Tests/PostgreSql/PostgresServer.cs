@@ -26,7 +26,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     // The server gets a shell as its parent that ends it as soon as nobody holds the other end of its input.
     private const string Keeper =
-        "\"$0\" \"$@\" </dev/null & server=$!; cat >/dev/null; kill -QUIT $server; wait $server";
+        "\"$0\" \"$@\" </dev/null & server=$!; cat >/dev/null; kill -QUIT $server 2>/dev/null; wait $server";
 
     private readonly string _folder;
     private readonly List<string> _settings;
