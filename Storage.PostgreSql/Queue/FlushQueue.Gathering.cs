@@ -5,7 +5,8 @@ namespace Orleans.Raft.Storage.PostgreSql;
 /// <summary>
 /// When a flush begins. Groups whose writes one flush made durable are answered at the same time, and soon write again.
 /// A flush that began with the first of them would hold few, and all others would wait for it and for the next one. So
-/// it waits for as many groups as wrote in the last two flushes, but not longer than the last one took.
+/// it waits for as many groups as were writing at the same time when the last flush ended and when the one before did,
+/// but not longer than the last one took. Whoever writes alone never waits.
 /// </summary>
 internal sealed partial class FlushQueue
 {
@@ -16,8 +17,8 @@ internal sealed partial class FlushQueue
     private int _expectedGroups;
 
     // Belong to the turn.
-    private HashSet<GroupId> _flushedGroups = [];
-    private HashSet<GroupId> _flushedBefore = [];
+    private readonly HashSet<GroupId> _writingGroups = [];
+    private int _writingBefore;
     private TimeSpan _gatherWindow;
     private long _lastFlushEnded;
 
@@ -58,18 +59,22 @@ internal sealed partial class FlushQueue
         if (_gathered is not null && IsGathered) _gathered.TrySetResult();
     }
 
-    /// <summary>Notes who wrote in the flush that has just ended, and how long it took.</summary>
+    /// <summary>Notes how many groups write now: those of the flush that has just ended, and those that have come
+    /// meanwhile.</summary>
     private void NoteFlush(long started)
     {
         _lastFlushEnded = _options.Time.GetTimestamp();
         TimeSpan took = WholeMilliseconds(_options.Time.GetElapsedTime(started, _lastFlushEnded));
         _gatherWindow = took < _options.GatherLimit ? took : _options.GatherLimit;
-        (_flushedBefore, _flushedGroups) = (_flushedGroups, _flushedBefore);
-        _flushedGroups.Clear();
+        _writingGroups.Clear();
         foreach (QueueRequest request in _inFlight)
-            if (request.Kind == QueueRequestKind.Persist) _flushedGroups.Add(request.Replica!.Group);
-        int expected = _flushedGroups.Count + _flushedBefore.Count(group => !_flushedGroups.Contains(group));
-        lock (_lock) _expectedGroups = expected;
+            if (request.Kind == QueueRequestKind.Persist) _writingGroups.Add(request.Replica!.Group);
+        lock (_lock)
+        {
+            _writingGroups.UnionWith(_queuedGroups);
+            _expectedGroups = Math.Min(_writingGroups.Count, _writingBefore);
+        }
+        _writingBefore = _writingGroups.Count;
     }
 
     private static TimeSpan WholeMilliseconds(TimeSpan time) =>

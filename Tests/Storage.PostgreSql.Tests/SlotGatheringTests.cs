@@ -12,12 +12,13 @@ public sealed class SlotGatheringTests
     private readonly Replica _first;
     private readonly Replica _second;
 
-    /// <summary>Two groups have just written, in one flush.</summary>
+    /// <summary>Two groups have just written together, twice.</summary>
     public SlotGatheringTests()
     {
         _machine.Open();
         _first = _machine.OpenReplica(G1);
         _second = _machine.OpenReplica(G2);
+        WriteTogether(s_flush);
         WriteTogether(s_flush);
     }
 
@@ -33,24 +34,51 @@ public sealed class SlotGatheringTests
         Submit(_second);
         Assert.Equal(before + 1, Begun);
         _machine.Settle();
-        Assert.Equal((2ul, 2ul, before + 1), (_first.Observer.Durable, _second.Observer.Durable, Begun));
+        Assert.Equal((3ul, 3ul, before + 1), (_first.Observer.Durable, _second.Observer.Durable, Begun));
     }
 
     [Fact]
-    public void It_does_not_wait_longer_than_the_last_flush_took_nor_for_a_group_that_missed_two()
+    public void It_does_not_wait_longer_than_the_last_flush_took_nor_again_for_who_did_not_come()
     {
         int before = Begun;
-        for (int flush = 1; flush <= 2; flush++)
-        {
-            Submit(_first);
-            Assert.Equal(before + flush - 1, Begun);
-            Pass(s_flush);
-            Assert.Equal(before + flush, Begun);
-            Pass(s_flush); // It is answered at this very moment.
-            Assert.Equal(1ul + (ulong)flush, _first.Observer.Durable);
-        }
         Submit(_first);
-        Assert.Equal(before + 3, Begun);
+        Assert.Equal(before, Begun);
+        Pass(s_flush);
+        Assert.Equal(before + 1, Begun);
+        Pass(s_flush); // It is answered at this very moment.
+        Assert.Equal(3ul, _first.Observer.Durable);
+        Submit(_first);
+        Assert.Equal(before + 2, Begun);
+    }
+
+    [Fact]
+    public void Who_writes_alone_never_waits_whatever_the_group()
+    {
+        Submit(_first);
+        _machine.Settle();
+        int before = Begun;
+        for (int flush = 1; flush <= 4; flush++)
+        {
+            Submit(flush % 2 == 0 ? _first : _second);
+            Assert.Equal(before + flush, Begun);
+            Pass(s_flush);
+        }
+    }
+
+    [Fact]
+    public void Groups_that_write_in_turns_come_together()
+    {
+        int before = Begun;
+        Submit(_first);
+        Pass(s_flush);
+        Assert.Equal(before + 1, Begun);
+        Submit(_second); // While the other's flush is under way.
+        Pass(s_flush);
+        Assert.Equal((3ul, 2ul, before + 1), (_first.Observer.Durable, _second.Observer.Durable, Begun));
+        Submit(_first);
+        Assert.Equal(before + 2, Begun);
+        Pass(s_flush);
+        Assert.Equal((4ul, 3ul), (_first.Observer.Durable, _second.Observer.Durable));
     }
 
     [Fact]
@@ -85,7 +113,7 @@ public sealed class SlotGatheringTests
         _machine.Scheduler.RunUntilIdle();
         Assert.Equal(before + 1, Begun);
         _machine.Settle();
-        Assert.Equal((2ul, true, before + 1), (_first.Observer.Durable, opening.IsCompletedSuccessfully, Begun));
+        Assert.Equal((3ul, true, before + 1), (_first.Observer.Durable, opening.IsCompletedSuccessfully, Begun));
     }
 
     [Fact]
