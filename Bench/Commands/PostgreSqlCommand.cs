@@ -20,10 +20,9 @@ internal static class PostgreSqlCommand
             Description = "How pgbench asks: simple (as it does by itself), extended, prepared.",
             DefaultValueFactory = _ => PgbenchProtocol.Simple,
         };
-        var command = new Command("postgresql",
-            "Puts and gets of a cluster in this process, three nodes, each with its replicas in a PostgreSQL server of "
-            + "its own, in turn with single-row upserts by pgbench on one of the three. The servers are started for "
-            + "it, and removed afterwards.")
+        var command = new Command("postgresql", "Puts and gets of a cluster in this process, three nodes, each with its "
+            + "replicas in a PostgreSQL server of its own, in turn with single-row upserts by pgbench on one of the "
+            + "three. The servers are started for it, and removed afterwards.")
         {
             runs, clients, groups, protocol, options.Seconds, options.WarmUp, options.Keys, options.ValueBytes,
             options.Seed, options.Data,
@@ -39,7 +38,6 @@ internal static class PostgreSqlCommand
                 for (int run = 0; run < parsed.GetValue(runs); run++)
                 {
                     report.AddPut(await load.RunAsync(LoadKind.Put, plan, cancellation));
-                    report.AddDatabaseSize(await load.MeasureDatabasesAsync());
                     report.AddGet(await load.RunAsync(LoadKind.Get, plan, cancellation));
                     report.AddPgbench(await load.RunPgbenchAsync(parsed.GetValue(protocol), plan, cancellation));
                 }

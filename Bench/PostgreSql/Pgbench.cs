@@ -68,8 +68,7 @@ internal sealed class Pgbench
     internal static string Script(LoadPlan plan) => string.Create(CultureInfo.InvariantCulture,
         $"""
         \set key random(0, {plan.Keys - 1})
-        insert into pair values (:key, {Literal(plan.CreateValue())})
-            on conflict (key) do update set value = excluded.value;
+        insert into pair values (:key, {Literal(plan.CreateValue())}) on conflict (key) do update set value = excluded.value;
 
         """);
 

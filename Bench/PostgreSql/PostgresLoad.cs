@@ -72,19 +72,6 @@ internal sealed class PostgresLoad : IAsyncDisposable
         (_pgbench ?? throw new InvalidOperationException("pgbench is not prepared."))
             .RunAsync(protocol, plan, cancellationToken);
 
-    /// <summary>How large each database of replicas is now, in the mean of all: their logs, snapshots and what was not
-    /// yet cleaned up of them.</summary>
-    public async Task<double> MeasureDatabasesAsync()
-    {
-        double bytes = 0;
-        foreach (PostgresServer server in _servers)
-        {
-            bytes += double.Parse(await server.QueryAsync(Database, "select pg_database_size(current_database())"),
-                CultureInfo.InvariantCulture);
-        }
-        return bytes / _servers.Count;
-    }
-
     public async ValueTask DisposeAsync()
     {
         if (_cluster is not null) await _cluster.DisposeAsync();
@@ -121,8 +108,7 @@ internal sealed class PostgresLoad : IAsyncDisposable
 
     private PostgresOptions OptionsOf(NodeName node) => new()
     {
-        ConnectionString = _servers[Array.IndexOf(_nodes, node)].ConnectionString(Database, Database),
-        Slot = node.Value,
+        ConnectionString = _servers[Array.IndexOf(_nodes, node)].ConnectionString(Database, Database), Slot = node.Value,
     };
 
     private async Task<long> CountFlushesAsync()

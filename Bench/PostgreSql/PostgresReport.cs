@@ -11,7 +11,6 @@ internal sealed class PostgresReport(LoadPlan plan)
     private readonly LoadSamples _put = new();
     private readonly LoadSamples _get = new();
     private readonly Samples _flushes = new();
-    private readonly Samples _databaseMegabytes = new();
     private readonly Samples _upserts = new();
     private readonly Samples _upsertMilliseconds = new();
 
@@ -35,8 +34,6 @@ internal sealed class PostgresReport(LoadPlan plan)
         _upsertMilliseconds.Add(run.MeanMilliseconds);
     }
 
-    public void AddDatabaseSize(double bytes) => _databaseMegabytes.Add(bytes / 1e6);
-
     public void Write(TextWriter output)
     {
         Samples ratio = _put.PerSecond.DividedBy(_upserts);
@@ -50,8 +47,6 @@ internal sealed class PostgresReport(LoadPlan plan)
         table.Add("the same, p99", "", $"{_put.P99Milliseconds.ToString("0.00")} ms", "");
         table.Add("transactions (flushes) of each database", "", $"{_flushes.ToString("N0")}/s", "");
         table.Add("puts in each flush", "", _put.PerSecond.DividedBy(_flushes).ToString("0.0"), "");
-        table.Add($"size of each database after it, {plan.Keys:N0} keys", "", $"{_databaseMegabytes.ToString("N0")} MB",
-            "");
         table.Add($"linearizable get (ReadIndex), {clients}", "", $"{_get.PerSecond.ToString("N0")}/s", "");
         table.Add("the same, p50", "", $"{_get.P50Milliseconds.ToString("0.00")} ms", "");
         table.Add("the same, p99", "", $"{_get.P99Milliseconds.ToString("0.00")} ms", "");

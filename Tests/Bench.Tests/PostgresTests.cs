@@ -30,8 +30,8 @@ public sealed class PostgresTests
     {
         string value = Convert.ToHexStringLower(s_plan.CreateValue());
         Assert.Equal("\\set key random(0, 999)\n"
-            + $"insert into pair values (:key, '\\x{value}'::bytea)\n"
-            + "    on conflict (key) do update set value = excluded.value;\n", Pgbench.Script(s_plan));
+            + $"insert into pair values (:key, '\\x{value}'::bytea) on conflict (key) do update "
+            + "set value = excluded.value;\n", Pgbench.Script(s_plan));
     }
 
     [Theory]
@@ -59,7 +59,6 @@ public sealed class PostgresTests
             PostgresMeasurement put = await load.RunAsync(LoadKind.Put, s_plan, default);
             Assert.Null(put.Load.FirstError);
             Assert.True(put.FlushesPerSecond > 0);
-            Assert.True(await load.MeasureDatabasesAsync() > s_plan.Keys * s_plan.ValueBytes);
             PostgresMeasurement get = await load.RunAsync(LoadKind.Get, s_plan, default);
             Assert.Null(get.Load.FirstError);
             Assert.True(get.Load.PerSecond > 0);
@@ -72,7 +71,6 @@ public sealed class PostgresTests
     {
         var report = new PostgresReport(s_plan with { Clients = clients });
         report.AddPut(new PostgresMeasurement(new Measurement(puts, 1, 2, 3, 0, null, null, null, null), flushes));
-        report.AddDatabaseSize(1e6);
         report.AddGet(new PostgresMeasurement(new Measurement(1, 1, 2, 3, 0, null, null, null, null), 0));
         report.AddPgbench(new PgbenchResult(upserts, 1));
         var output = new StringWriter();
