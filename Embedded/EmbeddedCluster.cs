@@ -309,13 +309,17 @@ public sealed class EmbeddedCluster : IClusterAdministration, IFaultControl, INo
             Logger = _logger,
             ReplicaWanted = group => _ = OpenWantedAsync(name, group),
             IsMeasured = true,
-        }, context => NodeStorage.OpenOwnedAsync(
-            new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), context),
-            _network.For(name));
+        }, context => OpenStorageAsync(name, context), _network.For(name));
         _nodes[name] = node;
         _network.Attach(node);
         return node;
     }
+
+    private Task<INodeStorage> OpenStorageAsync(NodeName name, StorageContext context) =>
+        _options.OpenStorage is { } open
+            ? open(name, context)
+            : NodeStorage.OpenOwnedAsync(
+                new LocalDisk(DirectoryOf(name), new LocalDiskOptions { FlushToDisk = _options.FlushToDisk }), context);
 
     private string DirectoryOf(NodeName node) =>
         Path.Combine(Path.GetFullPath(_options.DataDirectory), node.Value);

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Embedded;
 
@@ -42,6 +43,10 @@ public sealed record EmbeddedOptions
     public KvClientOptions Client { get; init; } = new();
 
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
+
+    /// <summary>For measurements: opens a node's storage elsewhere than in <see cref="DataDirectory"/>. A cluster of
+    /// such nodes is started once.</summary>
+    internal Func<NodeName, StorageContext, Task<INodeStorage>>? OpenStorage { get; init; }
 
     public const int MaxNodes = 64;
 

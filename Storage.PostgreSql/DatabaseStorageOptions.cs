@@ -16,6 +16,10 @@ public sealed record DatabaseStorageOptions
     /// KiB.</summary>
     public int MaxFlushBytes { get; init; } = 8 << 20;
 
+    /// <summary>How long a flush may wait for groups that were writing just before; it never waits longer than the last
+    /// flush took. Default 5 ms; zero: never.</summary>
+    public TimeSpan GatherLimit { get; init; } = TimeSpan.FromMilliseconds(5);
+
     /// <summary>Size of one row of a snapshot. Default 512 KiB; 1 KiB to 16 MiB. Snapshots of another size stay
     /// readable.</summary>
     public int SnapshotChunkBytes { get; init; } = 512 << 10;
@@ -40,6 +44,7 @@ public sealed record DatabaseStorageOptions
         if (MaxFlushBytes is < 4096 or > 1 << 28) problems.Add("MaxFlushBytes must be from 4096 to 268435456.");
         if (SnapshotChunkBytes is < 1024 or > 16 << 20)
             problems.Add("SnapshotChunkBytes must be from 1024 to 16777216.");
+        if (GatherLimit < TimeSpan.Zero) problems.Add("GatherLimit must not be negative.");
         if (FirstPause <= TimeSpan.Zero || LongestPause < FirstPause)
             problems.Add("FirstPause must be above zero, and LongestPause not below it.");
         if (ClosingLimit < TimeSpan.Zero) problems.Add("ClosingLimit must not be negative.");

@@ -17,6 +17,7 @@ internal static class BenchCommands
         MemoryCommand.CreateStep(options),
         GroupsCommand.Create(options),
         GroupsCommand.CreateStep(options),
+        PostgreSqlCommand.Create(options),
         OrleansCommand.Create(options),
         EtcdCommand.Create(options),
         FiguresCommand.Create(options),

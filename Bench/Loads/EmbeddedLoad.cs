@@ -1,11 +1,13 @@
+using Orleans.Raft.Core;
 using Orleans.Raft.Embedded;
 using Orleans.Raft.KeyValue;
 using Orleans.Raft.Shell;
+using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Bench;
 
-/// <summary>A cluster in this process, three nodes, on an empty directory that is removed
-/// afterwards.</summary>
+/// <summary>A cluster in this process, three nodes, on an empty directory that is removed afterwards, or on storage
+/// of somebody else.</summary>
 internal sealed class EmbeddedLoad : IAsyncDisposable
 {
     /// <summary>Groups, unless something else is asked for.</summary>
@@ -22,20 +24,21 @@ internal sealed class EmbeddedLoad : IAsyncDisposable
         _directory = directory;
     }
 
+    /// <param name="openStorage">See <see cref="EmbeddedOptions.OpenStorage"/>.</param>
     public static async Task<EmbeddedLoad> StartAsync(string parentDirectory, CancellationToken cancellationToken,
-        int groups = DefaultGroups)
+        int groups = DefaultGroups, Func<NodeName, StorageContext, Task<INodeStorage>>? openStorage = null)
     {
         ScratchDirectory directory = ScratchDirectory.Create(parentDirectory, "embedded");
-        EmbeddedCluster cluster = await StartClusterAsync(directory.Path, cancellationToken, groups);
+        EmbeddedCluster cluster = await StartClusterAsync(directory.Path, cancellationToken, groups, openStorage);
         return new EmbeddedLoad(cluster, directory);
     }
 
     /// <summary>Starts a cluster as all of these measurements use it, and waits until it serves.</summary>
     public static async Task<EmbeddedCluster> StartClusterAsync(string directory, CancellationToken cancellationToken,
-        int groups = DefaultGroups)
+        int groups = DefaultGroups, Func<NodeName, StorageContext, Task<INodeStorage>>? openStorage = null)
     {
-        EmbeddedCluster cluster =
-            await EmbeddedCluster.StartAsync(new EmbeddedOptions { DataDirectory = directory, Groups = groups });
+        EmbeddedCluster cluster = await EmbeddedCluster.StartAsync(
+            new EmbeddedOptions { DataDirectory = directory, Groups = groups, OpenStorage = openStorage });
         await cluster.WaitForLeadersAsync(cancellationToken);
         return cluster;
     }

@@ -7,7 +7,7 @@ internal sealed partial class FlushQueue
 {
     private async Task RunTurnAsync()
     {
-        while (TakeQueued())
+        while (await GatherAsync())
         {
             try
             {
@@ -35,6 +35,8 @@ internal sealed partial class FlushQueue
         {
             foreach (QueueRequest request in _queue) _pending.Enqueue(request);
             _queue.Clear();
+            _queuedGroups.Clear();
+            _mustNotWait = false;
             if (_session.Ended is null) return _turnRunning = _pending.Count > 0;
         }
         RefusePending(_session.Ended);
@@ -49,8 +51,10 @@ internal sealed partial class FlushQueue
 
     private async ValueTask FlushAsync(SlotFlush flush)
     {
+        long started = _options.Time.GetTimestamp();
         await _session.UntilDoneAsync(database => database.FlushAsync(flush), trouble => _trouble = trouble);
         _lastFlush = flush.Number;
+        NoteFlush(started);
     }
 
     /// <summary>Takes what is pending, as far as one flush goes.</summary>

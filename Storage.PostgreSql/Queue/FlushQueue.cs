@@ -145,6 +145,7 @@ internal sealed partial class FlushQueue
             }
             start = !_turnRunning;
             _turnRunning = true; // To refuse what is queued.
+            _gathered?.TrySetResult();
         }
         if (start) StartTurn();
         if (reason is FencedException) return; // As if nobody were there any more.
@@ -173,6 +174,7 @@ internal sealed partial class FlushQueue
     private bool Add(in QueueRequest request)
     {
         _queue.Add(request);
+        NoteQueued(request);
         bool start = !_turnRunning;
         _turnRunning = true;
         return start;

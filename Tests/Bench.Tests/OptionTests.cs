@@ -12,6 +12,7 @@ public sealed class OptionTests
     [InlineData("core", "--seconds", "Infinity", "above 0 and at most 86400")]
     [InlineData("core", "--seconds", "NaN", "above 0 and at most 86400")]
     [InlineData("etcd", "--warmup", "soon", "at least 0 and at most 86400")]
+    [InlineData("postgresql", "--clients", "1001", "1 to 1000")]
     public void A_number_out_of_bounds_is_refused_when_it_is_read(string command, string name, string value,
         string rule)
     {

@@ -26,7 +26,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     // The server gets a shell as its parent that ends it as soon as nobody holds the other end of its input.
     private const string Keeper =
-        "\"$0\" \"$@\" </dev/null & server=$!; cat >/dev/null; kill -QUIT $server; wait $server";
+        "\"$0\" \"$@\" </dev/null & server=$!; cat >/dev/null; kill -QUIT $server 2>/dev/null; wait $server";
 
     private readonly string _folder;
     private readonly List<string> _settings;
@@ -56,20 +56,34 @@ public sealed class PostgresServer : IAsyncDisposable
         return reason.Length == 0;
     }
 
+    /// <summary>Whether one of PostgreSQL's programs is there, beside the server's own.</summary>
+    public static bool Has(string program) =>
+        PostgresBinaries.Folder is { } folder && File.Exists(Path.Combine(folder, program));
+
     /// <summary>Makes a new server and starts it.</summary>
     /// <param name="settings">Lines of its configuration besides, such as <c>fsync=off</c>.</param>
     public static Task<PostgresServer> StartAsync(params string[] settings) =>
-        StartOnAsync([], IPAddress.Loopback, settings);
+        StartAsync(Path.GetTempPath(), [], IPAddress.Loopback, settings);
+
+    /// <summary>Makes a new server in a given place and starts it.</summary>
+    /// <param name="parent">Its directory is made in there; the user as whom servers run must be able to enter
+    /// it.</param>
+    /// <param name="settings">Lines of its configuration besides, such as <c>fsync=off</c>.</param>
+    public static Task<PostgresServer> StartInAsync(string parent, params string[] settings) =>
+        StartAsync(parent, [], IPAddress.Loopback, settings);
 
     /// <summary>Makes a new server that runs on a host of its own, and starts it. Whoever reaches the host may use
     /// it.</summary>
     /// <param name="entrance">A command that goes there and runs what follows, such as <c>ip netns exec NAME</c>; empty:
     /// the server runs here, and only what is here may use it.</param>
     /// <param name="address">The host's, at which the server listens.</param>
-    public static async Task<PostgresServer> StartOnAsync(IReadOnlyList<string> entrance, IPAddress address,
-        params string[] settings)
+    public static Task<PostgresServer> StartOnAsync(IReadOnlyList<string> entrance, IPAddress address,
+        params string[] settings) => StartAsync(Path.GetTempPath(), entrance, address, settings);
+
+    private static async Task<PostgresServer> StartAsync(string parent, IReadOnlyList<string> entrance,
+        IPAddress address, string[] settings)
     {
-        PostgresServer server = await MakeAsync(settings, entrance, address);
+        PostgresServer server = await MakeAsync(parent, settings, entrance, address);
         try
         {
             await PostgresBinaries.RunAsync(PostgresBinaries.Command("initdb", "-D", server.Data, "-U", Administrator,
@@ -89,7 +103,7 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Makes a standby of this server, which follows it.</summary>
     public async Task<PostgresServer> StartStandbyAsync()
     {
-        PostgresServer standby = await MakeAsync([], [], IPAddress.Loopback);
+        PostgresServer standby = await MakeAsync(Path.GetTempPath(), [], [], IPAddress.Loopback);
         try
         {
             await RunAsync("pg_basebackup", "-D", standby.Data, "-R", "-c", "fast", "--no-sync");
@@ -205,9 +219,12 @@ public sealed class PostgresServer : IAsyncDisposable
             + $"where pid <> pg_backend_pid() and {condition}"), CultureInfo.InvariantCulture);
 
     /// <summary>Runs one of PostgreSQL's programs against this server.</summary>
-    public Task<string> RunAsync(string program, params string[] arguments) => PostgresBinaries.RunAsync(
-        PostgresBinaries.Command(program, ["-h", "127.0.0.1", "-p", Port.ToString(CultureInfo.InvariantCulture), "-U",
-            Administrator, .. arguments]));
+    public Task<string> RunAsync(string program, params string[] arguments) =>
+        PostgresBinaries.RunAsync(Command(program, arguments));
+
+    /// <summary>One of PostgreSQL's programs, to be run against this server as administrator.</summary>
+    public ProcessStartInfo Command(string program, params string[] arguments) => PostgresBinaries.Command(program,
+        ["-h", $"{_address}", "-p", Port.ToString(CultureInfo.InvariantCulture), "-U", Administrator, .. arguments]);
 
     /// <summary>Makes a standby the primary.</summary>
     public async Task PromoteAsync()
@@ -251,11 +268,12 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private string Data => Path.Combine(_folder, "data");
 
-    private static async Task<PostgresServer> MakeAsync(IEnumerable<string> settings, IReadOnlyList<string> entrance,
-        IPAddress address)
+    private static async Task<PostgresServer> MakeAsync(string parent, IEnumerable<string> settings,
+        IReadOnlyList<string> entrance, IPAddress address)
     {
         if (!IsAvailable(out string reason)) throw new InvalidOperationException(reason);
-        string folder = Directory.CreateTempSubdirectory("orleans-raft-pg-").FullName;
+        string folder = Directory.CreateDirectory(
+            Path.Combine(Path.GetFullPath(parent), $"orleans-raft-pg-{Path.GetRandomFileName()}")).FullName;
         await PostgresBinaries.OwnAsync(folder);
         return new PostgresServer(folder, FreePort(), settings, entrance, address);
     }

@@ -46,12 +46,12 @@ internal static class FuzzArguments
 internal sealed class BenchOptionsTarget : FuzzTarget
 {
     private static readonly string[] s_commands =
-        ["flush", "core", "map", "log", "embedded", "memory", "orleans", "etcd", "figures"];
+        ["flush", "core", "map", "log", "embedded", "memory", "postgresql", "orleans", "etcd", "figures"];
 
     private static readonly string[] s_names =
     [
         "--seconds", "--warmup", "--runs", "--clients", "--keys", "--value-bytes", "--seed", "--data", "--etcd",
-        "--etcd-target", "--etcd-connections", "--kv", "--parts", "--memory-keys",
+        "--etcd-target", "--etcd-connections", "--kv", "--parts", "--memory-keys", "--pgbench-protocol",
     ];
 
     private readonly BenchOptions _options = new();
