@@ -102,7 +102,7 @@ internal sealed partial class InvariantChecker(
     {
         // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
         if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Failure is null
-            && !(cluster.Disks[node].FailedOperations > record.FailedBefore
+            && !(cluster.MediumOf(node).FailedOperations > record.FailedBefore
                 && replica.StopReason!.StartsWith("its storage failed", StringComparison.Ordinal)))
             violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
     }
