@@ -8,7 +8,8 @@ namespace Orleans.Raft.Simulator;
 internal sealed partial class FaultInjector
 {
     /// <summary>A node is taken for dead and opened elsewhere. It may stand still then, or have a flush on its way that
-    /// arrives only later; some of the others go on talking to it, or are cut off together with it.</summary>
+    /// arrives only later; some of the others go on talking to it, or are cut off together with it, from its database,
+    /// too: then it cannot know.</summary>
     private bool OpenElsewhere(Fault fault, Random random)
     {
         if (PickUp(random) is not { } victim) return false;
@@ -16,6 +17,7 @@ internal sealed partial class FaultInjector
         random.Shuffle(others);
         int following = random.Next(others.Length);
         bool isParted = random.Next(2) == 0;
+        bool isBlind = random.Next(2) == 0;
         bool isLate = random.Next(3) == 0;
         TimeSpan pause = random.Next(4) == 0 ? fault.Lasting * random.NextDouble() : TimeSpan.Zero;
         TimeSpan hold = TimeSpan.FromMilliseconds(isLate ? random.Next(1, 50) : 0);
@@ -25,6 +27,7 @@ internal sealed partial class FaultInjector
             Action arrive = isLate ? _cluster.Databases[victim].LetHungFlushesBeLate() : () => { };
             In(fault.Lasting * random.NextDouble(), arrive);
             if (!_cluster.IsFormed(victim) || _cluster.EarlierOf(victim) is not null) return;
+            if (isBlind) CutFromDatabase(fault, victim);
             OpenElsewhere(fault, victim, others[..following], isParted, pause);
         });
         return false; // It counts when the earlier opening has noticed.
@@ -44,6 +47,14 @@ internal sealed partial class FaultInjector
         _cluster.StartElsewhere(victim, following.ToHashSet(), isParted);
         In(pause, () => Resume(victim));
         After(fault, () => _cluster.Network.Guide(victim));
+    }
+
+    private void CutFromDatabase(Fault fault, NodeName victim)
+    {
+        Note(fault, $"{victim} does not reach its database");
+        SimulatedDatabase database = _cluster.Databases[victim];
+        database.CutConnections();
+        After(fault, database.MendConnections);
     }
 
     /// <summary>Of two openings of a node's storage the earlier one must stop by itself; its process then ends.</summary>

@@ -66,6 +66,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
                 faults.Add(new Fault(0, FaultKind.Transfer, options.Duration * share, TimeSpan.Zero, random.Next()));
         }
         DrawAsked(options, random, faults);
+        DrawOpenings(options, random, faults);
         faults = [.. faults.OrderBy(fault => fault.At).Select((fault, i) => fault with { Number = i + 1 })];
         bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
@@ -74,6 +75,15 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
 
     /// <summary>Whether it is nothing that breaks, but what an administrator asks for.</summary>
     public static bool IsAsked(FaultKind kind) => kind >= FaultKind.Split;
+
+    /// <summary>What only databases allow happens in every run on them.</summary>
+    private static void DrawOpenings(SimulationOptions options, Random random, List<Fault> faults)
+    {
+        const FaultKind Kind = FaultKind.SecondOpening;
+        if (!options.Faults.Contains(Kind) || !IsOf(options.StorageUsed, Kind)) return;
+        for (TimeSpan at = Between(random, 1, 8); at < options.Duration; at += Between(random, 4, 12))
+            faults.Add(new Fault(0, Kind, at, LastingOf(Kind, random), random.Next()));
+    }
 
     /// <summary>Whether it can happen to such storage.</summary>
     public static bool IsOf(SimulatedStorage storage, FaultKind kind) => kind switch

@@ -54,6 +54,10 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
 
     // Of databases in this place: grows when it is lost.
     private short _life;
+    private long _connections;
+
+    // Connections up to this number reach nothing.
+    private long _cutUpTo;
 
     public StoreId StoreId => new(new Guid(seed + 1, _life, 0, new byte[8]));
 
@@ -104,7 +108,18 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     }
 
     /// <summary>A connection for one opening of the slot.</summary>
-    public ISlotDatabase Connect() => new SimulatedSlotDatabase(this, _life);
+    public ISlotDatabase Connect() => new SimulatedSlotDatabase(this, (_life, Interlocked.Increment(ref _connections)));
+
+    /// <summary>Who is connected reaches it no more until <see cref="MendConnections"/>; who connects now does.</summary>
+    public void CutConnections()
+    {
+        lock (_lock) _cutUpTo = _connections;
+    }
+
+    public void MendConnections()
+    {
+        lock (_lock) _cutUpTo = 0;
+    }
 
     async Task<INodeStorage> ISimulatedMedium.OpenAsync(StorageContext context) => await DatabaseStorage.OpenAsync(
         Connect(), new DatabaseStorageOptions
@@ -146,6 +161,7 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     {
         lock (_lock) _failures.Clear();
         (IsDown, BrokenPerMille) = (false, 0);
+        MendConnections();
     }
 
     public string? RotDurable(Random random)
@@ -264,25 +280,31 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     }
 
     /// <summary>Answers a question, after a while; whoever asked may be gone by then.</summary>
-    private async Task<T> AnswerAsync<T>(short life, DatabaseQuestion question, Func<T> apply)
+    private async Task<T> AnswerAsync<T>((short Life, long Number) connection, DatabaseQuestion question, Func<T> apply)
     {
         (TimeSpan there, TimeSpan back, FailureMoment? breaks, DatabaseFailure failure, Task hang) = Receive(question);
         if (there > TimeSpan.Zero) await time!.AfterAsync(there);
         await hang;
-        if (IsDown || life != _life) throw Failed(DatabaseFailure.Unavailable);
+        if (!IsReached(connection)) throw Failed(DatabaseFailure.Unavailable);
         if (breaks == FailureMoment.BeforeIt) throw Failed(failure);
         T answer;
         lock (_lock) answer = apply();
         if (back > TimeSpan.Zero) await time!.AfterAsync(back);
-        if (IsDown || life != _life) throw Failed(DatabaseFailure.Unavailable);
+        if (!IsReached(connection)) throw Failed(DatabaseFailure.Unavailable);
         if (breaks == FailureMoment.AfterIt) throw Failed(failure);
         return answer;
     }
 
-    /// <param name="life">Of the database that was connected to.</param>
-    internal Task<T> StartAsync<T>(short life, DatabaseQuestion question, Func<T> apply) => scheduler is null
-        ? AnswerAsync(life, question, apply)
-        : StartedWork.On(scheduler, () => AnswerAsync(life, question, apply));
+    private bool IsReached((short Life, long Number) connection)
+    {
+        lock (_lock) return !IsDown && connection.Life == _life && connection.Number > _cutUpTo;
+    }
+
+    /// <param name="connection">The life of the database that was connected to, and a number.</param>
+    internal Task<T> StartAsync<T>((short Life, long Number) connection, DatabaseQuestion question, Func<T> apply) =>
+        scheduler is null
+            ? AnswerAsync(connection, question, apply)
+            : StartedWork.On(scheduler, () => AnswerAsync(connection, question, apply));
 
     internal SlotContent Open()
     {
@@ -395,7 +417,8 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
 
 /// <summary>One user's connection. When it is disposed, what is under way is no longer answered, but may yet take
 /// effect.</summary>
-internal sealed class SimulatedSlotDatabase(SimulatedDatabase database, short life) : ISlotDatabase
+internal sealed class SimulatedSlotDatabase(SimulatedDatabase database, (short Life, long Number) connection)
+    : ISlotDatabase
 {
     private readonly Lock _lock = new();
     private readonly List<Action> _abandon = [];
@@ -446,7 +469,7 @@ internal sealed class SimulatedSlotDatabase(SimulatedDatabase database, short li
             ObjectDisposedException.ThrowIf(_disposed, this);
             _abandon.Add(Abandon);
         }
-        _ = ForwardAsync(database.StartAsync(life, question, apply), answered, Abandon);
+        _ = ForwardAsync(database.StartAsync(connection, question, apply), answered, Abandon);
         return answered.Task;
     }
 
