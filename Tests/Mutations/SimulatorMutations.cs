@@ -25,9 +25,11 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
                 if (cells.Length < 6) continue;
                 foreach (string found in cells[4].Split(", "))
                 {
-                    bool isDisks = !found.StartsWith(OnDatabases, StringComparison.Ordinal);
-                    if (int.TryParse(isDisks ? found : found[OnDatabases.Length..], CultureInfo.InvariantCulture, out int seeds))
-                        rows.Add(cells[2].Trim('`'), isDisks ? SimulatedStorage.Disks : SimulatedStorage.Databases, seeds);
+                    bool isDatabases = found.StartsWith(OnDatabases, StringComparison.Ordinal);
+                    string number = isDatabases ? found[OnDatabases.Length..] : found;
+                    if (!int.TryParse(number, CultureInfo.InvariantCulture, out int seeds)) continue;
+                    rows.Add(cells[2].Trim('`'),
+                        isDatabases ? SimulatedStorage.Databases : SimulatedStorage.Disks, seeds);
                 }
             }
             return rows;
@@ -48,8 +50,8 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
             ?? BugHunt.Find(options, firstSeed: 1, 2 * seeds + 20);
         if (found?.Options.Seed != (ulong)seeds)
         {
-            Assert.Fail($"Tests/Mutations/README.md says that seed {seeds} is the first to find {bug} on {storage}; found by "
-                + $"{found?.Options.Seed.ToString(CultureInfo.InvariantCulture) ?? "none"}. Look with: "
+            Assert.Fail($"Tests/Mutations/README.md says that seed {seeds} is the first to find {bug} on {storage}; found "
+                + $"by {found?.Options.Seed.ToString(CultureInfo.InvariantCulture) ?? "none"}. Look with: "
                 + $"dotnet run --project Tests/Simulator -c Release -- --bug {bug} "
                 + $"--storage {storage.ToString().ToLowerInvariant()} --seeds {2 * seeds + 20}");
         }

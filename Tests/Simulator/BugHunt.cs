@@ -30,8 +30,8 @@ internal sealed class BugHunt(SimulationOptions options, TextWriter output)
         return found == bugs.Count;
     }
 
-    /// <summary>Where a bug is looked for unless something else is asked for: on disks, but for one that only storage has
-    /// that others may open.</summary>
+    /// <summary>Where a bug is looked for unless something else is asked for: on disks, but for one that only storage
+    /// has that others may open.</summary>
     private static SimulatedStorage StorageOf(FaultPoint bug) => bug == FaultPoint.RoundConfirmedByTheReplaced
         ? SimulatedStorage.Databases
         : SimulatedStorage.Disks;

@@ -26,8 +26,8 @@ var keep = new Option<string?>("--keep")
 };
 var storage = new Option<string>("--storage")
 {
-    Description = "What nodes keep their data on: disks, databases, or drawn from the seed. A bug is looked for on disks "
-        + "unless it needs databases.",
+    Description = "What nodes keep their data on: disks, databases, or drawn from the seed. A bug is looked for on "
+        + "disks unless it needs databases.",
     DefaultValueFactory = _ => "drawn",
 };
 var verbose = new Option<bool>("--verbose") { Description = "Print every event. One seed at a time." };

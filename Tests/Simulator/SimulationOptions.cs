@@ -20,8 +20,8 @@ public sealed record SimulationOptions
     /// <summary>What the nodes keep their data on; null: drawn from the seed.</summary>
     public SimulatedStorage? Storage { get; init; }
 
-    /// <summary>What the nodes keep their data on; of seeds about every third means databases. Nothing else is drawn with
-    /// it, so that a seed is the same run whether its storage is drawn or named.</summary>
+    /// <summary>What the nodes keep their data on; of seeds about every third means databases. Nothing else is drawn
+    /// with it, so that a seed is the same run whether its storage is drawn or named.</summary>
     public SimulatedStorage StorageUsed => Storage
         ?? ((Seed * 0x9e3779b97f4a7c15 >> 40) % 3 == 0 ? SimulatedStorage.Databases : SimulatedStorage.Disks);
 

@@ -29,7 +29,8 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
 
     public void StopTicking() => _ticker?.Dispose();
 
-    /// <summary>The replicas open here; of one opened twice the younger instance, which alone may do anything.</summary>
+    /// <summary>The replicas open here; of one opened twice the younger instance, which alone may do
+    /// anything.</summary>
     public IEnumerable<Replica> YoungestReplicas =>
         Node?.Replicas.Select(replica => YoungestOf(replica.Group) ?? replica) ?? [];
 

@@ -155,7 +155,8 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     {
         if (fromEarlier) SentByEarlier?.Invoke(from, bytes);
         else Sent?.Invoke(from, to, bytes);
-        if (IsCut(from, fromEarlier, to) || Filter?.Invoke(from, to, bytes) == false || _random.NextDouble() < Faults.Loss)
+        if (IsCut(from, fromEarlier, to) || Filter?.Invoke(from, to, bytes) == false
+            || _random.NextDouble() < Faults.Loss)
         {
             Dropped++;
             return;

@@ -49,8 +49,8 @@ public sealed record StoreClusterOptions
 }
 
 /// <summary>
-/// The real store on one thread: simulated disks or databases, a simulated network, virtual time, one scheduler. Nothing happens but
-/// while one of its Run methods runs; the same seed and calls give the same history.
+/// The real store on one thread: simulated disks or databases, a simulated network, virtual time, one scheduler.
+/// Nothing happens but while one of its Run methods runs; the same seed and calls give the same history.
 /// </summary>
 public sealed partial class StoreCluster : IStoreConnection
 {

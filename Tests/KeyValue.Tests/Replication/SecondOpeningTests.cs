@@ -55,8 +55,8 @@ public class SecondOpeningTests
         Assert.Equal("leader", earlier.Status.Role);
         Assert.Equal(_leader, _cluster.ReplicaOn(follower).Leader);
         Assert.True(_cluster.ReplicaOn(other).Status.Term > earlier.Status.Term);
-        Assert.False(read.HasEnded && read.Result.Status == GroupReplyStatus.Answered, "a fenced leader served a read");
-        Assert.False(write.HasEnded && write.Result.Status == GroupReplyStatus.Answered, "a fenced leader served a write");
+        Assert.False(WasServed(read), "a fenced leader served a read");
+        Assert.False(WasServed(write), "a fenced leader served a write");
 
         _cluster.Network.Heal();
         _cluster.Databases[_leader].MendConnections();
@@ -94,6 +94,9 @@ public class SecondOpeningTests
         _cluster.RunFor(Seconds(1));
         Assert.True(heardByFollower > 0, "the follower does not hear the later opening although it was told");
     }
+
+    private static bool WasServed(Running<GroupReply> request) =>
+        request.HasEnded && request.Result.Status == GroupReplyStatus.Answered;
 
     private void CutOffWithAFollower(out NodeName follower, out NodeName other)
     {

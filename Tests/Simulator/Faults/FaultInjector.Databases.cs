@@ -57,7 +57,8 @@ internal sealed partial class FaultInjector
         After(fault, database.MendConnections);
     }
 
-    /// <summary>Of two openings of a node's storage the earlier one must stop by itself; its process then ends.</summary>
+    /// <summary>Of two openings of a node's storage the earlier one must stop by itself; its process then
+    /// ends.</summary>
     private void StopReplaced()
     {
         if (_cluster.Databases.Count == 0) return;
@@ -75,7 +76,7 @@ internal sealed partial class FaultInjector
         if (PickUp(random) is not { } victim) return false;
         SimulatedDatabase database = _cluster.Databases[victim];
         database.BrokenPerMille = random.Next(10, 400);
-        Note(fault, $"of {database.BrokenPerMille} in 1000 questions to the database of {victim} the connection breaks");
+        Note(fault, $"the connection to the database of {victim} breaks in {database.BrokenPerMille} of 1000 questions");
         After(fault, () => database.BrokenPerMille = 0);
         return true;
     }

@@ -244,9 +244,10 @@ internal sealed partial class FaultInjector
                 (Replica older, _) = await _cluster.OpenSecondInstanceAsync(victim, group);
                 return older.StopReason is not null;
             }
-            catch (Exception) when (node.Storage.Status.Failure is not null)
+            catch (Exception) when (node.Storage.Status.Failure is not null
+                || _cluster.Nodes.GetValueOrDefault(victim) != node)
             {
-                return false; // The disk failed meanwhile; that is noticed elsewhere.
+                return false; // The disk failed or the node died meanwhile; that is noticed elsewhere.
             }
         });
         return false; // It counts when the older has noticed.

@@ -83,7 +83,8 @@ internal sealed partial class FaultInjector
         IEnumerable<string> down = _cluster.AllNames.Where(name => !_cluster.IsFormed(name)).Select(n => $"{n} is down");
         IEnumerable<string> doubled = _cluster.AllNames.Where(name => _cluster.EarlierOf(name) is not null)
             .Select(name => $"the earlier opening of {name} goes on");
-        return $"{string.Join(", ", begun.Concat(down).Concat(doubled))}; {_repairs} repairs, lost {Lost?.ToString() ?? "none"}";
+        return $"{string.Join(", ", begun.Concat(down).Concat(doubled))}; {_repairs} repairs, "
+            + $"lost {Lost?.ToString() ?? "none"}";
     }
 
     /// <summary>Faults are counted from here on.</summary>

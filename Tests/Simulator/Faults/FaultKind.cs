@@ -1,8 +1,8 @@
 namespace Orleans.Raft.Simulator;
 
-/// <summary>What can go wrong in a simulation, and what administrators ask of the cluster meanwhile. On the command line:
-/// <c>power-loss</c> for <see cref="PowerLoss"/>, and so on. Where nodes have databases, what is said of disks is meant of
-/// these.</summary>
+/// <summary>What can go wrong in a simulation, and what administrators ask of the cluster meanwhile. On the command
+/// line: <c>power-loss</c> for <see cref="PowerLoss"/>, and so on. Where nodes have databases, what is said of disks is
+/// meant of these.</summary>
 public enum FaultKind
 {
     /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later; sometimes its

@@ -11,8 +11,8 @@ internal sealed partial class InvariantChecker
         NotePromise(from, address, message, cluster.YoungestReplicaOf(from, address.Group));
 
     /// <summary>
-    /// As <see cref="NoteSent"/>, of the earlier of two openings of a node's storage. What that promises after the later
-    /// one opened it may say late, but it had it on disk before: the later one has it.
+    /// As <see cref="NoteSent"/>, of the earlier of two openings of a node's storage. What that promises after the
+    /// later one opened it may say late, but it had it on disk before: the later one has it.
     /// </summary>
     public void NoteSentByEarlier(NodeName from, MessageAddress address, RaftMessage message)
     {
@@ -40,8 +40,8 @@ internal sealed partial class InvariantChecker
         MessageAddress address, NodeName node, ReplicaBirth birth, Term term, ReplicaId candidate)
     {
         if (term > birth.Term || (term == birth.Term && birth.VotedFor != candidate))
-            violated($"{node} {address.Group} voted in {term} for {candidate} after its storage was opened elsewhere, in "
-                + $"{birth.Term} with a vote for {birth.VotedFor}");
+            violated($"{node} {address.Group} voted in {term} for {candidate} after its storage was opened elsewhere, "
+                + $"in {birth.Term} with a vote for {birth.VotedFor}");
     }
 
     private void CheckAcknowledgementOfEarlier(
@@ -49,8 +49,8 @@ internal sealed partial class InvariantChecker
     {
         bool mustHave = term == birth.Term || IsCommitted(group, acknowledged);
         if (term > birth.Term || (mustHave && !birth.Has(acknowledged)))
-            violated($"{node} {group.Group} acknowledged {acknowledged} in {term} after its storage was opened elsewhere, "
-                + $"in {birth.Term} and without that");
+            violated($"{node} {group.Group} acknowledged {acknowledged} in {term} after its storage was opened "
+                + $"elsewhere, in {birth.Term} and without that");
     }
 
     private static bool IsCommitted(GroupRecord group, EntryId entry) => entry.Index.Value is var index && index > 0

@@ -10,8 +10,8 @@ namespace Orleans.Raft.Simulator;
 /// the disks of a majority of each configuration in force and in every later leader's log; leaders that such a majority
 /// voted for; votes and acknowledgements that outlive every crash; replicas that are gone and do not come back; equal
 /// states after equal entries; ranges without overlap or gap; frozen groups that do not change; groups that take over
-/// another one with all it has, or leave it all it had; a map that never goes back; no lease in silence. Where two openings
-/// of a node's storage live, the later one is the replica, and the earlier one promises nothing new.
+/// another one with all it has, or leave it all it had; a map that never goes back; no lease in silence. Where two
+/// openings of a node's storage live, the later one is the replica, and the earlier one promises nothing new.
 /// </summary>
 /// <param name="groups">How many there are at first.</param>
 internal sealed partial class InvariantChecker(
@@ -101,8 +101,8 @@ internal sealed partial class InvariantChecker(
         record.Last = core.LastEntry;
     }
 
-    /// <summary>Of the earlier of two openings of a node's storage only what it applies is bound: what is committed, is so
-    /// for everybody. Its log may be what nobody needs any more.</summary>
+    /// <summary>Of the earlier of two openings of a node's storage only what it applies is bound: what is committed, is
+    /// so for everybody. Its log may be what nobody needs any more.</summary>
     private void CheckEarlier(NodeName node, Replica replica)
     {
         if (replica.AwaitsBase) return;

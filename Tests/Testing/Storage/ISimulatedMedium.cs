@@ -51,6 +51,7 @@ public interface ISimulatedMedium
     /// <returns>Where.</returns>
     string? RotDurable(Random random);
 
-    /// <summary>Whether it durably holds an entry of a replica, or a snapshot with it, as a database can tell.</summary>
+    /// <summary>Whether it durably holds an entry of a replica, or a snapshot with it, as a database can
+    /// tell.</summary>
     bool Holds(GroupId group, ReplicaId replica, EntryId entry);
 }

@@ -110,7 +110,8 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     /// <summary>A connection for one opening of the slot.</summary>
     public ISlotDatabase Connect() => new SimulatedSlotDatabase(this, (_life, Interlocked.Increment(ref _connections)));
 
-    /// <summary>Who is connected reaches it no more until <see cref="MendConnections"/>; who connects now does.</summary>
+    /// <summary>Who is connected reaches it no more until <see cref="MendConnections"/>; who connects now
+    /// does.</summary>
     public void CutConnections()
     {
         lock (_lock) _cutUpTo = _connections;
