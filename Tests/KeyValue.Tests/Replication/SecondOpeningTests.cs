@@ -47,7 +47,8 @@ public class SecondOpeningTests
     {
         CutOffWithAFollower(out NodeName follower, out NodeName other);
         Replica earlier = _first.Find(First)!;
-        Running<GroupReply> write = _cluster.Begin(() => earlier.ExecuteAsync(PutOf(default, 1, "k", "lost")));
+        GroupRequest opening = Unsessioned(Operation.OpenSession(60_000));
+        Running<GroupReply> write = _cluster.Begin(() => earlier.ExecuteAsync(opening));
         _cluster.RunUntil(() => _cluster.ReplicaOn(other).Status.Role == "leader"
             || _cluster.ReplicaOn(_leader).Status.Role == "leader", Seconds(5), "the others have a leader");
         Running<GroupReply> read = _cluster.Begin(() => earlier.ExecuteAsync(ReadOf("k")));
