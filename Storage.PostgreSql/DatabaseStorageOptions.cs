@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Raft.Core;
 
 namespace Orleans.Raft.Storage.PostgreSql;
 
@@ -34,6 +35,9 @@ public sealed record DatabaseStorageOptions
     public TimeSpan ClosingLimit { get; init; } = TimeSpan.FromSeconds(5);
 
     public ILogger Logger { get; init; } = NullLogger.Instance;
+
+    /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
+    internal FaultPoints Faults { get; init; }
 
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()

@@ -168,8 +168,8 @@ internal enum FaultPoint
     /// carried before its segment goes.</summary>
     IdleGroupDropped,
 
-    /// <summary>Opening a replica again leaves the older instance in power. Breaks: each opening fences the older
-    /// handle.</summary>
+    /// <summary>Opening a replica again leaves the older instance in power; in a database, an opening whose slot was
+    /// taken believes that its flushes are durable. Breaks: each opening fences the older handle.</summary>
     FencedInstanceWrites,
 
     /// <summary>A snapshot file gets its name, and the log names it, before its content is flushed. Breaks: a snapshot

@@ -52,9 +52,20 @@ internal sealed partial class FlushQueue
     private async ValueTask FlushAsync(SlotFlush flush)
     {
         long started = _options.Time.GetTimestamp();
-        await _session.UntilDoneAsync(database => database.FlushAsync(flush), trouble => _trouble = trouble);
+        await _session.UntilDoneAsync(database => FlushOnceAsync(database, flush), trouble => _trouble = trouble);
         _lastFlush = flush.Number;
         NoteFlush(started);
+    }
+
+    private async ValueTask FlushOnceAsync(ISlotDatabase database, SlotFlush flush)
+    {
+        try
+        {
+            await database.FlushAsync(flush);
+        }
+        catch (FencedException) when (_options.Faults.Has(FaultPoint.FencedInstanceWrites))
+        {
+        }
     }
 
     /// <summary>Takes what is pending, as far as one flush goes.</summary>

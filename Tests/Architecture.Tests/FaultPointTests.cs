@@ -10,16 +10,17 @@ public sealed partial class FaultPointTests
     private const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance
         | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
-    // Test suites besides; and the two that pass the points down from the node's options.
+    // Test suites besides; and those to which the points are passed down from the node's options.
     private static readonly string[] Friends =
     [
         "Orleans.Raft.Testing", "Orleans.Raft.Simulator", "Orleans.Raft.Mutations", "Orleans.Raft.Fuzz",
-        "Orleans.Raft.Storage", "Orleans.Raft.KeyValue",
+        "Orleans.Raft.Storage", "Orleans.Raft.Storage.PostgreSql", "Orleans.Raft.KeyValue",
     ];
 
     [Theory]
     [InlineData("Orleans.Raft.Core")]
     [InlineData("Orleans.Raft.Storage")]
+    [InlineData("Orleans.Raft.Storage.PostgreSql")]
     [InlineData("Orleans.Raft.KeyValue")]
     [InlineData("Orleans.Raft.Shell")]
     [InlineData("Orleans.Raft.Embedded")]

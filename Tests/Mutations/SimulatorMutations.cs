@@ -1,6 +1,7 @@
 using System.Globalization;
 using Orleans.Raft.Core;
 using Orleans.Raft.Simulator;
+using Orleans.Raft.Testing;
 using Xunit.Abstractions;
 
 namespace Orleans.Raft.Mutations;
@@ -10,18 +11,26 @@ namespace Orleans.Raft.Mutations;
 public sealed class SimulatorMutations(ITestOutputHelper output)
 {
     private const int FewestFound = 12;
+    private const string OnDatabases = "databases: ";
 
     /// <summary>The bugs for which the table has a number of seeds.</summary>
-    public static TheoryData<string, int> Found
+    public static TheoryData<string, SimulatedStorage, int> Found
     {
         get
         {
-            var rows = new TheoryData<string, int>();
+            var rows = new TheoryData<string, SimulatedStorage, int>();
             foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "README.md")))
             {
                 string[] cells = [.. line.Split('|').Select(cell => cell.Trim())];
-                if (cells.Length > 5 && int.TryParse(cells[4], CultureInfo.InvariantCulture, out int seeds))
-                    rows.Add(cells[2].Trim('`'), seeds);
+                if (cells.Length < 6) continue;
+                foreach (string found in cells[4].Split(", "))
+                {
+                    bool isDatabases = found.StartsWith(OnDatabases, StringComparison.Ordinal);
+                    string number = isDatabases ? found[OnDatabases.Length..] : found;
+                    if (!int.TryParse(number, CultureInfo.InvariantCulture, out int seeds)) continue;
+                    rows.Add(cells[2].Trim('`'),
+                        isDatabases ? SimulatedStorage.Databases : SimulatedStorage.Disks, seeds);
+                }
             }
             return rows;
         }
@@ -32,18 +41,19 @@ public sealed class SimulatorMutations(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Found))]
-    public void The_simulator_finds(string name, int seeds)
+    public void The_simulator_finds(string name, SimulatedStorage storage, int seeds)
     {
         FaultPoint bug = Enum.Parse<FaultPoint>(name);
-        var options = new SimulationOptions { Bug = bug };
+        var options = new SimulationOptions { Bug = bug, Storage = storage };
         // The seeds before it find nothing, or the table would not name it: only if it fails are they worth their time.
         SimulationResult? found = BugHunt.Find(options, (ulong)seeds, seeds: 1)
             ?? BugHunt.Find(options, firstSeed: 1, 2 * seeds + 20);
         if (found?.Options.Seed != (ulong)seeds)
         {
-            Assert.Fail($"Tests/Mutations/README.md says that seed {seeds} is the first to find {bug}; found by "
-                + $"{found?.Options.Seed.ToString(CultureInfo.InvariantCulture) ?? "none"}. Look with: "
-                + $"dotnet run --project Tests/Simulator -c Release -- --bug {bug} --seeds {2 * seeds + 20}");
+            Assert.Fail($"Tests/Mutations/README.md says that seed {seeds} is the first to find {bug} on {storage}; found "
+                + $"by {found?.Options.Seed.ToString(CultureInfo.InvariantCulture) ?? "none"}. Look with: "
+                + $"dotnet run --project Tests/Simulator -c Release -- --bug {bug} "
+                + $"--storage {storage.ToString().ToLowerInvariant()} --seeds {2 * seeds + 20}");
         }
         output.WriteLine($"seed {found.Options.Seed} finds {bug}: {found.Violations[0].Split('\n')[0]}");
     }

@@ -1,18 +1,38 @@
 using System.Diagnostics;
 using Orleans.Raft.Simulator;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Simulation.Tests;
 
 /// <summary>A seed decides everything.</summary>
 public class ReplayTests
 {
-    [Fact]
-    public void A_seed_gives_the_same_trace_in_two_processes()
+    [Theory]
+    [InlineData("disks")]
+    [InlineData("databases")]
+    public void A_seed_gives_the_same_trace_in_two_processes(string storage)
     {
-        string first = RunInProcess("--seed", "7"), second = RunInProcess("--seed", "7");
+        string first = Run("7"), second = Run("7");
         Assert.Matches("^seed 7 .* trace [0-9a-f]{16} ", first);
         Assert.Equal(first, second);
-        Assert.NotEqual(TraceOf(first), TraceOf(RunInProcess("--seed", "8")));
+        Assert.NotEqual(TraceOf(first), TraceOf(Run("8")));
+
+        string Run(string seed) => RunInProcess("--seed", seed, "--storage", storage);
+    }
+
+    /// <summary>So that a seed which finds a bug on disks goes on finding it.</summary>
+    [Theory]
+    [InlineData(7, SimulatedStorage.Disks)]
+    [InlineData(8, SimulatedStorage.Databases)]
+    public void Storage_that_the_seed_draws_is_as_good_as_named(ulong seed, SimulatedStorage drawn)
+    {
+        var options = new SimulationOptions { Seed = seed, Duration = TimeSpan.FromSeconds(5) };
+        Assert.Equal(drawn, options.StorageUsed);
+        ulong trace = Simulator.Simulation.Run(options).TraceHash;
+        Assert.Equal(trace, Simulator.Simulation.Run(options with { Storage = drawn }).TraceHash);
+        FaultKind[] kinds = [.. FaultSchedule.Draw(options).Faults.Select(fault => fault.Kind)];
+        Assert.All(kinds, kind => Assert.True(FaultSchedule.IsOf(drawn, kind), $"{kind} on {drawn}"));
+        Assert.Equal(drawn == SimulatedStorage.Databases, kinds.Contains(FaultKind.SecondOpening));
     }
 
     [Fact]
@@ -31,6 +51,7 @@ public class ReplayTests
     [InlineData("--keep", "1,two", "--keep takes numbers")]
     [InlineData("--nonsense", "1", "--nonsense")]
     [InlineData("--seeds", "0", "--seeds must be at least 1")]
+    [InlineData("--storage", "tape", "--storage must be disks, databases or drawn")]
     [InlineData("--nodes", "2", "--nodes must be 3 to 99")]
     [InlineData("--bug", "Typo", "There is no bug 'Typo'")]
     public void Wrong_arguments_are_named(string option, string value, string expected)

@@ -8,7 +8,7 @@ public class FixedSeedTests(ITestOutputHelper output)
 {
     private const int Seeds = 24;
 
-    /// <summary>As the simulator is run by hand: it also fails if a kind of fault was never seen.</summary>
+    /// <summary>As the simulator is run by hand, on disks and on databases.</summary>
     [Fact]
     public void No_violation_with_five_nodes_and_four_groups_and_every_kind_of_fault()
     {
@@ -16,6 +16,8 @@ public class FixedSeedTests(ITestOutputHelper output)
         bool isOk = new SimulationRun(new SimulationOptions(), isVerbose: false, printed)
             .Run(firstSeed: 1, Seeds, limit: null);
         Assert.True(isOk, printed.ToString());
+        foreach (FaultKind kind in Enum.GetValues<FaultKind>())
+            Assert.Contains($" {FaultSchedule.NameOf(kind)} ", printed.ToString());
         output.WriteLine($"time of {printed.ToString().Trim().Split('\n')[^1]}");
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Simulator;
 
@@ -15,7 +16,8 @@ internal sealed class BugHunt(SimulationOptions options, TextWriter output)
         foreach (FaultPoint bug in bugs)
         {
             var watch = Stopwatch.StartNew();
-            SimulationResult? result = Find(options with { Bug = bug }, firstSeed, seeds);
+            SimulatedStorage storage = options.Storage ?? StorageOf(bug);
+            SimulationResult? result = Find(options with { Bug = bug, Storage = storage }, firstSeed, seeds);
             if (result is not null) found++;
             output.WriteLine(result is null
                 ? string.Create(CultureInfo.InvariantCulture,
@@ -27,6 +29,12 @@ internal sealed class BugHunt(SimulationOptions options, TextWriter output)
         output.WriteLine($"{found} of {bugs.Count} bugs found");
         return found == bugs.Count;
     }
+
+    /// <summary>Where a bug is looked for unless something else is asked for: on disks, but for one that only storage
+    /// has that others may open.</summary>
+    private static SimulatedStorage StorageOf(FaultPoint bug) => bug == FaultPoint.RoundConfirmedByTheReplaced
+        ? SimulatedStorage.Databases
+        : SimulatedStorage.Disks;
 
     /// <summary>The run with the lowest seed that finds a violation; null if none does.</summary>
     public static SimulationResult? Find(SimulationOptions options, ulong firstSeed, int seeds)

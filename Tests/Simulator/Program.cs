@@ -2,6 +2,7 @@ using System.CommandLine;
 using Orleans.Raft.CommandLine;
 using Orleans.Raft.Core;
 using Orleans.Raft.Simulator;
+using Orleans.Raft.Testing;
 
 var seed = new Option<ulong>("--seed") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
 var seeds = new Option<int>("--seeds") { Description = "How many seeds.", DefaultValueFactory = _ => 1 };
@@ -23,6 +24,12 @@ var keep = new Option<string?>("--keep")
 {
     Description = "The numbers of the faults that occur, with commas, or none; the others of the seed are left out.",
 };
+var storage = new Option<string>("--storage")
+{
+    Description = "What nodes keep their data on: disks, databases, or drawn from the seed. A bug is looked for on "
+        + "disks unless it needs databases.",
+    DefaultValueFactory = _ => "drawn",
+};
 var verbose = new Option<bool>("--verbose") { Description = "Print every event. One seed at a time." };
 var bug = new Option<string?>("--bug")
 {
@@ -32,7 +39,7 @@ var bug = new Option<string?>("--bug")
 var root = new RootCommand("Runs the real store in virtual time under faults drawn from a seed, and checks it after "
     + "every step. Exit 1 on any failure.")
 {
-    seed, seeds, minutes, nodes, groups, seconds, faults, keep, verbose, bug,
+    seed, seeds, minutes, nodes, groups, seconds, faults, keep, storage, verbose, bug,
 };
 
 root.SetAction(parsed =>
@@ -50,6 +57,7 @@ root.SetAction(parsed =>
         Duration = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
         Faults = ParseFaults(parsed.GetValue(faults)!),
         Keep = parsed.GetValue(keep) is { } numbers ? ParseNumbers(numbers) : null,
+        Storage = ParseStorage(parsed.GetValue(storage)!),
     };
     TimeSpan? limit = parsed.GetValue(minutes) is { } m ? TimeSpan.FromMinutes(m) : null;
     if (parsed.GetValue(bug) is { } name)
@@ -82,6 +90,14 @@ static IReadOnlyList<FaultKind> ParseFaults(string list)
         : throw new FormatException($"There is no fault '{name}'; there are "
             + $"{string.Join(", ", FaultSchedule.Names.Keys.Order())}."))];
 }
+
+static SimulatedStorage? ParseStorage(string name) => name switch
+{
+    "drawn" => null,
+    "disks" => SimulatedStorage.Disks,
+    "databases" => SimulatedStorage.Databases,
+    _ => throw new FormatException($"--storage must be disks, databases or drawn, not '{name}'."),
+};
 
 static IReadOnlySet<int> ParseNumbers(string list)
 {

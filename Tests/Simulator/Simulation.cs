@@ -48,6 +48,7 @@ public sealed class Simulation
             RandomOrder = true,
             Faults = options.Bug is { } bug ? new FaultPoints(bug) : default,
             LogSegmentBytes = 64 << 10,
+            Storage = options.StorageUsed,
             Replica = new ReplicaOptions
             {
                 SnapshotLogBytes = 4 << 10 << _random.Next(4),
@@ -61,6 +62,7 @@ public sealed class Simulation
         _invariants = new InvariantChecker(_cluster, options.Groups, _trace, NoteViolation);
         _cluster.Network.Observed = _trace.NoteFrame;
         _cluster.Network.Sent = (from, _, frame) => NoteSent(from, frame);
+        _cluster.Network.SentByEarlier = NoteSentByEarlier;
         _cluster.Network.Faults = new NetworkFaults
         {
             Loss = _random.NextDouble() * 0.02,
@@ -152,15 +154,20 @@ public sealed class Simulation
         }
     }
 
-    private void NoteSent(NodeName from, ReadOnlyMemory<byte> frame)
+    private void NoteSent(NodeName from, ReadOnlyMemory<byte> frame) => ReadMessages(frame, (address, message) =>
+    {
+        _invariants.NoteSent(from, address, message);
+        _faults.NoteSent(from, message);
+    });
+
+    private void NoteSentByEarlier(NodeName from, ReadOnlyMemory<byte> frame) => ReadMessages(frame,
+        (address, message) => _invariants.NoteSentByEarlier(from, address, message));
+
+    private static void ReadMessages(ReadOnlyMemory<byte> frame, Action<MessageAddress, RaftMessage> read)
     {
         if (FrameReader.TryOpen(frame.Span, out _, out FrameReader reader) != FrameStatus.Ok) return;
         while (reader.TryReadNext(out MessageAddress address, out RaftMessage? message, out _))
-        {
-            if (message is null) continue;
-            _invariants.NoteSent(from, address, message);
-            _faults.NoteSent(from, message);
-        }
+            if (message is not null) read(address, message);
     }
 
     private List<Running<bool>> StartClients(TimeSpan end)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Simulator;
 
@@ -87,11 +88,13 @@ public sealed record SimulationResult
     public bool IsOk => Violations.Count == 0 && Shortcoming is null;
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()} trace {TraceHash:x16} simulated "
+        $"seed {Options.Seed} {Schedule.Mix.ToString().ToLowerInvariant()}{Databases} trace {TraceHash:x16} simulated "
         + $"{Simulated.TotalSeconds:F1} s commits {Commits} elections {Elections} silences {Silences} splits {Splits} "
         + $"merges {Merges} moves {Moves} faults {Faults.Values.Sum()} of {Faults.Count} kinds crashes {Crashes} partitions {Partitions} dropped {FramesDropped} delivered "
         + $"{FramesDelivered} writes {WritesAcknowledged} reads {Reads} history {InHistory} unknown {OutcomesUnknown} "
         + $"{Verdict}");
+
+    private string Databases => Options.StorageUsed == SimulatedStorage.Databases ? " databases" : "";
 
     private string Verdict => Violations.Count > 0 ? "FAILED" : Shortcoming is { } shortcoming ? $"FAILED: {shortcoming}"
         : "ok";

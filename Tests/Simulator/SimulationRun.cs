@@ -36,7 +36,8 @@ public sealed class SimulationRun(SimulationOptions options, bool isVerbose, Tex
 
     private bool HasFewMerges => _merges < _run && options.Faults.Contains(FaultKind.Merge);
 
-    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys)];
+    private FaultKind[] Unseen => [.. options.Faults.Except(_faults.Keys)
+        .Where(kind => options.Storage is not { } storage || FaultSchedule.IsOf(storage, kind))];
 
     private void Report(SimulationResult result)
     {

@@ -14,6 +14,9 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
 
     public NodeClock Clock => clock;
 
+    /// <summary>Null until its storage is open.</summary>
+    public StoreNode? Node { get; set; }
+
     /// <summary>Younger instances of replicas that the node itself does not know yet.</summary>
     public List<Replica> SecondInstances { get; } = [];
 
@@ -25,6 +28,15 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
     }, null, period, period);
 
     public void StopTicking() => _ticker?.Dispose();
+
+    /// <summary>The replicas open here; of one opened twice the younger instance, which alone may do
+    /// anything.</summary>
+    public IEnumerable<Replica> YoungestReplicas =>
+        Node?.Replicas.Select(replica => YoungestOf(replica.Group) ?? replica) ?? [];
+
+    public Replica? FindYoungest(GroupId group) => YoungestOf(group) ?? Node?.Find(group);
+
+    private Replica? YoungestOf(GroupId group) => SecondInstances.FindLast(other => other.Group == group);
 
     public void Receive(StoreNode node, ReadOnlyMemory<byte> frame)
     {

@@ -1,3 +1,4 @@
+using Orleans.Raft.Core;
 using Orleans.Raft.Storage;
 
 namespace Orleans.Raft.Testing;
@@ -7,7 +8,7 @@ namespace Orleans.Raft.Testing;
 /// <see cref="Latency"/> every operation completes at once. It outlives the storages that use it, as a real one does.
 /// </summary>
 /// <param name="seed">Decides what random crashes keep.</param>
-public sealed class SimulatedDisk(int seed = 0) : IDisk
+public sealed class SimulatedDisk(int seed = 0) : IDisk, ISimulatedMedium
 {
     private readonly Lock _lock = new();
     private readonly SimulatedDirectory _names = new();
@@ -171,6 +172,14 @@ public sealed class SimulatedDisk(int seed = 0) : IDisk
             return (batch.Path, offset);
         }
     }
+
+    string? ISimulatedMedium.RotDurable(Random random) => RotDurable(random) is { } where ? where.ToString() : null;
+
+    void ISimulatedMedium.HangFlushes() => HangFlushes();
+
+    bool ISimulatedMedium.Holds(GroupId group, ReplicaId replica, EntryId entry) => false;
+
+    Task<INodeStorage> ISimulatedMedium.OpenAsync(StorageContext context) => NodeStorage.OpenOwnedAsync(this, context);
 
     /// <summary>A file's bytes as the system sees them.</summary>
     public byte[] ReadAll(string path)

@@ -35,6 +35,7 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     private readonly Random _random = new((int)(seed ^ (seed >> 32)));
     private readonly Dictionary<NodeName, Receiver> _receivers = [];
     private readonly Dictionary<NodeName, Link> _links = [];
+    private readonly Dictionary<NodeName, Earlier> _earlier = [];
     private readonly HashSet<(NodeName From, NodeName To)> _cut = [];
     private readonly Dictionary<(NodeName From, NodeName To), (TimeSpan Least, TimeSpan Most)> _slow = [];
 
@@ -57,6 +58,10 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     /// bytes are good during the call only.</summary>
     public Action<NodeName, NodeName, ReadOnlyMemory<byte>>? Sent { get; set; }
 
+    /// <summary>As <see cref="Sent"/>, for the earlier of two processes of a node, of which <see cref="Sent"/> does not
+    /// hear.</summary>
+    public Action<NodeName, ReadOnlyMemory<byte>>? SentByEarlier { get; set; }
+
     /// <summary>Hears of every delivery, in order.</summary>
     public Action<NodeName, NodeName, ReadOnlyMemory<byte>>? Observed { get; set; }
 
@@ -77,11 +82,41 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
         if (_links.Remove(node, out Link? link)) link.IsDead = true;
     }
 
+    /// <summary>A second process of a node is to begin while the first goes on.</summary>
+    /// <param name="following">Frames of these nodes go to the first until <see cref="Guide"/>.</param>
+    /// <param name="isParted">Until then these hear only the first, and all others only the second.</param>
+    public void KeepEarlier(NodeName node, HashSet<NodeName> following, bool isParted)
+    {
+        _receivers.Remove(node, out Receiver? receiver);
+        _links.Remove(node, out Link? link);
+        if (link is not null) link.IsEarlier = true;
+        _earlier[node] = new Earlier(receiver, link, following, isParted);
+    }
+
+    /// <summary>All nodes send to the second of two processes of a node, and hear both.</summary>
+    public void Guide(NodeName node)
+    {
+        if (_earlier.TryGetValue(node, out Earlier? earlier))
+            _earlier[node] = earlier with { Following = [], IsParted = false };
+    }
+
+    /// <summary>The earlier of two processes of a node dies. Who still sends to it sends in vain.</summary>
+    public void DetachEarlier(NodeName node)
+    {
+        if (!_earlier.TryGetValue(node, out Earlier? earlier)) return;
+        Dropped += earlier.Receiver?.Waiting.Count ?? 0;
+        if (earlier.Link is { } link) link.IsDead = true;
+        _earlier[node] = earlier with { Receiver = null };
+    }
+
     /// <summary>Lets the frames that waited for a paused node have it.</summary>
     public void Release(NodeName node)
     {
-        if (!_receivers.TryGetValue(node, out Receiver? receiver)) return;
-        while (receiver.Waiting.TryDequeue(out Frame? frame)) frame.HandOver(receiver);
+        foreach (Receiver? receiver in
+            new[] { _receivers.GetValueOrDefault(node), _earlier.GetValueOrDefault(node)?.Receiver })
+        {
+            while (receiver?.Waiting.TryDequeue(out Frame? frame) == true) frame.HandOver(receiver);
+        }
     }
 
     /// <summary>Cuts one direction.</summary>
@@ -113,21 +148,24 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     {
         _cut.Clear();
         _slow.Clear();
+        foreach (NodeName node in _earlier.Keys.ToArray()) Guide(node);
     }
 
-    private void Send(NodeName from, NodeName to, ReadOnlyMemory<byte> bytes)
+    private void Send(NodeName from, bool fromEarlier, NodeName to, ReadOnlyMemory<byte> bytes)
     {
-        Sent?.Invoke(from, to, bytes);
-        if (IsCut(from, to) || Filter?.Invoke(from, to, bytes) == false || _random.NextDouble() < Faults.Loss)
+        if (fromEarlier) SentByEarlier?.Invoke(from, bytes);
+        else Sent?.Invoke(from, to, bytes);
+        if (IsCut(from, fromEarlier, to) || Filter?.Invoke(from, to, bytes) == false
+            || _random.NextDouble() < Faults.Loss)
         {
             Dropped++;
             return;
         }
         byte[] copy = bytes.ToArray();
-        Schedule(new Frame(this, from, to, copy));
+        Schedule(new Frame(this, from, fromEarlier, to, copy));
         if (_random.NextDouble() >= Faults.Duplication) return;
         Duplicated++;
-        Schedule(new Frame(this, from, to, copy));
+        Schedule(new Frame(this, from, fromEarlier, to, copy));
     }
 
     private void Schedule(Frame frame)
@@ -146,11 +184,19 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     private TimeSpan Between((TimeSpan Least, TimeSpan Most) bounds) =>
         bounds.Least + (bounds.Most - bounds.Least) * _random.NextDouble();
 
-    private bool IsCut(NodeName from, NodeName to) => _cut.Count > 0 && _cut.Contains((from, to));
+    private bool IsCut(NodeName from, bool fromEarlier, NodeName to) =>
+        (_cut.Count > 0 && _cut.Contains((from, to)))
+        || (_earlier.TryGetValue(from, out Earlier? earlier) && earlier.IsParted
+            && earlier.Following.Contains(to) != fromEarlier);
+
+    private Receiver? FindReceiver(Frame frame) =>
+        _earlier.TryGetValue(frame.To, out Earlier? earlier) && earlier.Following.Contains(frame.From)
+            ? earlier.Receiver
+            : _receivers.GetValueOrDefault(frame.To);
 
     private void Arrive(Frame frame)
     {
-        if (IsCut(frame.From, frame.To) || !_receivers.TryGetValue(frame.To, out Receiver? receiver)
+        if (IsCut(frame.From, frame.FromEarlier, frame.To) || FindReceiver(frame) is not { } receiver
             || receiver.Waiting.Count >= MaxWaitingFrames) Dropped++;
         else if (receiver.Scheduler.IsPaused) receiver.Waiting.Enqueue(frame);
         else frame.HandOver(receiver);
@@ -172,11 +218,18 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
         public Queue<Frame> Waiting { get; } = new();
     }
 
-    private sealed class Frame(SimulatedNetwork network, NodeName from, NodeName to, byte[] bytes) : VirtualEvent
+    /// <summary>The earlier of two processes of a node; without a receiver once it is dead.</summary>
+    private sealed record Earlier(
+        Receiver? Receiver, Link? Link, HashSet<NodeName> Following, bool IsParted);
+
+    private sealed class Frame(
+        SimulatedNetwork network, NodeName from, bool fromEarlier, NodeName to, byte[] bytes) : VirtualEvent
     {
         private Receiver? _receiver;
 
         public NodeName From => from;
+
+        public bool FromEarlier => fromEarlier;
 
         public NodeName To => to;
 
@@ -197,9 +250,11 @@ public sealed class SimulatedNetwork(VirtualTime time, ulong seed)
     {
         public bool IsDead { get; set; }
 
+        public bool IsEarlier { get; set; }
+
         public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame)
         {
-            if (!IsDead) network.Send(from, to, frame);
+            if (!IsDead) network.Send(from, IsEarlier, to, frame);
             return ValueTask.CompletedTask;
         }
     }

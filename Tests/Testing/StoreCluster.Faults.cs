@@ -14,7 +14,43 @@ public sealed partial class StoreCluster
 
     internal NodeLife LifeOf(NodeName name) => _lives[name];
 
-    public bool IsPaused(NodeName name) => _lives.TryGetValue(name, out NodeLife? life) && life.Lane.IsPaused;
+    /// <summary>Whether a node's process, or one of two, stands still.</summary>
+    public bool IsPaused(NodeName name) => LivesOf(name).Any(life => life.Lane.IsPaused);
+
+    private IEnumerable<NodeLife> LivesOf(NodeName name) =>
+        new[] { _lives.GetValueOrDefault(name), _earlier.GetValueOrDefault(name) }.OfType<NodeLife>();
+
+    /// <summary>The earlier of two openings of a node's storage, while its process lives; null if there is
+    /// none.</summary>
+    public StoreNode? EarlierOf(NodeName name) => _earlier.GetValueOrDefault(name)?.Node;
+
+    /// <summary>
+    /// Opens a node's storage a second time, in another process with a clock of its own, as is done when the node is
+    /// taken for dead. The first one goes on, paused or not, until <see cref="StopEarlier"/>: only that it is fenced
+    /// stops it. All that asks for the node by name finds the second from now on; of callers every second finds the
+    /// first. For databases: a disk's lock does not allow it.
+    /// </summary>
+    /// <param name="following">Nodes whose frames go to the first until <see cref="SimulatedNetwork.Guide"/>.</param>
+    /// <param name="isParted">Until then these hear only the first, and all others only the second.</param>
+    public void StartElsewhere(NodeName name, HashSet<NodeName> following, bool isParted)
+    {
+        NodeLife life = _lives[name];
+        if (life.Node is null || !_earlier.TryAdd(name, life))
+            throw new InvalidOperationException($"{name} is not up, or two openings of its storage live.");
+        _lives.Remove(name);
+        Nodes.Remove(name);
+        Network.KeepEarlier(name, following, isParted);
+        _clocks[name] = new NodeClock(Time, life.Lane);
+        StartNode(name);
+    }
+
+    /// <summary>Ends the process of the earlier of two openings; does nothing if there is none.</summary>
+    public void StopEarlier(NodeName name)
+    {
+        if (!_earlier.Remove(name, out NodeLife? life)) return;
+        Network.DetachEarlier(name);
+        End(life);
+    }
 
     /// <summary>
     /// Stops a node's process, as SIGSTOP does: nothing of it runs, its timers do not fire, frames, requests and
@@ -29,7 +65,7 @@ public sealed partial class StoreCluster
     public void Resume(NodeName name)
     {
         if (!IsPaused(name)) return;
-        _lives[name].Lane.Resume();
+        foreach (NodeLife life in LivesOf(name)) life.Lane.Resume();
         Network.Release(name);
     }
 
@@ -59,7 +95,25 @@ public sealed partial class StoreCluster
     }
 
     /// <summary>A node that is down gets an empty disk in place of its own.</summary>
-    public void LoseDisk(NodeName name) => Disks[name] = new SimulatedDisk(_random.Next());
+    public void LoseDisk(NodeName name) => MakeMedium(name);
+
+    /// <summary>What a node's storage stands on.</summary>
+    public ISimulatedMedium MediumOf(NodeName name) => Disks.TryGetValue(name, out SimulatedDisk? disk)
+        ? disk
+        : Databases[name];
+
+    private void MakeMedium(NodeName name)
+    {
+        int seed = _random.Next();
+        if (_options.Storage == SimulatedStorage.Disks) Disks[name] = new SimulatedDisk(seed);
+        else
+        {
+            Databases[name] = new SimulatedDatabase(seed, Time, Scheduler)
+            {
+                Description = $"the database of {name}",
+            };
+        }
+    }
 
     /// <summary>Asks the leader of a group to hand over to the replica on another node.</summary>
     public async Task<TransferStatus> TransferLeadershipAsync(GroupId group, NodeName to) =>

@@ -24,7 +24,7 @@ public sealed partial class StoreCluster
     public void StartJoiningNode(NodeName name)
     {
         _joined.Add(name);
-        Disks[name] = new SimulatedDisk(_random.Next());
+        MakeMedium(name);
         _clocks[name] = new NodeClock(Time, Scheduler.CreateLane());
         StartNode(name);
     }
@@ -32,7 +32,8 @@ public sealed partial class StoreCluster
     /// <summary>A node that is down gets an empty disk and will join as a new one under its name.</summary>
     public void ReplaceNode(NodeName name)
     {
-        Disks[name].Wipe();
+        StopEarlier(name);
+        MediumOf(name).Wipe();
         _replaced.Add(name);
     }
 
@@ -42,7 +43,8 @@ public sealed partial class StoreCluster
         if (_lives.ContainsKey(name)) throw new InvalidOperationException($"{name} is up.");
         _gone.Add(name);
         StartFailure.Remove(name);
-        Disks[name].Wipe();
+        StopEarlier(name);
+        MediumOf(name).Wipe();
     }
 
     /// <summary>What the controller aims at.</summary>

@@ -31,6 +31,8 @@ public sealed record StoreClusterOptions
 
     public int LogSegmentBytes { get; init; } = 1 << 20;
 
+    public SimulatedStorage Storage { get; init; }
+
     /// <summary>Runs tasks in an order drawn from the seed instead of oldest first.</summary>
     public bool RandomOrder { get; init; }
 
@@ -47,8 +49,8 @@ public sealed record StoreClusterOptions
 }
 
 /// <summary>
-/// The real store on one thread: simulated disks, a simulated network, virtual time, one scheduler. Nothing happens but
-/// while one of its Run methods runs; the same seed and calls give the same history.
+/// The real store on one thread: simulated disks or databases, a simulated network, virtual time, one scheduler.
+/// Nothing happens but while one of its Run methods runs; the same seed and calls give the same history.
 /// </summary>
 public sealed partial class StoreCluster : IStoreConnection
 {
@@ -61,6 +63,9 @@ public sealed partial class StoreCluster : IStoreConnection
 
     // Of the nodes that are up or starting.
     private readonly Dictionary<NodeName, NodeLife> _lives = [];
+
+    // Of the nodes whose storage was opened a second time, while the first opening's process lives.
+    private readonly SortedDictionary<NodeName, NodeLife> _earlier = [];
     private RouteTable? _routes;
 
     public StoreCluster(StoreClusterOptions options)
@@ -71,7 +76,7 @@ public sealed partial class StoreCluster : IStoreConnection
         Time = new VirtualTime(Scheduler);
         Network = new SimulatedNetwork(Time, options.Seed);
         Names = [.. Enumerable.Range(1, options.Nodes).Select(i => new NodeName($"node-{i}"))];
-        Disks = Names.ToDictionary(name => name, name => new SimulatedDisk(_random.Next()));
+        foreach (NodeName name in Names) MakeMedium(name);
         _clocks = Names.ToDictionary(name => name, name => new NodeClock(Time, Scheduler.CreateLane()));
     }
 
@@ -83,7 +88,11 @@ public sealed partial class StoreCluster : IStoreConnection
 
     public IReadOnlyList<NodeName> Names { get; }
 
-    public Dictionary<NodeName, SimulatedDisk> Disks { get; }
+    /// <summary>Empty if the nodes have databases.</summary>
+    public Dictionary<NodeName, SimulatedDisk> Disks { get; } = [];
+
+    /// <summary>Empty if the nodes have disks.</summary>
+    public Dictionary<NodeName, SimulatedDatabase> Databases { get; } = [];
 
     /// <summary>The nodes that are up.</summary>
     public SortedDictionary<NodeName, StoreNode> Nodes { get; } = [];
@@ -121,9 +130,15 @@ public sealed partial class StoreCluster : IStoreConnection
         if (!_lives.Remove(name, out NodeLife? life)) return;
         // First its ways out: nothing of what the node does while it dies may reach its disk or another node.
         Network.Detach(name);
-        Disks[name].Crash(loss);
+        MediumOf(name).Crash(loss);
+        Nodes.Remove(name);
+        End(life);
+    }
+
+    private void End(NodeLife life)
+    {
         life.StopTicking();
-        if (Nodes.Remove(name, out StoreNode? node) && !life.Lane.IsPaused)
+        if (life is { Node: { } node, Lane.IsPaused: false })
         {
             Task crash = life.Lane.Start(node.CrashAsync);
             Scheduler.RunUntilIdle();
@@ -250,11 +265,12 @@ public sealed partial class StoreCluster : IStoreConnection
 
     private async Task<GroupReply> ArriveAsync(NodeName node, GroupId group, GroupRequest request)
     {
-        if (!Nodes.TryGetValue(node, out StoreNode? store) || store.Find(group) is not { } replica)
-            return GroupReply.Of(GroupReplyStatus.Unavailable);
+        bool toEarlier = _earlier.TryGetValue(node, out NodeLife? life) && _random.Next(2) == 0;
+        if (!toEarlier) life = _lives.GetValueOrDefault(node);
+        if (life?.Node?.Find(group) is not { } replica) return GroupReply.Of(GroupReplyStatus.Unavailable);
         // A paused node takes the request when it goes on, and not before.
-        Task<GroupReply> execution = IsPaused(node)
-            ? _lives[node].Lane.Start(() => replica.ExecuteAsync(request))
+        Task<GroupReply> execution = life.Lane.IsPaused
+            ? life.Lane.Start(() => replica.ExecuteAsync(request))
             : replica.ExecuteAsync(request);
         return await Attempt.WithinAsync(execution, AttemptTimeout, Time);
     }
@@ -285,7 +301,7 @@ public sealed partial class StoreCluster : IStoreConnection
             };
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options,
                 context => OpenStorageAsync(name, context), Network.For(name));
-            Nodes[name] = node;
+            Nodes[name] = life.Node = node;
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
             await node.Formed;
@@ -305,16 +321,16 @@ public sealed partial class StoreCluster : IStoreConnection
 
     private async Task<INodeStorage> OpenStorageAsync(NodeName name, StorageContext context)
     {
-        INodeStorage storage = await NodeStorage.OpenOwnedAsync(Disks[name], context);
+        INodeStorage storage = await MediumOf(name).OpenAsync(context);
         return _options.WrapStorage?.Invoke(name, storage) ?? storage;
     }
 
     /// <summary>Opens a replica that came to a node while it was running.</summary>
-    private async Task OpenWantedAsync(NodeLife life, GroupId group)
+    private static async Task OpenWantedAsync(NodeLife life, GroupId group)
     {
         try
         {
-            await Nodes[life.Name].OpenReplicaAsync(group, life.Lane);
+            await life.Node!.OpenReplicaAsync(group, life.Lane);
         }
         catch (ReplicaRefusedException)
         {

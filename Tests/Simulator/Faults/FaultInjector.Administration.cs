@@ -49,7 +49,7 @@ internal sealed partial class FaultInjector
         const int MostIds = 4;
         const int MostTries = 50;
         GroupDescriptor? parent = _invariants.Ranges.FirstOrDefault(group => group.Contains(Operation.Bytes(key)));
-        if (parent is null) return null;
+        if (parent is null || _cluster.Disks.Count == 0) return null;
         NodeName name = parent.Replicas[random.Next(parent.Replicas.Count)].Node;
         uint last = _invariants.NewestGroup.Value;
         for (uint id = last + 1; id <= last + MostIds; id++)
@@ -273,6 +273,7 @@ internal sealed partial class FaultInjector
     private void Destroy(NodeName name, Fault fault)
     {
         _cluster.CrashNode(name);
+        _cluster.StopEarlier(name);
         _invariants.NoteDestroyed(name);
         Lost = name;
         LostBy = fault.Kind;

@@ -104,7 +104,7 @@ internal sealed partial class FaultInjector
         if (!MayLoseDisk() || PickStaying(random) is not { } victim) return false;
         Note(fault, $"{victim} dies and loses its disk");
         Destroy(victim, fault);
-        _cluster.Disks[victim].Wipe();
+        _cluster.MediumOf(victim).Wipe();
         ExpectRefusal(victim, fault);
         return true;
     }
@@ -114,7 +114,7 @@ internal sealed partial class FaultInjector
         if (!MayLoseDisk() || PickStaying(random) is not { } victim) return false;
         // The system must not remember what the platter has forgotten.
         _cluster.CrashNode(victim, CrashLoss.Everything);
-        if (_cluster.Disks[victim].RotDurable(random) is not { } where)
+        if (_cluster.MediumOf(victim).RotDurable(random) is not { } where)
         {
             Note(fault, $"{victim} dies; there is nothing to rot");
             After(fault, () => StartIfDown(victim));
@@ -153,7 +153,7 @@ internal sealed partial class FaultInjector
         if (PickUp(random) is not { } victim) return false;
         TimeSpan most = TimeSpan.FromMilliseconds(random.Next(5, 150));
         Note(fault, $"{victim}'s disk takes up to {most.TotalMilliseconds:F0} ms");
-        _cluster.Disks[victim].SlowDown(_cluster.Time, TimeSpan.FromMilliseconds(1), most);
+        _cluster.MediumOf(victim).SlowDown(_cluster.Time, TimeSpan.FromMilliseconds(1), most);
         After(fault, () => CalmDisk(victim));
         return true;
     }
@@ -162,8 +162,8 @@ internal sealed partial class FaultInjector
     {
         if (PickUp(random) is not { } victim) return false;
         Note(fault, $"{victim}'s disk hangs for {fault.Lasting.TotalMilliseconds:F0} ms");
-        _cluster.Disks[victim].HangFlushes();
-        After(fault, () => _cluster.Disks[victim].ReleaseFlushes());
+        _cluster.MediumOf(victim).HangFlushes();
+        After(fault, () => _cluster.MediumOf(victim).ReleaseFlushes());
         return true;
     }
 
@@ -186,7 +186,7 @@ internal sealed partial class FaultInjector
         if (PickUp(random) is not { } victim) return false;
         long free = random.Next(0, 100 << 10);
         Note(fault, $"{victim}'s disk has only {free} bytes left");
-        SimulatedDisk disk = _cluster.Disks[victim];
+        ISimulatedMedium disk = _cluster.MediumOf(victim);
         disk.FreeBytes = free;
         long before = disk.WritesWithoutRoom;
         After(fault, () =>
@@ -197,12 +197,14 @@ internal sealed partial class FaultInjector
         return false; // It counts if somebody noticed.
     }
 
-    /// <summary>Whether a node may refuse to start for the time being: its disk is full, or failed just then.</summary>
-    private bool IsExcused(NodeName name, Exception failure) => failure is DiskException disk && disk.Failure switch
+    /// <summary>Whether a node may refuse to start for the time being: its disk is full, or failed just then, or its
+    /// database cannot be reached.</summary>
+    private bool IsExcused(NodeName name, Exception failure) => failure switch
     {
-        DiskFailure.Full => _cluster.Disks[name].FreeBytes is not null,
-        DiskFailure.Io => _cluster.Disks[name].FailedOperations > _failedBefore.GetValueOrDefault(name),
-        _ => false,
+        DiskException { Failure: DiskFailure.Full } => _cluster.MediumOf(name).FreeBytes is not null,
+        DiskException { Failure: DiskFailure.Io } =>
+            _cluster.MediumOf(name).FailedOperations > _failedBefore.GetValueOrDefault(name),
+        _ => IsDatabaseAway(name, failure),
     };
 
     private bool Drift(Fault fault, Random random)
@@ -242,9 +244,10 @@ internal sealed partial class FaultInjector
                 (Replica older, _) = await _cluster.OpenSecondInstanceAsync(victim, group);
                 return older.StopReason is not null;
             }
-            catch (Exception) when (node.Storage.Status.Failure is not null)
+            catch (Exception) when (node.Storage.Status.Failure is not null
+                || _cluster.Nodes.GetValueOrDefault(victim) != node)
             {
-                return false; // The disk failed meanwhile; that is noticed elsewhere.
+                return false; // The disk failed or the node died meanwhile; that is noticed elsewhere.
             }
         });
         return false; // It counts when the older has noticed.
@@ -271,12 +274,12 @@ internal sealed partial class FaultInjector
 
     /// <summary>Any disk takes some time.</summary>
     private void CalmDisk(NodeName name) =>
-        _cluster.Disks[name].SlowDown(_cluster.Time, TimeSpan.Zero, _calmDiskLatency);
+        _cluster.MediumOf(name).SlowDown(_cluster.Time, TimeSpan.Zero, _calmDiskLatency);
 
     private void RestoreNode(NodeName name)
     {
         Resume(name);
-        SimulatedDisk disk = _cluster.Disks[name];
+        ISimulatedMedium disk = _cluster.MediumOf(name);
         CalmDisk(name);
         disk.FreeBytes = null;
         disk.ReleaseFlushes();

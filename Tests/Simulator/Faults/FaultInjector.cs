@@ -28,8 +28,8 @@ internal sealed partial class FaultInjector
     // What a fault began and nobody waits for; true: the fault happened.
     private readonly List<(Fault Fault, Running<bool> Work)> _begun = [];
 
-    // Faults that count as soon as the disk has failed more operations than so many.
-    private readonly List<(Fault Fault, SimulatedDisk Disk, long Before)> _failing = [];
+    // Faults that count as soon as the disk or database has failed more operations than so many.
+    private readonly List<(Fault Fault, ISimulatedMedium Medium, long Before)> _failing = [];
 
     // The node whose disk is gone must still say that it does not start.
     private bool _refusalIsDue;
@@ -51,9 +51,10 @@ internal sealed partial class FaultInjector
         _invariants = invariants;
         _workload = workload;
         _administrator = new Administrator(cluster, trace);
-        _calmDiskLatency = diskLatency;
-        foreach (NodeName name in cluster.Names) cluster.Disks[name].SlowDown(cluster.Time, TimeSpan.Zero, diskLatency);
+        // A database is elsewhere.
+        _calmDiskLatency = diskLatency + (cluster.Databases.Count > 0 ? TimeSpan.FromMilliseconds(1) : TimeSpan.Zero);
         _cluster = cluster;
+        foreach (NodeName name in cluster.Names) CalmDisk(name);
         _trace = trace;
         _killClient = killClient;
         _violated = violated;
@@ -72,7 +73,7 @@ internal sealed partial class FaultInjector
 
     /// <summary>All that was to happen and end has, and all nodes that are not gone are up.</summary>
     public bool HasEnded => _coming.Count == 0 && _ends.Count == 0 && _begun.Count == 0 && _repairs == 0
-        && Lost is null && _cluster.AllNames.All(_cluster.IsFormed);
+        && Lost is null && _cluster.AllNames.All(name => _cluster.IsFormed(name) && _cluster.EarlierOf(name) is null);
 
     /// <summary>What keeps <see cref="HasEnded"/> from being true, in words.</summary>
     public string DescribeOpen()
@@ -80,7 +81,10 @@ internal sealed partial class FaultInjector
         IEnumerable<string> begun =
             _begun.Select(begun => $"{begun.Fault.Number} {FaultSchedule.NameOf(begun.Fault.Kind)}");
         IEnumerable<string> down = _cluster.AllNames.Where(name => !_cluster.IsFormed(name)).Select(n => $"{n} is down");
-        return $"{string.Join(", ", begun.Concat(down))}; {_repairs} repairs, lost {Lost?.ToString() ?? "none"}";
+        IEnumerable<string> doubled = _cluster.AllNames.Where(name => _cluster.EarlierOf(name) is not null)
+            .Select(name => $"the earlier opening of {name} goes on");
+        return $"{string.Join(", ", begun.Concat(down).Concat(doubled))}; {_repairs} repairs, "
+            + $"lost {Lost?.ToString() ?? "none"}";
     }
 
     /// <summary>Faults are counted from here on.</summary>
@@ -102,6 +106,7 @@ internal sealed partial class FaultInjector
     {
         // What faults did, before those end that explain it.
         RestartFailedNodes();
+        StopReplaced();
         CheckRefusal();
         while (_ends.TryPeek(out Action? end, out (TimeSpan At, int Number) at) && at.At <= _cluster.Time.Now)
         {
@@ -115,10 +120,10 @@ internal sealed partial class FaultInjector
         }
         CrashAtMoment();
         CountBegun();
-        foreach ((Fault fault, SimulatedDisk disk, long before) in _failing.ToArray())
+        foreach ((Fault fault, ISimulatedMedium medium, long before) in _failing.ToArray())
         {
-            if (disk.FailedOperations <= before) continue;
-            _failing.Remove((fault, disk, before));
+            if (medium.FailedOperations <= before) continue;
+            _failing.Remove((fault, medium, before));
             Count(fault.Kind);
         }
     }
@@ -171,6 +176,10 @@ internal sealed partial class FaultInjector
         FaultKind.SecondInstance => OpenAgain(fault, random),
         FaultKind.Transfer => Transfer(fault, random),
         FaultKind.ClientDeath => KillClient(fault, random),
+        FaultKind.SecondOpening => OpenElsewhere(fault, random),
+        FaultKind.LostConnections => LoseConnections(fault, random),
+        FaultKind.UnknownCommit => LoseCommitAnswer(fault, random),
+        FaultKind.DatabaseDown => TakeDatabaseDown(fault, random),
         FaultKind.Split => Split(fault, random),
         FaultKind.Merge => Merge(fault, random),
         FaultKind.Move => Move(fault, random),
@@ -265,7 +274,7 @@ internal sealed partial class FaultInjector
         if (_cluster.IsUp(name) || _cluster.StartFailure.ContainsKey(name)) return;
         if (name == _dead || !_cluster.AllNames.Contains(name)) return;
         _trace.Note($"{name} starts");
-        _failedBefore[name] = _cluster.Disks[name].FailedOperations;
+        _failedBefore[name] = _cluster.MediumOf(name).FailedOperations;
         _cluster.StartNode(name);
     }
 

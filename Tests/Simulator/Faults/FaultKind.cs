@@ -1,7 +1,8 @@
 namespace Orleans.Raft.Simulator;
 
-/// <summary>What can go wrong in a simulation, and what administrators ask of the cluster meanwhile. On the command line:
-/// <c>power-loss</c> for <see cref="PowerLoss"/>, and so on.</summary>
+/// <summary>What can go wrong in a simulation, and what administrators ask of the cluster meanwhile. On the command
+/// line: <c>power-loss</c> for <see cref="PowerLoss"/>, and so on. Where nodes have databases, what is said of disks is
+/// meant of these.</summary>
 public enum FaultKind
 {
     /// <summary>A node's process dies; what it wrote stays in the system's cache. It starts again later; sometimes its
@@ -12,7 +13,8 @@ public enum FaultKind
     /// it promises something. It starts again later.</summary>
     PowerLoss,
 
-    /// <summary>As <see cref="PowerLoss"/>, but any part of what was not flushed survives: batches are torn.</summary>
+    /// <summary>As <see cref="PowerLoss"/>, but any part of what was not flushed survives: batches are torn. Disks
+    /// only.</summary>
     TornWrite,
 
     /// <summary>All nodes lose power at once.</summary>
@@ -63,10 +65,11 @@ public enum FaultKind
     /// <summary>A node's disk does not answer flushes for a while.</summary>
     HungDisk,
 
-    /// <summary>A node's disk fails a flush: the node must stop. It starts again later.</summary>
+    /// <summary>A node's disk fails a flush: the node must stop. It starts again later. Disks only.</summary>
     FailedFlush,
 
-    /// <summary>A node's disk fails a write: if it is the log's, the node must stop; a snapshot is given up.</summary>
+    /// <summary>A node's disk fails a write: if it is the log's, the node must stop; a snapshot is given up. Disks
+    /// only.</summary>
     FailedWrite,
 
     /// <summary>A node's disk has no room for a while.</summary>
@@ -87,6 +90,21 @@ public enum FaultKind
 
     /// <summary>A client dies in the middle of its calls; another takes its place.</summary>
     ClientDeath,
+
+    /// <summary>A node's storage is opened a second time, in another process, as when the node is taken for dead; the
+    /// first goes on, reached by some nodes and clients, until it notices. Databases only.</summary>
+    SecondOpening,
+
+    /// <summary>Connections to a node's database break often, before or after what was asked took effect. Databases
+    /// only.</summary>
+    LostConnections,
+
+    /// <summary>A commit is applied, and its answer lost. Databases only.</summary>
+    UnknownCommit,
+
+    /// <summary>A node's database cannot be reached for a while; what it was about to answer stays unknown. Databases
+    /// only.</summary>
+    DatabaseDown,
 
     /// <summary>A group is split at a key that clients use.</summary>
     Split,

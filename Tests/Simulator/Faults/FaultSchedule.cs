@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Text;
+using Orleans.Raft.Testing;
 
 namespace Orleans.Raft.Simulator;
 
@@ -34,7 +35,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
     {
         var random = new Random(unchecked((int)(options.Seed * 0x9e3779b1)));
         FaultMix mix = (FaultMix)random.Next(3);
-        FaultKind[] kinds = [.. options.Faults.Where(kind => !IsAsked(kind))];
+        FaultKind[] kinds = [.. options.Faults.Where(kind => !IsAsked(kind) && IsOf(options.StorageUsed, kind))];
         random.Shuffle(kinds);
         // Leases do not hold where clocks jump, and are to meet all other faults.
         if (random.Next(2) == 0) kinds = [.. kinds.Where(kind => kind != FaultKind.ClockJump)];
@@ -65,6 +66,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
                 faults.Add(new Fault(0, FaultKind.Transfer, options.Duration * share, TimeSpan.Zero, random.Next()));
         }
         DrawAsked(options, random, faults);
+        DrawOpenings(options, random, faults);
         faults = [.. faults.OrderBy(fault => fault.At).Select((fault, i) => fault with { Number = i + 1 })];
         bool allowsLeases = faults.TrueForAll(fault => fault.Kind != FaultKind.ClockJump);
         if (options.Keep is { } keep) faults.RemoveAll(fault => !keep.Contains(fault.Number));
@@ -73,6 +75,24 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
 
     /// <summary>Whether it is nothing that breaks, but what an administrator asks for.</summary>
     public static bool IsAsked(FaultKind kind) => kind >= FaultKind.Split;
+
+    /// <summary>What only databases allow happens in every run on them.</summary>
+    private static void DrawOpenings(SimulationOptions options, Random random, List<Fault> faults)
+    {
+        const FaultKind Kind = FaultKind.SecondOpening;
+        if (!options.Faults.Contains(Kind) || !IsOf(options.StorageUsed, Kind)) return;
+        for (TimeSpan at = Between(random, 1, 8); at < options.Duration; at += Between(random, 4, 12))
+            faults.Add(new Fault(0, Kind, at, LastingOf(Kind, random), random.Next()));
+    }
+
+    /// <summary>Whether it can happen to such storage.</summary>
+    public static bool IsOf(SimulatedStorage storage, FaultKind kind) => kind switch
+    {
+        FaultKind.TornWrite or FaultKind.FailedFlush or FaultKind.FailedWrite => storage == SimulatedStorage.Disks,
+        FaultKind.SecondOpening or FaultKind.LostConnections or FaultKind.UnknownCommit or FaultKind.DatabaseDown =>
+            storage == SimulatedStorage.Databases,
+        _ => true,
+    };
 
     /// <summary>What administrators ask for, in every run: all of it once, some of it more often, before any comes
     /// again.</summary>
@@ -112,7 +132,7 @@ public sealed record FaultSchedule(FaultMix Mix, IReadOnlyList<Fault> Faults, bo
         FaultKind.Pause => random.Next(4) == 0 ? Between(random, 0.05, 0.4) : Between(random, 0.6, 4),
         FaultKind.HungDisk => random.Next(3) == 0 ? Between(random, 2.1, 4) : Between(random, 0.2, 2),
         FaultKind.FailedFlush or FaultKind.FailedWrite or FaultKind.SecondInstance or FaultKind.Transfer
-            or FaultKind.ClientDeath => TimeSpan.Zero,
+            or FaultKind.ClientDeath or FaultKind.UnknownCommit => TimeSpan.Zero,
         FaultKind.Drain or FaultKind.BalanceOff => Between(random, 2, 10),
         FaultKind.ClockDrift => Between(random, 5, 30),
         _ => Between(random, 0.3, 5),

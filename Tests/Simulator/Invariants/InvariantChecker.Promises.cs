@@ -7,7 +7,56 @@ namespace Orleans.Raft.Simulator;
 internal sealed partial class InvariantChecker
 {
     /// <summary>Takes note of a promise at the moment it leaves its node.</summary>
-    public void NoteSent(NodeName from, MessageAddress address, RaftMessage message)
+    public void NoteSent(NodeName from, MessageAddress address, RaftMessage message) =>
+        NotePromise(from, address, message, cluster.YoungestReplicaOf(from, address.Group));
+
+    /// <summary>
+    /// As <see cref="NoteSent"/>, of the earlier of two openings of a node's storage. What that promises after the
+    /// later one opened it may say late, but it had it on disk before: the later one has it.
+    /// </summary>
+    public void NoteSentByEarlier(NodeName from, MessageAddress address, RaftMessage message)
+    {
+        Replica? replica = cluster.EarlierReplicaOf(from, address.Group);
+        NotePromise(from, address, message, replica);
+        GroupRecord group = Of(address.Group);
+        ReplicaRecord record = group.Of(address.From, from);
+        // In its own life, or while the later opening is under way, it is held to what that will find.
+        if (record.Birth is not { } birth || cluster.Nodes.GetValueOrDefault(from) != birth.Node) return;
+        switch (message)
+        {
+            case RequestVote request: CheckVoteOfEarlier(address, from, birth, request.Term, address.From); break;
+            case RequestVoteReply { Granted: true } reply:
+                CheckVoteOfEarlier(address, from, birth, reply.Term, address.To);
+                break;
+            case AppendEntriesReply reply when replica?.Id == address.From
+                && replica.Core.Log.TryTermAt(reply.MatchIndex, out Term term):
+                CheckAcknowledgementOfEarlier(group, from, birth, reply.Term, new EntryId(term, reply.MatchIndex));
+                break;
+            default: break;
+        }
+    }
+
+    private void CheckVoteOfEarlier(
+        MessageAddress address, NodeName node, ReplicaBirth birth, Term term, ReplicaId candidate)
+    {
+        if (term > birth.Term || (term == birth.Term && birth.VotedFor != candidate))
+            violated($"{node} {address.Group} voted in {term} for {candidate} after its storage was opened elsewhere, "
+                + $"in {birth.Term} with a vote for {birth.VotedFor}");
+    }
+
+    private void CheckAcknowledgementOfEarlier(
+        GroupRecord group, NodeName node, ReplicaBirth birth, Term term, EntryId acknowledged)
+    {
+        bool mustHave = term == birth.Term || IsCommitted(group, acknowledged);
+        if (term > birth.Term || (mustHave && !birth.Has(acknowledged)))
+            violated($"{node} {group.Group} acknowledged {acknowledged} in {term} after its storage was opened "
+                + $"elsewhere, in {birth.Term} and without that");
+    }
+
+    private static bool IsCommitted(GroupRecord group, EntryId entry) => entry.Index.Value is var index && index > 0
+        && index <= (ulong)group.Committed.Count && group.Committed[(int)index - 1].Term == entry.Term;
+
+    private void NotePromise(NodeName from, MessageAddress address, RaftMessage message, Replica? replica)
     {
         ReplicaRecord record = Of(address.Group).Of(address.From, from);
         switch (message)
@@ -16,7 +65,7 @@ internal sealed partial class InvariantChecker
             case RequestVoteReply { Granted: true } reply:
                 NoteVote(address, from, record, reply.Term, address.To);
                 break;
-            case AppendEntriesReply reply: NoteAcknowledgement(address, from, record, reply); break;
+            case AppendEntriesReply reply: NoteAcknowledgement(address.From, replica, record, reply); break;
             default: break; // Promises nothing that must outlive a crash.
         }
     }
@@ -30,13 +79,13 @@ internal sealed partial class InvariantChecker
         if (term > record.PromisedTerm) record.PromisedTerm = term;
     }
 
-    private void NoteAcknowledgement(
-        MessageAddress address, NodeName node, ReplicaRecord record, AppendEntriesReply reply)
+    private static void NoteAcknowledgement(
+        ReplicaId by, Replica? replica, ReplicaRecord record, AppendEntriesReply reply)
     {
         if (reply.Term > record.PromisedTerm) record.PromisedTerm = reply.Term;
         bool isNewer = reply.Term > record.AcknowledgedIn
             || (reply.Term == record.AcknowledgedIn && reply.MatchIndex > record.Acknowledged.Index);
-        if (!isNewer || cluster.YoungestReplicaOf(node, address.Group) is not { } replica || replica.Id != address.From
+        if (!isNewer || replica is null || replica.Id != by
             || !replica.Core.Log.TryTermAt(reply.MatchIndex, out Term term)) return;
         record.AcknowledgedIn = reply.Term;
         record.Acknowledged = new EntryId(term, reply.MatchIndex);
@@ -54,9 +103,7 @@ internal sealed partial class InvariantChecker
             violated($"{node} {group.Group} came back with a vote for {core.VotedFor} in {core.Term}, but had voted for "
                 + $"{vote}");
         EntryId acknowledged = record.Acknowledged;
-        int index = (int)acknowledged.Index.Value;
-        bool mustHave = core.Term == record.AcknowledgedIn
-            || (index > 0 && index <= group.Committed.Count && group.Committed[index - 1].Term == acknowledged.Term);
+        bool mustHave = core.Term == record.AcknowledgedIn || IsCommitted(group, acknowledged);
         bool has = acknowledged.Index <= core.Log.Compacted.Index
             || (core.Log.TryTermAt(acknowledged.Index, out Term term) && term == acknowledged.Term);
         if (mustHave && !has)
@@ -68,7 +115,8 @@ internal sealed partial class InvariantChecker
         NoteMerges(group, record, node, replica);
         NoteRange(group, node, replica.State.Descriptor);
         record.Life = replica;
-        record.FailedBefore = cluster.Disks[node].FailedOperations;
+        record.Birth = cluster.EarlierOf(node) is null ? null : ReplicaBirth.Of(cluster.Nodes[node], core);
+        record.FailedBefore = cluster.MediumOf(node).FailedOperations;
         record.Term = Term.Zero;
         record.Commit = LogIndex.Zero;
         record.Applied = LogIndex.Zero;
@@ -103,7 +151,10 @@ internal sealed partial class InvariantChecker
         bool IsHeldBy(Member member) => group.Find(member) is { } record && HasOnDisk(record);
 
         bool HasOnDisk(ReplicaRecord record) => record.Compacted.Value >= index
-            || (record.Durable.Value >= index && record.Log[(int)index] == entry.Term);
+            || (record.Durable.Value >= index && record.Log[(int)index] == entry.Term)
+            // Written by an opening that is not looked at any more, and acknowledged late.
+            || cluster.MediumOf(record.Node).Holds(
+                group.Group, record.Id, new EntryId(entry.Term, new LogIndex(index)));
     }
 
     /// <summary>Raft §5.2 and §6: a majority of each configuration in force voted for the leader.</summary>

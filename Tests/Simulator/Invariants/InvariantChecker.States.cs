@@ -76,7 +76,8 @@ internal sealed partial class InvariantChecker
     /// <summary>Groups that were split off and are not open yet, by what they begin with.</summary>
     private void NoteUnopened()
     {
-        foreach ((NodeName name, StoreNode node) in cluster.Nodes)
+        foreach ((NodeName name, StoreNode node) in
+            cluster.Nodes.Select(pair => (pair.Key, pair.Value)).Concat(cluster.Earlier))
         {
             foreach (GroupId id in node.OwnGroups)
             {

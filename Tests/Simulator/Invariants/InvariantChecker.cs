@@ -10,7 +10,8 @@ namespace Orleans.Raft.Simulator;
 /// the disks of a majority of each configuration in force and in every later leader's log; leaders that such a majority
 /// voted for; votes and acknowledgements that outlive every crash; replicas that are gone and do not come back; equal
 /// states after equal entries; ranges without overlap or gap; frozen groups that do not change; groups that take over
-/// another one with all it has, or leave it all it had; a map that never goes back; no lease in silence.
+/// another one with all it has, or leave it all it had; a map that never goes back; no lease in silence. Where two
+/// openings of a node's storage live, the later one is the replica, and the earlier one promises nothing new.
 /// </summary>
 /// <param name="groups">How many there are at first.</param>
 internal sealed partial class InvariantChecker(
@@ -20,6 +21,7 @@ internal sealed partial class InvariantChecker(
 
     private readonly SortedDictionary<GroupId, GroupRecord> _groups = [];
     private readonly Dictionary<Replica, (GroupRecord Group, ReplicaRecord Record)> _lives = [];
+    private readonly Dictionary<Replica, ReplicaRecord> _earlier = [];
     private readonly Queue<(GroupRecord Group, ulong Index, ReplicaRecord By, Configuration? Joint)> _unchecked = [];
     private TimeSpan _rareAt;
 
@@ -39,6 +41,8 @@ internal sealed partial class InvariantChecker(
     {
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
+        foreach ((NodeName node, _) in cluster.Earlier)
+            foreach (Replica replica in cluster.EarlierReplicasOf(node)) CheckEarlier(node, replica);
         // Only now it is known what every replica holds.
         while (_unchecked.TryDequeue(out var committed))
             CheckMajority(committed.Group, committed.Index, committed.By, committed.Joint);
@@ -97,12 +101,24 @@ internal sealed partial class InvariantChecker(
         record.Last = core.LastEntry;
     }
 
+    /// <summary>Of the earlier of two openings of a node's storage only what it applies is bound: what is committed, is
+    /// so for everybody. Its log may be what nobody needs any more.</summary>
+    private void CheckEarlier(NodeName node, Replica replica)
+    {
+        if (replica.AwaitsBase) return;
+        if (!_earlier.TryGetValue(replica, out ReplicaRecord? record))
+            _earlier[replica] = record = new ReplicaRecord(replica.Id, node);
+        if (record.Turns == replica.Turns) return;
+        record.Turns = replica.Turns;
+        if (replica.Core.LastApplied != record.Applied) NoteState(Of(replica.Group), record, node, replica);
+    }
+
     /// <summary>A replica stops when it is fenced or its node or disk failed, and for no other reason.</summary>
     private void CheckStop(NodeName node, Replica replica, ReplicaRecord record)
     {
         // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
         if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Failure is null
-            && !(cluster.Disks[node].FailedOperations > record.FailedBefore
+            && !(cluster.MediumOf(node).FailedOperations > record.FailedBefore
                 && replica.StopReason!.StartsWith("its storage failed", StringComparison.Ordinal)))
             violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
     }

@@ -3,6 +3,27 @@ using Orleans.Raft.KeyValue;
 
 namespace Orleans.Raft.Simulator;
 
+/// <summary>What was durable of a replica when its node's storage was opened.</summary>
+/// <param name="Node">The opening.</param>
+/// <param name="Compacted">The last index that was in its snapshot only.</param>
+/// <param name="Terms">Of the entries after it.</param>
+internal sealed record ReplicaBirth(
+    StoreNode Node, Term Term, ReplicaId VotedFor, LogIndex Compacted, IReadOnlyList<Term> Terms)
+{
+    public static ReplicaBirth Of(StoreNode node, RaftNode core)
+    {
+        LogIndex compacted = core.Log.Compacted.Index;
+        var terms = new List<Term>();
+        for (LogIndex index = compacted.Next(); index <= core.Log.LastIndex; index = index.Next())
+            terms.Add(core.Log.TryTermAt(index, out Term term) ? term : Term.Zero);
+        return new ReplicaBirth(node, core.Term, core.VotedFor, compacted, terms);
+    }
+
+    public bool Has(EntryId entry) => entry.Index <= Compacted
+        || (entry.Index.Value - Compacted.Value <= (ulong)Terms.Count
+            && Terms[(int)(entry.Index.Value - Compacted.Value) - 1] == entry.Term);
+}
+
 /// <summary>What was seen of a replica in its present life, and what it promised in any.</summary>
 internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
 {
@@ -23,6 +44,10 @@ internal sealed class ReplicaRecord(ReplicaId id, NodeName node)
 
     /// <summary>The present life; null before the first.</summary>
     public Replica? Life { get; set; }
+
+    /// <summary>What the present life began with, if an earlier opening of its node's storage lived on beside it; else
+    /// null.</summary>
+    public ReplicaBirth? Birth { get; set; }
 
     /// <summary>How many sessions its state held when it was last looked at, and the time before.</summary>
     public (int Before, int Now) Sessions { get; set; }

@@ -34,6 +34,7 @@ public enum FailureMoment
 /// <param name="time">Needed for latency.</param>
 /// <param name="scheduler">Where the database itself works; null: where it was asked.</param>
 public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, TaskScheduler? scheduler = null)
+    : ISimulatedMedium
 {
     private readonly Lock _lock = new();
     private readonly Random _random = new(seed);
@@ -51,7 +52,14 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     private TimeSpan _least;
     private TimeSpan _most;
 
-    public StoreId StoreId { get; } = new(new Guid(seed + 1, 0, 0, new byte[8]));
+    // Of databases in this place: grows when it is lost.
+    private short _life;
+    private long _connections;
+
+    // Connections up to this number reach nothing.
+    private long _cutUpTo;
+
+    public StoreId StoreId => new(new Guid(seed + 1, _life, 0, new byte[8]));
 
     public string Description { get; init; } = "simulated database";
 
@@ -85,6 +93,12 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Of snapshots.</remarks>
+    public long WritesWithoutRoom { get; private set; }
+
+    long ISimulatedMedium.FailedOperations => Broken;
+
     public int Entries
     {
         get
@@ -94,7 +108,86 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     }
 
     /// <summary>A connection for one opening of the slot.</summary>
-    public ISlotDatabase Connect() => new SimulatedSlotDatabase(this);
+    public ISlotDatabase Connect() => new SimulatedSlotDatabase(this, (_life, Interlocked.Increment(ref _connections)));
+
+    /// <summary>Who is connected reaches it no more until <see cref="MendConnections"/>; who connects now
+    /// does.</summary>
+    public void CutConnections()
+    {
+        lock (_lock) _cutUpTo = _connections;
+    }
+
+    public void MendConnections()
+    {
+        lock (_lock) _cutUpTo = 0;
+    }
+
+    async Task<INodeStorage> ISimulatedMedium.OpenAsync(StorageContext context) => await DatabaseStorage.OpenAsync(
+        Connect(), new DatabaseStorageOptions
+        {
+            Scheduler = context.Scheduler,
+            Time = context.Time,
+            SnapshotChunkBytes = 4 << 10,
+            MaxFlushBytes = 64 << 10,
+            Logger = context.Logger,
+            Faults = context.Faults,
+        });
+
+    /// <summary>Nothing: it loses nothing that it acknowledged, and what is under way may yet take effect.</summary>
+    void ISimulatedMedium.Crash(CrashLoss loss)
+    {
+    }
+
+    void ISimulatedMedium.SlowDown(VirtualTime time, TimeSpan least, TimeSpan most) => SlowDown(least, most);
+
+    /// <summary>The slot is lost; an empty one is in its place. Who was connected reaches nothing any more.</summary>
+    public void Wipe()
+    {
+        lock (_lock)
+        {
+            _life++;
+            _replicas.Clear();
+            _entries.Clear();
+            _chunks.Clear();
+            _formation = null;
+            (_incarnation, _lastFlush) = (0, 0);
+            FreeBytes = null;
+        }
+        ForgetFailures();
+        LoseHungFlushes();
+    }
+
+    /// <summary>It is up, and no connection breaks.</summary>
+    public void ForgetFailures()
+    {
+        lock (_lock) _failures.Clear();
+        (IsDown, BrokenPerMille) = (false, 0);
+        MendConnections();
+    }
+
+    public string? RotDurable(Random random)
+    {
+        lock (_lock)
+        {
+            if (_entries.Count == 0) return null;
+            (GroupId group, LogIndex index) = _entries.Keys.ElementAt(random.Next(_entries.Count));
+            EntryRow row = _entries[(group, index)];
+            // A leader's first entry says nothing.
+            if (row.Entry.Payload.IsEmpty) return null;
+            RotEntry(group, index.Value);
+            return $"{group} {row.Entry.Id}";
+        }
+    }
+
+    public bool Holds(GroupId group, ReplicaId replica, EntryId entry)
+    {
+        lock (_lock)
+        {
+            if (!_replicas.TryGetValue(group, out ReplicaRow? row) || row.Replica != replica) return false;
+            return row.Snapshot?.File.Last.Index >= entry.Index
+                || (_entries.TryGetValue((group, entry.Index), out EntryRow found) && found.Entry.Term == entry.Term);
+        }
+    }
 
     /// <summary>Answers take that long from now on; half of it on the way there.</summary>
     public void SlowDown(TimeSpan least, TimeSpan most) => (_least, _most) = (least, most);
@@ -188,24 +281,31 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
     }
 
     /// <summary>Answers a question, after a while; whoever asked may be gone by then.</summary>
-    internal async Task<T> AnswerAsync<T>(DatabaseQuestion question, Func<T> apply)
+    private async Task<T> AnswerAsync<T>((short Life, long Number) connection, DatabaseQuestion question, Func<T> apply)
     {
         (TimeSpan there, TimeSpan back, FailureMoment? breaks, DatabaseFailure failure, Task hang) = Receive(question);
         if (there > TimeSpan.Zero) await time!.AfterAsync(there);
         await hang;
-        if (IsDown) throw Failed(DatabaseFailure.Unavailable);
+        if (!IsReached(connection)) throw Failed(DatabaseFailure.Unavailable);
         if (breaks == FailureMoment.BeforeIt) throw Failed(failure);
         T answer;
         lock (_lock) answer = apply();
         if (back > TimeSpan.Zero) await time!.AfterAsync(back);
-        if (IsDown) throw Failed(DatabaseFailure.Unavailable);
+        if (!IsReached(connection)) throw Failed(DatabaseFailure.Unavailable);
         if (breaks == FailureMoment.AfterIt) throw Failed(failure);
         return answer;
     }
 
-    internal Task<T> StartAsync<T>(DatabaseQuestion question, Func<T> apply) => scheduler is null
-        ? AnswerAsync(question, apply)
-        : StartedWork.On(scheduler, () => AnswerAsync(question, apply));
+    private bool IsReached((short Life, long Number) connection)
+    {
+        lock (_lock) return !IsDown && connection.Life == _life && connection.Number > _cutUpTo;
+    }
+
+    /// <param name="connection">The life of the database that was connected to, and a number.</param>
+    internal Task<T> StartAsync<T>((short Life, long Number) connection, DatabaseQuestion question, Func<T> apply) =>
+        scheduler is null
+            ? AnswerAsync(connection, question, apply)
+            : StartedWork.On(scheduler, () => AnswerAsync(connection, question, apply));
 
     internal SlotContent Open()
     {
@@ -262,6 +362,7 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
         if (FreeBytes < 0)
         {
             FreeBytes += chunk.Data.Length;
+            WritesWithoutRoom++;
             throw Failed(DatabaseFailure.Full);
         }
         _chunks[(chunk.Snapshot.Incarnation, chunk.Snapshot.Number, chunk.Number)] =
@@ -317,7 +418,8 @@ public sealed class SimulatedDatabase(int seed = 0, VirtualTime? time = null, Ta
 
 /// <summary>One user's connection. When it is disposed, what is under way is no longer answered, but may yet take
 /// effect.</summary>
-internal sealed class SimulatedSlotDatabase(SimulatedDatabase database) : ISlotDatabase
+internal sealed class SimulatedSlotDatabase(SimulatedDatabase database, (short Life, long Number) connection)
+    : ISlotDatabase
 {
     private readonly Lock _lock = new();
     private readonly List<Action> _abandon = [];
@@ -368,7 +470,7 @@ internal sealed class SimulatedSlotDatabase(SimulatedDatabase database) : ISlotD
             ObjectDisposedException.ThrowIf(_disposed, this);
             _abandon.Add(Abandon);
         }
-        _ = ForwardAsync(database.StartAsync(question, apply), answered, Abandon);
+        _ = ForwardAsync(database.StartAsync(connection, question, apply), answered, Abandon);
         return answered.Task;
     }
 
