@@ -39,6 +39,9 @@ public sealed record DatabaseStorageOptions
     /// <summary>Deliberate bugs, for tests that must find them. None.</summary>
     internal FaultPoints Faults { get; init; }
 
+    // While it waits, nothing says that the database is slow.
+    private static readonly TimeSpan LongestGatherLimit = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Returns every problem of these options, in words; empty if there is none.</summary>
     public IReadOnlyList<string> Validate()
     {
@@ -48,7 +51,8 @@ public sealed record DatabaseStorageOptions
         if (MaxFlushBytes is < 4096 or > 1 << 28) problems.Add("MaxFlushBytes must be from 4096 to 268435456.");
         if (SnapshotChunkBytes is < 1024 or > 16 << 20)
             problems.Add("SnapshotChunkBytes must be from 1024 to 16777216.");
-        if (GatherLimit < TimeSpan.Zero) problems.Add("GatherLimit must not be negative.");
+        if (GatherLimit < TimeSpan.Zero || GatherLimit > LongestGatherLimit)
+            problems.Add($"GatherLimit must be from 0 to {LongestGatherLimit.TotalMilliseconds} ms.");
         if (FirstPause <= TimeSpan.Zero || LongestPause < FirstPause)
             problems.Add("FirstPause must be above zero, and LongestPause not below it.");
         if (ClosingLimit < TimeSpan.Zero) problems.Add("ClosingLimit must not be negative.");

@@ -25,6 +25,9 @@ internal static partial class StorageLog
     [LoggerMessage(5, LogLevel.Critical, "An observer of {Group} failed when told that the storage failed")]
     public static partial void ObserverFailed(this ILogger logger, Exception failure, GroupId group);
 
+    [LoggerMessage(9, LogLevel.Critical, "An observer of {Group} failed when told of a write: its replica is stopped")]
+    public static partial void ObserverBroke(this ILogger logger, Exception failure, GroupId group);
+
     [LoggerMessage(8, LogLevel.Information, "Removed {Group} {Replica} from {Directory} for good")]
     public static partial void Retired(this ILogger logger, GroupId group, ReplicaId replica, string directory);
 

@@ -80,6 +80,7 @@ internal sealed class SlotRegistryGrain(SlotTableStore store, SiloAddresses silo
                 _isKeeper = false;
                 _isInDoubt = true;
                 _candidates.Clear();
+                _incompleteSince = null;
                 Publish(_table);
                 return;
             }

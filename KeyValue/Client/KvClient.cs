@@ -336,6 +336,8 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
 
     private void Sweep()
     {
+        // An idle client has lanes to many groups, and nobody waits in them.
+        if (Volatile.Read(ref _queued) == 0) return;
         TimeSpan now = Now;
         foreach (GroupLane lane in AllLanes()) lane.Sweep(now);
     }

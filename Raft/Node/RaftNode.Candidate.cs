@@ -6,11 +6,14 @@ public sealed partial class RaftNode
     private readonly HashSet<ReplicaId> _granted = [];
     private readonly HashSet<ReplicaId> _refused = [];
 
-    /// <summary>Asks at once for the votes of those who follow nobody: for a group that has just begun. Nothing happens
-    /// if a leader is known, or to a replica that may not campaign.</summary>
+    /// <summary>Asks for the votes of those who follow nobody without waiting for an election timeout: for a replica that
+    /// is expected to lead. Nothing happens if a leader is known, while this replica refuses votes itself, or to one that
+    /// may not campaign.</summary>
     public void CampaignNow(TimeSpan now)
     {
         Advance(now);
+        // It promised a leader that it heard, whose lease may run, not to help another: not even itself.
+        if (_now < _refuseVotesUntil) return;
         if (Role is Role.Follower or Role.PreCandidate && Leader.IsNone) Campaign();
     }
 

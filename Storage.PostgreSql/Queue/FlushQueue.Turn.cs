@@ -7,10 +7,11 @@ internal sealed partial class FlushQueue
 {
     private async Task RunTurnAsync()
     {
-        while (await GatherAsync())
+        while (true)
         {
             try
             {
+                if (!await GatherAsync()) return;
                 Interlocked.Exchange(ref _flushStarted, _options.Time.GetTimestamp() + 1);
                 if (ComposeFlush() is { IsEmpty: false } flush) await FlushAsync(flush);
                 Complete();
@@ -225,7 +226,7 @@ internal sealed partial class FlushQueue
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            _options.Logger.ObserverFailed(exception, request.Replica!.Group);
+            _options.Logger.ObserverBroke(exception, request.Replica!.Group);
             lock (_lock) request.Replica.Stop(exception);
             request.Replica.Tell(request.Observer, exception, _options.Logger);
         }

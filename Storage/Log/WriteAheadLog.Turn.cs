@@ -261,7 +261,7 @@ internal sealed partial class WriteAheadLog
         catch (Exception exception)
         {
             // It missed what it waits for and must not go on; the log and the others do.
-            _options.Logger.ObserverFailed(exception, request.Replica!.Group);
+            _options.Logger.ObserverBroke(exception, request.Replica!.Group);
             lock (_lock) request.Replica.Stop(exception);
             request.Replica.Tell(request.Observer, exception, _options.Logger);
         }

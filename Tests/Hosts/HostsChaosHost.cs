@@ -99,8 +99,14 @@ internal sealed class HostsChaosHost : IChaosHost
     {
         _link.Dispose();
         _silos?.Dispose();
-        if (_server is not null) await _server.DisposeAsync();
-        _network.Dispose();
+        try
+        {
+            if (_server is not null) await _server.DisposeAsync();
+        }
+        finally
+        {
+            _network.Dispose();
+        }
     }
 
     private SiloCluster Silos => _silos ?? throw new InvalidOperationException("Nothing was started.");

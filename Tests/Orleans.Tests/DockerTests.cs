@@ -51,6 +51,8 @@ public sealed partial class DockerTests : IDisposable
             Assert.True(grace > settings.StopWithin, $"{grace} is not longer than {settings.StopWithin}");
         }
         Assert.Equal(["init-database"], composition.Services["schema"].Command);
+        Assert.All(composition.Services["schema"].DependsOn.Keys, database => Assert.Equal(
+            ["CMD", "pg_isready", "--host", "127.0.0.1"], composition.Services[database].Healthcheck!.Test[..4]));
         string[] kv = composition.Services["kv"].Entrypoint!;
         Assert.Equal("silo-1:30000,silo-2:30000,silo-3:30000", kv[^1]);
         Assert.EndsWith($"/{Path.GetFileName(ProgramFiles.Find("Client"))}", kv[1], StringComparison.Ordinal);
@@ -89,18 +91,25 @@ public sealed partial class DockerTests : IDisposable
         using Process running = Start(
             [.. silo, "--name", "silo-1", "--nodes", "silo-1", "--silo-port", $"{FreePort()}", "--gateway-port",
                 $"{gateway}", "--health-port", $"{health}"], data, ImageEnvironment());
-        Assert.Equal("ready silo-1", await running.StandardOutput.ReadLineAsync());
+        try
+        {
+            Assert.Equal("ready silo-1", await running.StandardOutput.ReadLineAsync());
 
-        string[] check = Read("compose.yaml").Services["silo-1"].Healthcheck!.Test;
-        Assert.Equal("CMD", check[0]);
-        await RunAsync(check[1], [.. check[2..].Select(word => word.Replace("8080", $"{health}"))], data);
-        string[] entrance = ["--gateways", $"127.0.0.1:{gateway}"];
-        Assert.Equal("OK\n", await RunOrdinaryAsync([.. kv, .. entrance, "put", "greeting", "hello"], data));
-        Assert.Equal("hello\n", await RunOrdinaryAsync([.. kv, .. entrance, "get", "greeting"], data));
-        Assert.Contains("STOPSIGNAL SIGTERM", Dockerfile, StringComparison.Ordinal);
-        await RunAsync("kill", ["-TERM", $"{running.Id}"], data);
-        await running.WaitForExitAsync();
-        Assert.Equal(0, running.ExitCode);
+            string[] check = Read("compose.yaml").Services["silo-1"].Healthcheck!.Test;
+            Assert.Equal("CMD", check[0]);
+            await RunAsync(check[1], [.. check[2..].Select(word => word.Replace("8080", $"{health}"))], data);
+            string[] entrance = ["--gateways", $"127.0.0.1:{gateway}"];
+            Assert.Equal("OK\n", await RunOrdinaryAsync([.. kv, .. entrance, "put", "greeting", "hello"], data));
+            Assert.Equal("hello\n", await RunOrdinaryAsync([.. kv, .. entrance, "get", "greeting"], data));
+            Assert.Contains("STOPSIGNAL SIGTERM", Dockerfile, StringComparison.Ordinal);
+            await RunAsync("kill", ["-TERM", $"{running.Id}"], data);
+            await running.WaitForExitAsync();
+            Assert.Equal(0, running.ExitCode);
+        }
+        finally
+        {
+            if (!running.HasExited) running.Kill(entireProcessTree: true);
+        }
     }
 
     private static Composition Read(string file)

@@ -17,6 +17,24 @@ public sealed class ElectionTests
         Assert.Equal(Role.Follower, lone.Node.Role);
     }
 
+    /// <summary>A leader's lease rests on what those who answered it promised, and it counts them: so nobody may be led by
+    /// somebody else meanwhile, nor lead.</summary>
+    [Fact]
+    [Trait("Raft", "Thesis §6.4.1")]
+    public void A_replica_that_heard_a_leader_a_moment_ago_does_not_campaign_although_it_is_told_to()
+    {
+        var lone = new Lone();
+        lone.Step(2, new Heartbeat(T(1), LogIndex.Zero, 1));
+        lone.PersistAll();
+        lone.Step(3, new PreVoteReply(T(2), Granted: false));
+        Assert.True(lone.Node.Leader.IsNone);
+        lone.Node.CampaignNow(lone.Now);
+        Assert.DoesNotContain(lone.Turn(), message => message is PreVote);
+        lone.Wait(Make.Options(1).ElectionTimeout);
+        lone.Node.CampaignNow(lone.Now);
+        Assert.Equal(2, lone.Turn().OfType<PreVote>().Count());
+    }
+
     [Fact]
     public void Replica_starts_as_follower()
     {

@@ -41,8 +41,8 @@ internal sealed partial class InvariantChecker(
     {
         foreach (NodeName node in cluster.Nodes.Keys)
             foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
-        foreach ((NodeName node, _) in cluster.Earlier)
-            foreach (Replica replica in cluster.EarlierReplicasOf(node)) CheckEarlier(node, replica);
+        foreach ((NodeName node, StoreNode earlier) in cluster.Earlier)
+            foreach (Replica replica in cluster.EarlierReplicasOf(node)) CheckEarlier(node, earlier, replica);
         // Only now it is known what every replica holds.
         while (_unchecked.TryDequeue(out var committed))
             CheckMajority(committed.Group, committed.Index, committed.By, committed.Joint);
@@ -75,7 +75,7 @@ internal sealed partial class InvariantChecker(
         RaftNode core = replica.Core;
         record.Configurations = (record.Configurations.Now, core.Configuration);
         if (record.Life != replica) BeginLife(group, record, node, replica);
-        if (replica.StopReason is not null) CheckStop(node, replica, record);
+        if (replica.StopReason is not null) CheckStop(node, cluster.Nodes[node], replica, record);
         record.Durable = core.DurableIndex;
         record.Compacted = core.Log.Compacted.Index;
         bool isSilent = core.IsSilent && core.Role == Role.Leader;
@@ -103,21 +103,22 @@ internal sealed partial class InvariantChecker(
 
     /// <summary>Of the earlier of two openings of a node's storage only what it applies is bound: what is committed, is
     /// so for everybody. Its log may be what nobody needs any more.</summary>
-    private void CheckEarlier(NodeName node, Replica replica)
+    private void CheckEarlier(NodeName node, StoreNode earlier, Replica replica)
     {
         if (replica.AwaitsBase) return;
         if (!_earlier.TryGetValue(replica, out ReplicaRecord? record))
             _earlier[replica] = record = new ReplicaRecord(replica.Id, node);
         if (record.Turns == replica.Turns) return;
         record.Turns = replica.Turns;
+        CheckStop(node, earlier, replica, record);
         if (replica.Core.LastApplied != record.Applied) NoteState(Of(replica.Group), record, node, replica);
     }
 
     /// <summary>A replica stops when it is fenced or its node or disk failed, and for no other reason.</summary>
-    private void CheckStop(NodeName node, Replica replica, ReplicaRecord record)
+    private void CheckStop(NodeName node, StoreNode host, Replica replica, ReplicaRecord record)
     {
         // A failed snapshot file stops its replica, and not the node. A fenced one is "stopped", not "failed".
-        if (replica.Status.Role == "failed" && cluster.Nodes[node].Storage.Failure is null
+        if (replica.Status.Role == "failed" && host.Storage.Failure is null
             && !(cluster.MediumOf(node).FailedOperations > record.FailedBefore
                 && replica.StopReason!.StartsWith("its storage failed", StringComparison.Ordinal)))
             violated($"{node} {replica.Group} {replica.Status.Role}: {replica.StopReason}");
