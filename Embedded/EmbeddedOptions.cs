@@ -44,9 +44,9 @@ public sealed record EmbeddedOptions
 
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
 
-    /// <summary>For measurements: opens a node's storage elsewhere than in <see cref="DataDirectory"/>. A cluster of
-    /// such nodes is started once.</summary>
-    internal Func<NodeName, StorageContext, Task<INodeStorage>>? OpenStorage { get; init; }
+    /// <summary>Opens a node's storage elsewhere than in <see cref="DataDirectory"/>, such as in a database. Nodes that
+    /// joined such a cluster are not started with it again. Null, the default: there.</summary>
+    public Func<NodeName, StorageContext, Task<INodeStorage>>? OpenStorage { get; init; }
 
     public const int MaxNodes = 64;
 
