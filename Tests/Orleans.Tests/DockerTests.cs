@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
@@ -20,7 +18,7 @@ public sealed partial class DockerTests : IDisposable
     // "nobody", on all systems that have containers.
     private const int OrdinaryUser = 65534;
 
-    private static readonly string s_root = FindRoot();
+    private static readonly string s_root = ProgramFiles.Repository!;
     private readonly string _directory = Directory.CreateTempSubdirectory("docker-").FullName;
 
     private static string Folder => Path.Combine(s_root, "deploy", "docker");
@@ -191,20 +189,6 @@ public sealed partial class DockerTests : IDisposable
     /// <summary>That this was built in.</summary>
     private static string Configuration() =>
         Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar)))!;
-
-    private static string FindRoot()
-    {
-        DirectoryInfo root = new(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(root.FullName, "Orleans.Raft.sln"))) root = root.Parent!;
-        return root.FullName;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [GeneratedRegex(@"dotnet publish (\S+) -c Release -o (\S+)")]
     private static partial Regex Publish();

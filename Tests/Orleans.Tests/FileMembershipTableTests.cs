@@ -144,11 +144,4 @@ public sealed class FileMembershipTableTests : IDisposable
         StartTime = new DateTime(2024, 1, 2, 3, 4, 5, DateTimeKind.Utc),
         IAmAliveTime = new DateTime(2024, 1, 2, 3, 4, 6, DateTimeKind.Utc),
     };
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using Orleans.Raft.KeyValue;
+using Orleans.Raft.Processes;
 using Orleans.Raft.Silo;
 
 namespace Orleans.Raft.Orleans.Tests;
@@ -14,15 +15,7 @@ public sealed partial class OptionsDocumentTests
 
     private static readonly string[] s_units = ["text", "flag", "port", "MiB", "s", "groups", "replicas"];
 
-    private static string Folder
-    {
-        get
-        {
-            DirectoryInfo? root = new(AppContext.BaseDirectory);
-            while (root is not null && !File.Exists(Path.Combine(root.FullName, "Orleans.Raft.sln"))) root = root.Parent;
-            return Path.Combine(root!.FullName, "deploy", "config");
-        }
-    }
+    private static string Folder => Path.Combine(ProgramFiles.Repository!, "deploy", "config");
 
     [Fact]
     public void Each_option_has_its_row_with_what_the_program_itself_says_of_it()

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Hosting;
 using Orleans.Raft.PostgreSql;
@@ -129,18 +126,11 @@ public sealed class PostgresClusterTests(PostgresFixture server) : IClassFixture
     private string[] Arguments(int number, string database, string nodes = "silo-1,silo-2,silo-3") =>
     [
         "--name", $"silo-{number}", "--nodes", nodes, "--clustering", "postgresql", "--database", database,
-        "--silo-port", FreePort(), "--gateway-port", FreePort(), "--data", _directory,
+        "--silo-port", $"{FreePort()}", "--gateway-port", $"{FreePort()}", "--data", _directory,
     ];
 
     private static Task<(int ExitCode, string Output, string Errors)> KvAsync(string database, params string[] command) =>
         ProgramProcess.RunAsync("Client", ["--database", database, .. command]);
-
-    private static string FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
-    }
 
     /// <summary>What a grain would keep.</summary>
     [GenerateSerializer]

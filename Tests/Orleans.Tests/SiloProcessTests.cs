@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 
 namespace Orleans.Raft.Orleans.Tests;
 
@@ -92,12 +90,5 @@ public sealed class SiloProcessTests : IDisposable
     {
         Assert.Equal(text.Length - 1, text.IndexOf('\n', StringComparison.Ordinal));
         return text;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

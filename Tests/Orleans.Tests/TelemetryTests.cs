@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using Orleans.Raft.KeyValue;
@@ -132,13 +131,6 @@ public sealed partial class TelemetryTests
         "Histogram" => "histogram",
         var other => other,
     };
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [GeneratedRegex(@"^\| `([^`]+)` \| (\w+) \| `?([^`|]+?)`? \|")]
     private static partial Regex Row();

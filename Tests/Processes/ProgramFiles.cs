@@ -5,6 +5,17 @@ namespace Orleans.Raft.Processes;
 /// <summary>Where our programs are, and how they are started.</summary>
 public static class ProgramFiles
 {
+    /// <summary>The folder of the repository that this was built in; null if it runs elsewhere.</summary>
+    public static string? Repository
+    {
+        get
+        {
+            DirectoryInfo? root = new(AppContext.BaseDirectory);
+            while (root is not null && !File.Exists(Path.Combine(root.FullName, "Orleans.Raft.sln"))) root = root.Parent;
+            return root?.FullName;
+        }
+    }
+
     /// <summary>The assembly of a program: built in the same configuration, or beside this one. What is beside this one
     /// may lack what this one has by its framework, and the program has not by its own.</summary>
     /// <param name="project">Such as <c>Silo</c>.</param>
@@ -14,14 +25,12 @@ public static class ProgramFiles
         string file = $"Orleans.Raft.{project}.dll";
         string bin = Path.DirectorySeparatorChar + "bin" + Path.DirectorySeparatorChar;
         int at = AppContext.BaseDirectory.LastIndexOf(bin, StringComparison.Ordinal);
-        DirectoryInfo? root = new(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "Orleans.Raft.sln"))) root = root.Parent;
-        if (at >= 0 && root is not null)
+        if (at >= 0 && Repository is { } root)
         {
             string output = AppContext.BaseDirectory[(at + 1)..];
             foreach (string folder in new[] { project, Path.Combine("Tests", project) })
             {
-                string built = Path.Combine(root.FullName, folder, output, file);
+                string built = Path.Combine(root, folder, output, file);
                 if (File.Exists(built)) return built;
             }
         }
