@@ -31,8 +31,9 @@ internal sealed class NodeLife(NodeName name, NodeScheduler lane, NodeClock cloc
 
     /// <summary>The replicas open here; of one opened twice the younger instance, which alone may do
     /// anything.</summary>
-    public IEnumerable<Replica> YoungestReplicas =>
-        Node?.Replicas.Select(replica => YoungestOf(replica.Group) ?? replica) ?? [];
+    public IEnumerable<Replica> YoungestReplicas => Node is null ? []
+        : SecondInstances.Count == 0 ? Node.Replicas
+        : Node.Replicas.Select(replica => YoungestOf(replica.Group) ?? replica);
 
     public Replica? FindYoungest(GroupId group) => YoungestOf(group) ?? Node?.Find(group);
 

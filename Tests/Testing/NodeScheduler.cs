@@ -11,6 +11,8 @@ public sealed class NodeScheduler : TaskScheduler
     // What piled up while paused, oldest first.
     private List<Task> _held = [];
 
+    private bool _hasRun;
+
     internal NodeScheduler(DeterministicScheduler owner) => _owner = owner;
 
     public override int MaximumConcurrencyLevel => 1;
@@ -54,7 +56,19 @@ public sealed class NodeScheduler : TaskScheduler
         _owner.Withdraw(this);
     }
 
-    internal void Execute(Task task) => TryExecuteTask(task);
+    /// <summary>Whether anything has run here since this was asked last.</summary>
+    internal bool TakeHasRun()
+    {
+        bool hasRun = _hasRun;
+        _hasRun = false;
+        return hasRun;
+    }
+
+    internal void Execute(Task task)
+    {
+        _hasRun = true;
+        TryExecuteTask(task);
+    }
 
     protected override void QueueTask(Task task)
     {

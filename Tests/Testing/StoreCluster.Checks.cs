@@ -6,9 +6,20 @@ namespace Orleans.Raft.Testing;
 /// <content>What checks look at.</content>
 public sealed partial class StoreCluster
 {
-    /// <summary>The replicas open on a node that is up; of one opened twice the younger instance, which alone may do
-    /// anything.</summary>
-    public IEnumerable<Replica> YoungestReplicasOf(NodeName name) => _lives[name].YoungestReplicas;
+    // The nodes that are up, in the order of their names; null: to be gathered anew.
+    private NodeLife[]? _up;
+
+    /// <summary>The replicas open on the nodes that are up and have run anything since this was asked last, in the order
+    /// of the nodes' names; on all others nothing has changed. Of a replica opened twice the younger instance, which
+    /// alone may do anything.</summary>
+    public IEnumerable<(NodeName Node, Replica Replica)> TakeReplicasThatMayHaveChanged()
+    {
+        foreach (NodeLife life in _up ??= [.. Nodes.Keys.Select(name => _lives[name])])
+        {
+            if (!life.Lane.TakeHasRun()) continue;
+            foreach (Replica replica in life.YoungestReplicas) yield return (life.Name, replica);
+        }
+    }
 
     public Replica? YoungestReplicaOf(NodeName name, GroupId group) =>
         _lives.GetValueOrDefault(name)?.FindYoungest(group);

@@ -39,6 +39,7 @@ public sealed partial class StoreCluster
             throw new InvalidOperationException($"{name} is not up, or two openings of its storage live.");
         _lives.Remove(name);
         Nodes.Remove(name);
+        _up = null;
         Network.KeepEarlier(name, following, isParted);
         _clocks[name] = new NodeClock(Time, life.Lane);
         StartNode(name);

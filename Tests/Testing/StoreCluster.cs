@@ -132,6 +132,7 @@ public sealed partial class StoreCluster : IStoreConnection
         Network.Detach(name);
         MediumOf(name).Crash(loss);
         Nodes.Remove(name);
+        _up = null;
         End(life);
     }
 
@@ -302,6 +303,7 @@ public sealed partial class StoreCluster : IStoreConnection
             node = await StoreNode.StartAsync(_options.PerNode?.Invoke(options) ?? options,
                 context => OpenStorageAsync(name, context), Network.For(name));
             Nodes[name] = life.Node = node;
+            _up = null;
             Network.Attach(name, frame => life.Receive(node, frame), life.Lane);
             life.StartTicking(node, TickPeriod);
             await node.Formed;

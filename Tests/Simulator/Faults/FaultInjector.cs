@@ -120,11 +120,10 @@ internal sealed partial class FaultInjector
         }
         CrashAtMoment();
         CountBegun();
-        foreach ((Fault fault, ISimulatedMedium medium, long before) in _failing.ToArray())
+        foreach (var failed in _failing.FindAll(failing => failing.Medium.FailedOperations > failing.Before))
         {
-            if (medium.FailedOperations <= before) continue;
-            _failing.Remove((fault, medium, before));
-            Count(fault.Kind);
+            _failing.Remove(failed);
+            Count(failed.Fault.Kind);
         }
     }
 
@@ -217,7 +216,7 @@ internal sealed partial class FaultInjector
 
     private void CountBegun()
     {
-        foreach ((Fault fault, Running<bool> work) in _begun.Where(begun => begun.Work.HasEnded).ToArray())
+        foreach ((Fault fault, Running<bool> work) in _begun.FindAll(begun => begun.Work.HasEnded))
         {
             _begun.Remove((fault, work));
             if (work.Failure is { } failure)
@@ -306,6 +305,7 @@ internal sealed partial class FaultInjector
     {
         if (Lost is { } lost && _cluster.Nodes.TryGetValue(lost, out StoreNode? node) && node.Replicas.Count > 0)
             _violated($"{lost} takes part although its disk is not what it was ({FaultSchedule.NameOf(LostBy)})");
+        if (_cluster.StartFailure.Count == 0) return;
         foreach ((NodeName name, Exception failure) in _cluster.StartFailure.ToArray())
         {
             if (name == Lost)

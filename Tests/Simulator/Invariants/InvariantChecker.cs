@@ -39,8 +39,7 @@ internal sealed partial class InvariantChecker(
 
     public void Check()
     {
-        foreach (NodeName node in cluster.Nodes.Keys)
-            foreach (Replica replica in cluster.YoungestReplicasOf(node)) Check(node, replica);
+        foreach ((NodeName node, Replica replica) in cluster.TakeReplicasThatMayHaveChanged()) Check(node, replica);
         foreach ((NodeName node, StoreNode earlier) in cluster.Earlier)
             foreach (Replica replica in cluster.EarlierReplicasOf(node)) CheckEarlier(node, earlier, replica);
         // Only now it is known what every replica holds.
