@@ -12,7 +12,7 @@ public sealed class MergeClusterTests
 {
     private static readonly MergeId M1 = new(1);
 
-    public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 5).Select(seed => (ulong)seed)];
+    public static TheoryData<ulong> Seeds => [1, 2];
 
     public static TheoryData<string, int> Crashes
     {

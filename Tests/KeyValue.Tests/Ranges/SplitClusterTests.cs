@@ -12,7 +12,7 @@ public sealed class SplitClusterTests
     internal static readonly GroupId Second = new(2);
     private static readonly GroupId Third = new(3);
 
-    public static TheoryData<ulong> Seeds => [.. Enumerable.Range(1, 6).Select(seed => (ulong)seed)];
+    public static TheoryData<ulong> Seeds => [1, 2, 3];
 
     [Fact]
     public void Both_halves_serve_at_once_and_clients_with_old_routes_find_their_way()
