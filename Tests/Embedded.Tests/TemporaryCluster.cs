@@ -20,6 +20,8 @@ internal sealed class TemporaryCluster : IAsyncDisposable
         var options = new EmbeddedOptions
         {
             DataDirectory = Directory,
+            // Files are filled ahead: those of the default size take longer than most tests.
+            LogSegmentBytes = 4 << 20,
             Replica = new ReplicaOptions { ElectionTimeout = TimeSpan.FromMilliseconds(150),
                 HeartbeatInterval = TimeSpan.FromMilliseconds(50) },
         };
