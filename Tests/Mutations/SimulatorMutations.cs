@@ -6,8 +6,8 @@ using Xunit.Abstractions;
 
 namespace Orleans.Raft.Mutations;
 
-/// <summary>What the simulator finds as it is, knowing nothing of any bug, and by which seed: the column of the table in
-/// <c>README.md</c>. Without the bug these seeds find nothing.</summary>
+/// <summary>What the simulator finds as it is, knowing nothing of any bug, and by which seed: the column of the table
+/// in <c>README.md</c>. Without the bug these seeds find nothing.</summary>
 public sealed class SimulatorMutations(ITestOutputHelper output)
 {
     private const int FewestFound = 12;

@@ -9,9 +9,9 @@ public sealed partial class StoreCluster
     // The nodes that are up, in the order of their names; null: to be gathered anew.
     private NodeLife[]? _up;
 
-    /// <summary>The replicas open on the nodes that are up and have run anything since this was asked last, in the order
-    /// of the nodes' names; on all others nothing has changed. Of a replica opened twice the younger instance, which
-    /// alone may do anything.</summary>
+    /// <summary>The replicas open on the nodes that are up and have run anything since this was asked last, in the
+    /// order of the nodes' names; on all others nothing has changed. Of a replica opened twice the younger instance,
+    /// which alone may do anything.</summary>
     public IEnumerable<(NodeName Node, Replica Replica)> TakeReplicasThatMayHaveChanged()
     {
         foreach (NodeLife life in _up ??= [.. Nodes.Keys.Select(name => _lives[name])])
