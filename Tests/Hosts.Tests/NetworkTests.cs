@@ -89,12 +89,14 @@ public sealed class NetworkTests
     }
 
     [HostsFact]
-    public void What_a_dead_run_left_is_removed_by_the_next()
+    public async Task What_a_dead_run_left_is_removed_by_the_next_also_by_two_at_once()
     {
         // No process has a number as high as this.
-        const string Left = "raft-2147483647.1-hub";
-        Tool.Run("ip", "", "netns", "add", Left);
-        using HostNetwork network = Create(TimeSpan.Zero);
+        const string Left = "raft-2147483647.1-";
+        for (int host = 1; host <= 20; host++) Tool.Run("ip", "", "netns", "add", $"{Left}{host}");
+        HostNetwork[] networks = await Task.WhenAll(Task.Run(() => Create(TimeSpan.Zero)),
+            Task.Run(() => Create(TimeSpan.Zero)));
+        foreach (HostNetwork network in networks) network.Dispose();
         Assert.DoesNotContain(Left, Tool.Run("ip", "", "netns", "list"), StringComparison.Ordinal);
     }
 

@@ -13,16 +13,17 @@ public sealed class LedgerTests(ITestOutputHelper output) : IDisposable
     [Theory]
     [InlineData(KillMode.One)]
     [InlineData(KillMode.All)]
-    public async Task No_acknowledged_write_is_lost_over_five_kills_of_silos(KillMode mode)
+    public async Task No_acknowledged_write_is_lost_over_kills_of_silos(KillMode mode)
     {
         const ulong Seed = 5;
+        const int Kills = 3, Acknowledgements = 1200;
         await using var host = new SiloHost(_directory, mode);
-        var run = new LedgerRun(host, new LedgerBook(Seed), kills: 5, acknowledgements: 2000, output.WriteLine);
+        var run = new LedgerRun(host, new LedgerBook(Seed), Kills, Acknowledgements, output.WriteLine);
         LedgerResult result = await run.RunAsync();
         output.WriteLine($"seed {Seed}: {result.Acknowledged} acknowledged of {result.Written} written "
             + $"over {result.Kills} kills ({mode})");
         Assert.Empty(result.Lost);
-        Assert.Equal(5, result.Recoveries.Count);
-        Assert.True(result.Acknowledged >= 2000, $"only {result.Acknowledged} writes were acknowledged");
+        Assert.Equal(Kills, result.Recoveries.Count);
+        Assert.True(result.Acknowledged >= Acknowledgements, $"only {result.Acknowledged} writes were acknowledged");
     }
 }

@@ -17,11 +17,12 @@ internal sealed class HostNetwork : IDisposable
     private const string Bridge = "bridge0";
 
     /// <summary>Ends what runs in the namespaces whose names begin so, then removes them; their links and rules go with
-    /// them.</summary>
+    /// them. Another run may do the same at the same time: what counts is that they are gone.</summary>
     private const string RemoveScript = """
         for name in $(ip netns list | cut -d ' ' -f 1 | grep "^$1"); do
-            for process in $(ip netns pids "$name"); do kill -9 "$process" 2>/dev/null; done
-            ip netns delete "$name"
+            for process in $(ip netns pids "$name" 2>/dev/null); do kill -9 "$process" 2>/dev/null; done
+            failure=$(ip netns delete "$name" 2>&1) && continue
+            if ip netns list | cut -d ' ' -f 1 | grep -qx "$name"; then echo "$failure" >&2; exit 1; fi
         done
         """;
 
