@@ -36,15 +36,18 @@ public sealed class DatabaseStorage : INodeStorage
     /// <remarks>A <see cref="FencedException"/> if the slot was opened elsewhere.</remarks>
     public Exception? Failure => Volatile.Read(ref _closing) == 0 ? _session.Ended : null;
 
-    public TimeSpan StalledFor => _queue.StalledFor;
+    public TimeSpan StalledFor => _queue.Stall.Length > _confirmations.Stall.Length
+        ? _queue.Stall.Length
+        : _confirmations.Stall.Length;
 
-    /// <summary>What keeps the flush under way from ending; null if none is, or nothing is known.</summary>
-    public string? Trouble => _queue.Trouble;
+    /// <inheritdoc/>
+    public string? WaitsFor => StalledFor == TimeSpan.Zero ? null
+        : Trouble ?? $"{_session.Database.Description} does not answer";
 
     /// <inheritdoc/>
     /// <remarks>Its log is what is live of it: dead rows are the database's to remove.</remarks>
     public StorageStatus Status => new(
-        _queue.LiveBytes, _queue.LiveBytes, _snapshots.RecordedCount, _queue.StalledFor, Failure);
+        _queue.LiveBytes, _queue.LiveBytes, _snapshots.RecordedCount, StalledFor, Failure);
 
     public bool NeedsConfirming => true;
 
@@ -119,6 +122,9 @@ public sealed class DatabaseStorage : INodeStorage
 
     /// <summary>Completes when all that was queued is durable.</summary>
     internal ValueTask DrainAsync() => _queue.DrainAsync();
+
+    /// <summary>What the database said to what is under way; null if nothing is, or nothing is known.</summary>
+    internal string? Trouble => _queue.Stall.Trouble ?? _confirmations.Stall.Trouble;
 
     /// <summary>How many removals of superseded snapshots are under way.</summary>
     internal int Removals => _snapshots.Removals;

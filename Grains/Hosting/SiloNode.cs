@@ -53,14 +53,15 @@ public sealed class SiloNode : IAsyncDisposable
     /// <summary>The node; null before its storage was opened.</summary>
     public StoreNode? Store => _store;
 
-    /// <summary>Why clients should rather go elsewhere; null while every replica of this node leads or follows a
-    /// leader.</summary>
+    /// <summary>Why clients should rather go elsewhere; null while every replica of this node leads or follows a leader
+    /// and the storage answers.</summary>
     public string? WhyNotReady
     {
         get
         {
             if (IsLeaving) return $"{Name} is about to stop";
             if (FormedStore is not { } store) return $"{Name} is not part of a formed cluster yet";
+            if (store.DescribeStall() is { } stall) return stall;
             GroupId[] without = [.. store.OwnGroups.Where(group =>
                 store.Find(group) is not { StopReason: null, Leader: not null })];
             return without.Length > 0 ? $"without a leader here: {string.Join(", ", without)}"

@@ -279,11 +279,18 @@ public sealed partial class StoreNode : IAsyncDisposable
             Replicas.Sum(r => r.MemoryBytes), problem);
     }
 
-    /// <summary>Says for how long the disk has not answered a flush; null while that is within the limit.</summary>
-    internal string? DescribeStall() => Storage.StalledFor is var stall && stall >= _options.Replica.StallLimit
-        ? string.Create(CultureInfo.InvariantCulture,
-        $"the disk of {Name} has not answered a flush for {stall.TotalSeconds:F1} s")
-        : null;
+    /// <summary>Says for how long the disk or the database has not answered; null while that is within the
+    /// limit.</summary>
+    public string? DescribeStall()
+    {
+        TimeSpan stall = Storage.StalledFor;
+        if (stall < _options.Replica.StallLimit) return null;
+        return Storage.WaitsFor is { } why
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"{Name} has waited for its storage for {stall.TotalSeconds:F1} s: {why}")
+            : string.Create(CultureInfo.InvariantCulture,
+                $"the disk of {Name} has not answered a flush for {stall.TotalSeconds:F1} s");
+    }
 
     /// <summary>Dies as a crashed process does; see <see cref="INodeStorage.CrashAsync"/>.</summary>
     public async Task CrashAsync()

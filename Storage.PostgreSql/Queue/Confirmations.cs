@@ -9,6 +9,9 @@ internal sealed class Confirmations(SlotSession session)
     private TaskCompletionSource? _next;
     private bool _asking;
 
+    /// <summary>How long the question under way has taken.</summary>
+    public Stall Stall { get; } = new(session.Options.Time);
+
     public async ValueTask ConfirmAsync()
     {
         Task answered;
@@ -33,9 +36,11 @@ internal sealed class Confirmations(SlotSession session)
     {
         while (TakeNext() is { } current)
         {
+            Stall.Begin();
             try
             {
-                await session.UntilDoneAsync(database => database.ConfirmAsync(session.Incarnation));
+                await session.UntilDoneAsync(database => database.ConfirmAsync(session.Incarnation),
+                    trouble => Stall.Trouble = trouble);
                 current.SetResult();
             }
 #pragma warning disable CA1031 // Whatever it is, it is the answer of those who wait.
@@ -43,6 +48,10 @@ internal sealed class Confirmations(SlotSession session)
 #pragma warning restore CA1031
             {
                 current.SetException(failure);
+            }
+            finally
+            {
+                Stall.End();
             }
         }
     }

@@ -12,7 +12,7 @@ internal sealed partial class FlushQueue
             try
             {
                 if (!await GatherAsync()) return;
-                Interlocked.Exchange(ref _flushStarted, _options.Time.GetTimestamp() + 1);
+                Stall.Begin();
                 if (ComposeFlush() is { IsEmpty: false } flush) await FlushAsync(flush);
                 Complete();
             }
@@ -24,7 +24,7 @@ internal sealed partial class FlushQueue
             }
             finally
             {
-                Interlocked.Exchange(ref _flushStarted, 0);
+                Stall.End();
             }
         }
     }
@@ -53,7 +53,7 @@ internal sealed partial class FlushQueue
     private async ValueTask FlushAsync(SlotFlush flush)
     {
         long started = _options.Time.GetTimestamp();
-        await _session.UntilDoneAsync(database => FlushOnceAsync(database, flush), trouble => _trouble = trouble);
+        await _session.UntilDoneAsync(database => FlushOnceAsync(database, flush), trouble => Stall.Trouble = trouble);
         _lastFlush = flush.Number;
         NoteFlush(started);
     }

@@ -32,8 +32,6 @@ internal sealed partial class FlushQueue
 
     // Written by the turn, read from any thread.
     private volatile object? _durableFormation;
-    private volatile string? _trouble;
-    private long _flushStarted;
     private long _liveBytes;
 
     public FlushQueue(SlotSession session, SlotContent content, SortedDictionary<GroupId, GroupRows> groups,
@@ -42,6 +40,7 @@ internal sealed partial class FlushQueue
         _session = session;
         _options = session.Options;
         _snapshots = snapshots;
+        Stall = new Stall(_options.Time);
         _groups = groups;
         _knownGroups = [.. groups.Keys];
         foreach (GroupRows group in groups.Values) _replicas.Recover(group.Group, group.Row.Replica, group.Row.Removed);
@@ -55,15 +54,10 @@ internal sealed partial class FlushQueue
     /// <summary>What is durably recorded; null if nothing is.</summary>
     public ReadOnlyMemory<byte>? Formation => ((FormationRow?)_durableFormation)?.Data;
 
-    /// <summary>Why the flush under way does not end; null if none is, or nothing is known.</summary>
-    public string? Trouble => _trouble;
+    /// <summary>How long the flush under way has taken.</summary>
+    public Stall Stall { get; }
 
     public long LiveBytes => Interlocked.Read(ref _liveBytes);
-
-    /// <summary>How long the flush under way has taken; zero if none is.</summary>
-    public TimeSpan StalledFor => Interlocked.Read(ref _flushStarted) is not 0 and var started
-        ? _options.Time.GetElapsedTime(started - 1)
-        : TimeSpan.Zero;
 
     public IReadOnlyList<GroupId> Groups
     {

@@ -62,8 +62,13 @@ public interface INodeStorage : IAsyncDisposable
     /// <summary>Why the storage stopped for good; null while it works. Cheap: read with every tick.</summary>
     Exception? Failure { get; }
 
-    /// <summary>How long the flush under way has taken; zero if none is. Cheap: read with every tick.</summary>
+    /// <summary>How long the flush under way has taken, or what <see cref="ConfirmAsync"/> asks, if that is longer; zero
+    /// if neither is. Cheap: read with every tick.</summary>
     TimeSpan StalledFor { get; }
+
+    /// <summary>Who does not answer while <see cref="StalledFor"/> grows, and why, for people and without secrets; null
+    /// if nobody is asked, or the node's own disk.</summary>
+    string? WaitsFor => null;
 }
 
 /// <summary>What a node's storage keeps of one group.</summary>
@@ -80,7 +85,7 @@ public readonly record struct StoredReplica(GroupId Group, ReplicaId Replica, Re
 /// <param name="LogBytes">Size of all log segments on disk.</param>
 /// <param name="LiveBytes">Bytes of the log that a restart would need.</param>
 /// <param name="SnapshotFiles">Snapshot files that replicas refer to.</param>
-/// <param name="StalledFor">How long the flush under way has taken; zero if none is.</param>
+/// <param name="StalledFor">See <see cref="INodeStorage.StalledFor"/>.</param>
 /// <param name="Failure">Why the storage stopped for good; null while it works.</param>
 public sealed record StorageStatus(
     long LogBytes, long LiveBytes, int SnapshotFiles, TimeSpan StalledFor, Exception? Failure);
