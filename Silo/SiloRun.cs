@@ -12,8 +12,9 @@ internal sealed class SiloRun(SiloSettings settings, IConfiguration configuratio
 {
     public const int BadStart = 2;
 
-    /// <summary>What Orleans and the storage get to end, after leadership was handed over.</summary>
-    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
+    /// <summary>What Orleans and the storage get to end, after leadership was handed over: both together are to be less
+    /// than the half minute after which those who run containers lose their patience.</summary>
+    public static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(20);
 
     public async Task<int> RunAsync()
     {

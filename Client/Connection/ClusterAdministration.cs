@@ -49,9 +49,9 @@ internal sealed class ClusterAdministration(
         var name = new NodeName(silo.Silo);
         return silo.Node is { } node
             ? new NodeView(name,
-                new NodeStatus(name, IsUp: true, node.LogBytes, node.Snapshots, node.MemoryBytes, node.Problem),
+                new NodeStatus(name, IsUp: true, node.LogBytes, node.Snapshots, node.MemoryBytes, node.Problem, silo.Host),
                 [.. silo.Peers.Select(p => ToView(name, p))])
-            : new NodeView(name);
+            : new NodeView(name, new NodeStatus(name, IsUp: false, 0, 0, 0, Silo: silo.Host));
     }
 
     private static ReplicaView ToView(NodeName node, PeerInfo peer) => new(

@@ -28,9 +28,11 @@ public sealed record ClusterViewMessage([property: Id(0)] byte[]? Formation, [pr
 
 /// <summary>What one node says of itself and its replicas; without <paramref name="Node"/> it did not answer.</summary>
 /// <param name="Silo">The node's name: its silo's, unless nodes are slots.</param>
+/// <param name="Host">Of a slot: the silo that hosts it, if one does; else null.</param>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.SiloView")]
 public sealed record SiloViewMessage(
-    [property: Id(0)] string Silo, [property: Id(1)] NodeStatusMessage? Node, [property: Id(2)] PeerInfo[] Peers);
+    [property: Id(0)] string Silo, [property: Id(1)] NodeStatusMessage? Node, [property: Id(2)] PeerInfo[] Peers,
+    [property: Id(3)] string? Host = null);
 
 /// <summary>A silo's storage and memory.</summary>
 [GenerateSerializer, Immutable, Alias("Orleans.Raft.NodeStatus")]

@@ -43,6 +43,9 @@ internal sealed class NodePlaces(SiloAddresses silos, ILocalSiloDetails self, IO
         : _here.ContainsKey(node) ? self.Name
         : HolderOf(node)?.Silo;
 
+    /// <summary>The name of the silo that hosts a slot; null if none that is up does, or nodes are no slots.</summary>
+    public string? HostOfSlot(NodeName node) => _areSlots && Find(node) is not null ? SiloOf(node) : null;
+
     /// <summary>The other silos that hold slots, in no order that matters.</summary>
     public IReadOnlyList<SiloAddress> Others() => [.. _table.Slots.Select(slot => Find(new NodeName(slot.Slot)))
         .OfType<SiloAddress>().Distinct().Where(address => !address.Equals(self.SiloAddress))];

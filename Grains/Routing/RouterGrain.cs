@@ -7,7 +7,8 @@ namespace Orleans.Raft.Grains;
 
 /// <summary>Serves the map and the status from whichever silo the call enters.</summary>
 [StatelessWorker, Reentrant, GrainDirectory(NoDirectory.Name)]
-internal sealed class RouterGrain(SiloNodes nodes, SiloNetwork network, SiloRoutes routes) : Grain, IRouterGrain
+internal sealed class RouterGrain(SiloNodes nodes, SiloNetwork network, SiloRoutes routes, NodePlaces places)
+    : Grain, IRouterGrain
 {
     public Task<RoutesMessage> GetRoutes() => Task.FromResult(routes.Current);
 
@@ -20,7 +21,11 @@ internal sealed class RouterGrain(SiloNodes nodes, SiloNetwork network, SiloRout
         return new ClusterViewMessage(known.Formation.Encode(), views);
     }
 
-    private async Task<SiloViewMessage> ViewOfAsync(NodeName node) => nodes.Find(node) is { } here
-        ? here.View()
-        : await network.GetViewAsync(node) ?? new SiloViewMessage(node.Value, null, []);
+    private async Task<SiloViewMessage> ViewOfAsync(NodeName node)
+    {
+        SiloViewMessage view = nodes.Find(node) is { } here
+            ? here.View()
+            : await network.GetViewAsync(node) ?? new SiloViewMessage(node.Value, null, []);
+        return view with { Host = places.HostOfSlot(node) };
+    }
 }

@@ -67,5 +67,6 @@ public sealed record ReplicaStatus(
 /// <param name="MemoryBytes">Keys and values it holds, with their overhead, estimated.</param>
 /// <param name="Problem">What is wrong with it, such as a hanging disk or one too full for snapshots; null if nothing
 /// is.</param>
-public sealed record NodeStatus(
-    NodeName Node, bool IsUp, long LogBytes, int Snapshots, long MemoryBytes, string? Problem = null);
+/// <param name="Silo">Of a slot: the silo that hosts it, if one does; else null.</param>
+public sealed record NodeStatus(NodeName Node, bool IsUp, long LogBytes, int Snapshots, long MemoryBytes,
+    string? Problem = null, string? Silo = null);

@@ -14,6 +14,7 @@ internal sealed class StatusCommand : ShellCommand
         group g1 start= end= leader= term= commit=
         replica g1 node-1 role= term= commit= applied=      and reason= if role=failed
         node node-1 state=up|down log_bytes= snapshots= memory_bytes=      and problem= if it has one
+        node slot-1 ... silo=silo-2      where nodes are slots: the silo that hosts it
         An empty start= or end= is unbounded, an empty leader= unknown. Blanks in values print as \x20.
         """;
 
@@ -39,6 +40,7 @@ internal sealed class StatusCommand : ShellCommand
             string state = node.IsUp ? "up" : "down";
             context.Output.Line($"node {Fields.Of(node.Node.Value)} state={state} log_bytes={node.LogBytes} " +
                 $"snapshots={node.Snapshots} memory_bytes={node.MemoryBytes}" +
+                (node.Silo is null ? "" : $" silo={Fields.Of(node.Silo)}") +
                 (node.Problem is null ? "" : $" problem={Fields.Of(node.Problem)}"));
         }
     }

@@ -49,6 +49,11 @@ internal sealed class ProgramProcess : IDisposable
         return (_process.ExitCode, output, errors);
     }
 
+    public bool HasEnded => _process.HasExited;
+
+    /// <summary>Sends SIGTERM, if it has not ended yet.</summary>
+    public void Terminate() => Signals.Terminate(_process.Id);
+
     /// <summary>Ends it at once, as SIGKILL does.</summary>
     public void Kill()
     {

@@ -15,16 +15,13 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 {
     public static readonly NodeName[] Slots = [new("slot-1"), new("slot-2"), new("slot-3")];
 
-    // One of each slot; null: directories instead.
-    private readonly Dictionary<NodeName, SimulatedDatabase>? _databases;
+    private readonly Func<NodeName, ISlotDatabase>? _connect;
 
-    private SlotTestCluster(int silos, bool inDirectories)
+    private SlotTestCluster(int silos, bool inDirectories, Func<NodeName, ISlotDatabase>? connect)
     {
-        if (!inDirectories)
-        {
-            _databases = Slots.Select((slot, i) => (slot, i)).ToDictionary(pair => pair.slot,
-                pair => new SimulatedDatabase(pair.i + 1) { Description = $"the database of {pair.slot}" });
-        }
+        Databases = Slots.Select((slot, i) => (slot, i)).ToDictionary(pair => pair.slot,
+            pair => new SimulatedDatabase(pair.i + 1) { Description = $"the database of {pair.slot}" });
+        if (!inDirectories) _connect = connect ?? (slot => Databases[slot].Connect());
         Silos = new RaftTestCluster
         {
             Silos = silos,
@@ -48,10 +45,15 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 
     public SharedGrainStorage Registry { get; } = new();
 
+    /// <summary>One of each slot, unless the slots are elsewhere.</summary>
+    public Dictionary<NodeName, SimulatedDatabase> Databases { get; }
+
     /// <param name="inDirectories">The slots are directories, which one silo at a time can lock, instead of databases.</param>
-    public static async Task<SlotTestCluster> StartAsync(int silos, bool inDirectories = false)
+    /// <param name="connect">Connects to a slot's database; null: to a simulated one.</param>
+    public static async Task<SlotTestCluster> StartAsync(int silos, bool inDirectories = false,
+        Func<NodeName, ISlotDatabase>? connect = null)
     {
-        var cluster = new SlotTestCluster(silos, inDirectories);
+        var cluster = new SlotTestCluster(silos, inDirectories, connect);
         try
         {
             await cluster.Silos.InitializeAsync();
@@ -96,8 +98,8 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 
     private async Task<INodeStorage> OpenAsync(NodeName slot, StorageContext context)
     {
-        if (_databases is null) return await NodeStorage.OpenOwnedAsync(Silos.OpenDisk(slot), context);
-        return await DatabaseStorage.OpenAsync(_databases[slot].Connect(), new DatabaseStorageOptions
+        if (_connect is null) return await NodeStorage.OpenOwnedAsync(Silos.OpenDisk(slot), context);
+        return await DatabaseStorage.OpenAsync(_connect(slot), new DatabaseStorageOptions
         {
             Scheduler = context.Scheduler,
             Time = context.Time,

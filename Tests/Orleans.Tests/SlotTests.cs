@@ -66,12 +66,18 @@ public sealed class SlotTests(ITestOutputHelper output)
     public async Task Of_two_silos_that_host_a_slot_at_once_one_is_left_and_the_history_is_linearizable()
     {
         await using SlotTestCluster cluster = await SlotTestCluster.StartAsync(silos: 3);
+        output.WriteLine($"time {await HostTwiceAsync(cluster, Operations)}");
+    }
+
+    /// <summary>Lets a second silo host each slot in turn, under load, and judges the history.</summary>
+    internal static async Task<string> HostTwiceAsync(SlotTestCluster cluster, int operations)
+    {
         NodeName[] silos = cluster.Silos.SiloNames;
         var options = HistoryLoadOptions.For(
             await cluster.Silos.Administration.GetStatusAsync(), "W", "X", "Y", "x", "z");
         var load = new HistoryLoad(cluster.Silos.Store, options);
         var faults = new TaskCompletionSource();
-        Task running = load.RunAsync(Operations, faults.Task);
+        Task running = load.RunAsync(operations, faults.Task);
         try
         {
             await ReachedAsync(500);
@@ -82,6 +88,7 @@ public sealed class SlotTests(ITestOutputHelper output)
                 NodeName intruder = silos.First(silo => silo != holder);
                 await cluster.Silos.NodesOf(intruder).HostAsync(slot);
                 await RaftTestCluster.WaitAsync("the first one is fenced and has ended", () => first.Ended.IsCompleted);
+                Assert.All(first.Store!.Replicas, replica => Assert.NotNull(replica.StopReason));
                 // The registry never took the slot from its holder.
                 await RaftTestCluster.WaitAsync("the holder alone hosts the slot",
                     () => cluster.HostsOf(slot, silos).SequenceEqual([holder]));
@@ -94,7 +101,7 @@ public sealed class SlotTests(ITestOutputHelper output)
             faults.SetResult();
         }
         await running;
-        output.WriteLine($"time {load.Judge("slots held twice")}");
+        return load.Judge("slots held twice");
 
         async Task ReachedAsync(int count) => await await Task.WhenAny(load.AnsweredAsync(count), running);
     }

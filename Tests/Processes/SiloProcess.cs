@@ -1,13 +1,10 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 
 namespace Orleans.Raft.Processes;
 
 /// <summary>One silo as a child process.</summary>
 public sealed class SiloProcess : IDisposable
 {
-    private const int TerminateSignal = 15;
-
     private static readonly TimeSpan EndDeadline = TimeSpan.FromSeconds(60);
 
     private readonly Process _process;
@@ -55,8 +52,7 @@ public sealed class SiloProcess : IDisposable
     /// <returns>The exit code.</returns>
     public async Task<int> TerminateAsync()
     {
-        if (SendSignal(_process.Id, TerminateSignal) != 0)
-            throw new InvalidOperationException($"{Name} has ended already.");
+        if (!Signals.Terminate(_process.Id)) throw new InvalidOperationException($"{Name} has ended already.");
         using var deadline = new CancellationTokenSource(EndDeadline);
         await _process.WaitForExitAsync(deadline.Token);
         return _process.ExitCode;
@@ -74,7 +70,4 @@ public sealed class SiloProcess : IDisposable
         Kill();
         _process.Dispose();
     }
-
-    [DllImport("libc", EntryPoint = "kill")]
-    private static extern int SendSignal(int process, int signal);
 }

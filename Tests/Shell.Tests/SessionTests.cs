@@ -90,11 +90,13 @@ public sealed class SessionTests : IDisposable
                 new LogIndex(9))],
             [new ReplicaStatus(new GroupId(2), node, "failed", new Term(4), new LogIndex(9), new LogIndex(8),
                 "it broke\tdown")],
-            [new NodeStatus(node, false, 1, 2, 3, "disk hangs")]));
+            [new NodeStatus(node, false, 1, 2, 3, "disk hangs"),
+                new NodeStatus(new NodeName("slot-1"), true, 4, 5, 6, Silo: "silo a")]));
         Assert.Equal("""
             group g2 start=a\x20b end=\xff leader= term=4 commit=9
             replica g2 silo\x20a role=failed term=4 commit=9 applied=8 reason=it\x20broke\tdown
             node silo\x20a state=down log_bytes=1 snapshots=2 memory_bytes=3 problem=disk\x20hangs
+            node slot-1 state=up log_bytes=4 snapshots=5 memory_bytes=6 silo=silo\x20a
 
             """, await RunAsync("status\n", 0));
     }
