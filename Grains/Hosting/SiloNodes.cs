@@ -106,22 +106,24 @@ public sealed class SiloNodes : ILifecycleParticipant<ISiloLifecycle>, IAsyncDis
         return null;
     }
 
-    /// <summary>Opens a slot's storage and lets it work here; what opened it before is fenced.</summary>
+    /// <summary>Opens a slot's storage and lets it work here; what opened it before is fenced. It is hosted here only when
+    /// all that is done, so that it cannot be ended halfway.</summary>
     internal async Task HostAsync(NodeName slot)
     {
-        SiloNode node = Add(slot);
+        if (Find(slot) is not null) throw HostedAlready(slot);
+        SiloNode node = Make(slot);
         try
         {
             await node.OpenStoreAsync();
+            _places.NoteHosted(slot);
+            node.StartWatch();
+            if (!_nodes.TryAdd(slot, node)) throw HostedAlready(slot);
         }
         catch
         {
-            _nodes.TryRemove(slot, out _);
             await node.DisposeAsync();
             throw;
         }
-        _places.NoteHosted(slot);
-        node.StartWatch();
     }
 
     /// <summary>Ends a slot's work here.</summary>
@@ -143,10 +145,13 @@ public sealed class SiloNodes : ILifecycleParticipant<ISiloLifecycle>, IAsyncDis
 
     private SiloNode Add(NodeName name)
     {
-        var node = new SiloNode(name, Options.ZoneOf(name), Options, _grains, _network, _logger);
-        return _nodes.TryAdd(name, node) ? node
-            : throw new InvalidOperationException($"{SiloName} hosts {name} already.");
+        SiloNode node = Make(name);
+        return _nodes.TryAdd(name, node) ? node : throw HostedAlready(name);
     }
+
+    private SiloNode Make(NodeName name) => new(name, Options.ZoneOf(name), Options, _grains, _network, _logger);
+
+    private InvalidOperationException HostedAlready(NodeName name) => new($"{SiloName} hosts {name} already.");
 
     private Task StartWatchesAsync(CancellationToken cancellationToken)
     {

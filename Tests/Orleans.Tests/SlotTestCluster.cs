@@ -28,7 +28,7 @@ internal sealed class SlotTestCluster : IAsyncDisposable
             Configure = raft =>
             {
                 raft.Nodes = [];
-                raft.Slots = [.. Slots.Select(slot => new SlotOptions(slot, $"db-{slot}"))];
+                raft.Slots = [.. Databases.Keys.Select(slot => new SlotOptions(slot, $"db-{slot}"))];
                 raft.OpenStorage = OpenAsync;
             },
             ConfigureSilo = silo =>
@@ -45,7 +45,10 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 
     public SharedGrainStorage Registry { get; } = new();
 
-    /// <summary>One of each slot, unless the slots are elsewhere.</summary>
+    /// <summary>What an opening of a slot waits for.</summary>
+    public Task OpeningGate { get; set; } = Task.CompletedTask;
+
+    /// <summary>One of each slot, unless the slots are elsewhere. Silos that start have slots of these names.</summary>
     public Dictionary<NodeName, SimulatedDatabase> Databases { get; }
 
     /// <param name="inDirectories">The slots are directories, which one silo at a time can lock, instead of databases.</param>
@@ -98,6 +101,7 @@ internal sealed class SlotTestCluster : IAsyncDisposable
 
     private async Task<INodeStorage> OpenAsync(NodeName slot, StorageContext context)
     {
+        await OpeningGate;
         if (_connect is null) return await NodeStorage.OpenOwnedAsync(Silos.OpenDisk(slot), context);
         return await DatabaseStorage.OpenAsync(_connect(slot), new DatabaseStorageOptions
         {
