@@ -20,12 +20,7 @@ internal sealed class SlotDatabases(IReadOnlyList<Slot> slots)
     /// <exception cref="DatabaseException">One could not be made; those before it are.</exception>
     public async IAsyncEnumerable<string> PrepareAsync()
     {
-        foreach (Slot slot in slots)
-        {
-            var schema = new SlotSchema(OptionsOf(slot));
-            bool changed = await schema.CreateAsync(Guid.NewGuid);
-            yield return $"{schema.Description}: the tables {(changed ? "were made" : "are up to date")}.";
-        }
+        foreach (Slot slot in slots) yield return await new SlotSchema(OptionsOf(slot)).PrepareAsync(Guid.NewGuid);
     }
 
     /// <summary>Takes the server that a slot's connection leads to for the slot's own.</summary>

@@ -8,7 +8,7 @@ using Orleans.Raft.Storage.PostgreSql;
 namespace Orleans.Raft.Bench;
 
 /// <summary>A run under load, and how often its databases were written to meanwhile.</summary>
-/// <param name="FlushesPerSecond">Transactions that one database committed, in the mean of all.</param>
+/// <param name="FlushesPerSecond">Transactions that each database committed, in the mean of all.</param>
 internal sealed record PostgresMeasurement(Measurement Load, double FlushesPerSecond);
 
 /// <summary>A cluster in this process whose nodes keep their replicas in a PostgreSQL server each; cluster and servers
@@ -72,11 +72,7 @@ internal sealed class PostgresLoad : IAsyncDisposable
         (_pgbench ?? throw new InvalidOperationException("pgbench is not prepared."))
             .RunAsync(protocol, plan, cancellationToken);
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_cluster is not null) await _cluster.DisposeAsync();
-        foreach (PostgresServer server in _servers) await server.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => Disposal.AllAsync([_cluster, .. _servers]);
 
     private async Task StartServersAsync(string parentDirectory, int clients)
     {
@@ -89,7 +85,7 @@ internal sealed class PostgresLoad : IAsyncDisposable
                 PostgresServer server = await PostgresServer.StartInAsync(parentDirectory, settings);
                 _servers.Add(server);
                 await server.CreateDatabaseAsync(Database);
-                await new SlotSchema(OptionsOf(node)).CreateAsync(Guid.NewGuid);
+                await new SlotSchema(OptionsOf(node)).PrepareAsync(Guid.NewGuid);
             }
         }
         catch (Exception failure) when (failure is InvalidOperationException or NpgsqlException)

@@ -16,14 +16,14 @@ internal sealed class PostgresReport(LoadPlan plan)
 
     public void AddPut(PostgresMeasurement run)
     {
-        Console.Error.WriteLine($"put: {run.Load}, {run.FlushesPerSecond:N0} flushes/s");
+        Console.Error.WriteLine($"put: {run.Load}, {run.FlushesPerSecond:N0} flushes/s of each database");
         _put.Add(run.Load);
         _flushes.Add(run.FlushesPerSecond);
     }
 
     public void AddGet(PostgresMeasurement run)
     {
-        Console.Error.WriteLine($"get: {run.Load}, {run.FlushesPerSecond:N0} flushes/s");
+        Console.Error.WriteLine($"get: {run.Load}, {run.FlushesPerSecond:N0} flushes/s of each database");
         _get.Add(run.Load);
     }
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 
 namespace Orleans.Raft.Storage.PostgreSql;
@@ -114,10 +113,7 @@ internal sealed class PostgresChannel(PostgresOptions options, string descriptio
             if (!await reader.ReadAsync(cancellationToken))
                 throw PostgresErrors.Schema(description, "The table store is empty");
             if (reader.GetInt32(0) != SlotSql.Format)
-            {
-                throw PostgresErrors.Schema(description, string.Create(CultureInfo.InvariantCulture,
-                    $"The tables have version {reader.GetInt32(0)}; this program uses {SlotSql.Format}"));
-            }
+                throw PostgresErrors.Version(description, reader.GetInt32(0), SlotSql.Format);
             server.RequireSame(description, options.Slot, reader.GetInt64(2), reader.GetInt32(3));
         }
         await using NpgsqlCommand pin = Command(SlotSql.Pin);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using Npgsql;
 
@@ -44,6 +45,16 @@ internal static class PostgresErrors
     public static DatabaseException Schema(string slot, string found, Exception? inner = null) => new(
         DatabaseFailure.Schema, $"{found}. The tables of {slot} are not there, or not those of this version. Make or "
         + "upgrade them: dotnet run --project Silo -- init-database", inner);
+
+    /// <summary>The tables are of another version than those that this program uses.</summary>
+    public static DatabaseException Version(string slot, int found, int used)
+    {
+        string versions = string.Create(CultureInfo.InvariantCulture,
+            $"The tables of {slot} have version {found}, and this program uses version {used}");
+        return new DatabaseException(DatabaseFailure.Schema, found > used
+            ? $"{versions}: a newer program has upgraded them; start that one."
+            : $"{versions}. Upgrade them: dotnet run --project Silo -- init-database");
+    }
 
     private static string Reason(Exception exception) => exception is NpgsqlException { InnerException: { } inner }
         ? $"{exception.Message.TrimEnd('.')} ({inner.Message.TrimEnd('.')})"

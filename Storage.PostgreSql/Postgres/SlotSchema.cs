@@ -7,39 +7,58 @@ public sealed class SlotSchema
 {
     private readonly PostgresOptions _options;
     private readonly SlotSql _sql;
+    private readonly IReadOnlyList<string> _steps;
 
     public SlotSchema(PostgresOptions options)
+        : this(options, [])
+    {
+    }
+
+    /// <param name="moreSteps">What follows the steps of this program.</param>
+    internal SlotSchema(PostgresOptions options, IReadOnlyList<string> moreSteps)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
         _sql = new SlotSql(SlotName.Parse(options.Slot));
+        _steps = [.. _sql.Steps, .. moreSteps];
         Description = PostgresSlotDatabase.Describe(options);
     }
 
     /// <summary>Names database and slot, for messages.</summary>
     public string Description { get; }
 
-    /// <summary>Makes the slot's tables, or upgrades older ones, in one transaction; changes nothing if they are
-    /// current.</summary>
+    /// <summary>
+    /// Makes the slot's tables, or brings older ones up to date, in one transaction; changes nothing if they are current.
+    /// Any number may do so at once. Whoever has the slot open while its tables are upgraded is fenced.
+    /// </summary>
     /// <param name="newStoreId">Makes the identity of a new slot: random, never the same twice.</param>
-    /// <returns>Whether anything was changed.</returns>
-    /// <exception cref="DatabaseException">The database does not answer, refuses, or has newer tables.</exception>
-    public Task<bool> CreateAsync(Func<Guid> newStoreId) => ConnectedAsync(async connection =>
+    /// <returns>What was done, in words.</returns>
+    /// <exception cref="DatabaseException">The database does not answer, refuses, or has newer tables; nothing was
+    /// changed.</exception>
+    public Task<string> PrepareAsync(Func<Guid> newStoreId) => ConnectedAsync(async connection =>
     {
         ArgumentNullException.ThrowIfNull(newStoreId);
         ServerState server = await ServerState.ReadAsync(connection, default);
         server.RequireSafe(Description);
-        if (await ReadFormatAsync(connection) is { } format)
-        {
-            RequireCurrent(format);
-            return false;
-        }
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        await ExecuteAsync(connection, _sql.Create);
-        await ExecuteAsync(connection, _sql.InsertStore, SlotSql.Format, newStoreId(), server.SystemIdentifier,
-            server.Timeline);
+        await ExecuteAsync(connection, SlotSql.LockTables, PostgresChannel.NameOf(_options.Slot));
+        int found = await ReadFormatAsync(connection) ?? 0;
+        if (found == _steps.Count) return $"{Description}: the tables are up to date (version {found}).";
+        if (found > _steps.Count) throw PostgresErrors.Version(Description, found, _steps.Count);
+        foreach (string step in _steps.Skip(found)) await ExecuteAsync(connection, step);
+        if (found == 0)
+        {
+            await ExecuteAsync(connection, _sql.InsertStore, _steps.Count, newStoreId(), server.SystemIdentifier,
+                server.Timeline);
+        }
+        else
+        {
+            await ExecuteAsync(connection, _sql.WriteFormat, _steps.Count);
+            await ExecuteAsync(connection, _sql.TakeIncarnation);
+        }
         await transaction.CommitAsync();
-        return true;
+        return found == 0 ? $"{Description}: the tables were made (version {_steps.Count})."
+            : $"{Description}: the tables were upgraded from version {found} to {_steps.Count}.";
     });
 
     /// <summary>Throws unless the slot's tables are there and of this program's version.</summary>
@@ -100,11 +119,9 @@ public sealed class SlotSchema
             ?? throw PostgresErrors.Schema(Description, "The table store is empty");
     }
 
-    private void RequireCurrent(int format)
+    private void RequireCurrent(int found)
     {
-        if (format == SlotSql.Format) return;
-        throw new DatabaseException(DatabaseFailure.Schema, $"The tables of {Description} have version {format}; this "
-            + $"program uses {SlotSql.Format}. Use the program that goes with them.");
+        if (found != _steps.Count) throw PostgresErrors.Version(Description, found, _steps.Count);
     }
 
     private async Task<T> ConnectedAsync<T>(Func<NpgsqlConnection, Task<T>> work)

@@ -6,9 +6,6 @@ namespace Orleans.Raft.Storage.PostgreSql;
 /// </summary>
 internal sealed class SlotSql(string schema)
 {
-    /// <summary>The version of the tables that this program makes and reads.</summary>
-    public const int Format = 1;
-
     // What the function `flush` answers.
     public const int Applied = 1;
     public const int Fenced = 2;
@@ -16,6 +13,13 @@ internal sealed class SlotSql(string schema)
     public const int Unsafe = 4;
 
     private readonly string _schema = $"\"{schema}\"";
+
+    /// <summary>The version of the tables that this program makes and reads.</summary>
+    public static int Format { get; } = new SlotSql("any").Steps.Count;
+
+    /// <summary>What brings the tables to version 1, 2, ... A step that was released is never changed: a later one
+    /// follows it.</summary>
+    public IReadOnlyList<string> Steps => [Create];
 
     /// <summary>What a connection is asked before anything else.</summary>
     public static string Settings =>
@@ -50,6 +54,11 @@ internal sealed class SlotSql(string schema)
     public string Identity => $"select format, store_id, system_identifier, timeline from {_schema}.store";
 
     public string ReadFormat => $"select format from {_schema}.store";
+
+    public string WriteFormat => $"update {_schema}.store set format = $1";
+
+    /// <summary>One at a time makes or upgrades the tables of a slot.</summary>
+    public static string LockTables => "select pg_advisory_xact_lock(hashtextextended($1, 0))";
 
     public string Accept => $"update {_schema}.store set system_identifier = $1, timeline = $2";
 
@@ -113,7 +122,7 @@ internal sealed class SlotSql(string schema)
     public string Drop => $"drop schema {_schema} cascade";
 
     /// <summary>Makes schema, tables and the function.</summary>
-    public string Create =>
+    private string Create =>
         $"""
         create schema {_schema};
         create table {_schema}.store (

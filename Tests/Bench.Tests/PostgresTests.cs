@@ -67,6 +67,27 @@ public sealed class PostgresTests
         Assert.Empty(Directory.GetFileSystemEntries(data.Path));
     }
 
+    [Fact]
+    public async Task What_cannot_be_ended_keeps_nothing_else_from_ending()
+    {
+        var ended = new List<int>();
+        AggregateException failure = await Assert.ThrowsAsync<AggregateException>(() => Disposal.AllAsync(
+            [new Part(1, ended, fails: true), null, new Part(2, ended, fails: true), new Part(3, ended, fails: false)])
+            .AsTask());
+        Assert.Equal([1, 2, 3], ended);
+        Assert.Equal(["part 1", "part 2"], failure.InnerExceptions.Select(inner => inner.Message));
+    }
+
+    private sealed class Part(int number, List<int> ended, bool fails) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            ended.Add(number);
+            return fails ? ValueTask.FromException(new InvalidOperationException($"part {number}"))
+                : ValueTask.CompletedTask;
+        }
+    }
+
     private static string[] Report(int clients, double puts, double flushes, double upserts)
     {
         var report = new PostgresReport(s_plan with { Clients = clients });

@@ -60,7 +60,8 @@ public sealed class PostgresMachine : StorageMachine
         string? tablespace = null)
     {
         var machine = new PostgresMachine(server, database, await server.CreateDatabaseAsync(database, tablespace));
-        Assert.True(await machine.Schema.CreateAsync(Guid.NewGuid));
+        Assert.EndsWith(": the tables were made (version 1).", await machine.Schema.PrepareAsync(Guid.NewGuid),
+            StringComparison.Ordinal);
         return machine;
     }
 
