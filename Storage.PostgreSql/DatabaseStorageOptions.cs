@@ -18,7 +18,7 @@ public sealed record DatabaseStorageOptions
     public int MaxFlushBytes { get; init; } = 8 << 20;
 
     /// <summary>How long a flush may wait for groups that were writing just before; it never waits longer than the last
-    /// flush took. Default 5 ms; zero: never.</summary>
+    /// flush took, rounded up to whole milliseconds. Default 5 ms, at most 100 ms; zero: never.</summary>
     public TimeSpan GatherLimit { get; init; } = TimeSpan.FromMilliseconds(5);
 
     /// <summary>Size of one row of a snapshot. Default 512 KiB; 1 KiB to 16 MiB. Snapshots of another size stay

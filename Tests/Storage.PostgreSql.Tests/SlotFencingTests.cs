@@ -118,8 +118,11 @@ public sealed class SlotFencingTests
         _machine.Time.Advance(TimeSpan.FromSeconds(5));
         _machine.Scheduler.RunUntilIdle();
         Assert.False(waiting.IsCompleted);
+        Assert.Equal(TimeSpan.FromSeconds(5), _machine.Slot.StalledFor);
+        Assert.Contains("Unavailable", _machine.Slot.WaitsFor, StringComparison.Ordinal);
         _machine.Database.IsDown = false;
         _machine.Settle();
         Assert.True(waiting.IsCompletedSuccessfully);
+        Assert.Equal((TimeSpan.Zero, null), (_machine.Slot.StalledFor, _machine.Slot.WaitsFor));
     }
 }

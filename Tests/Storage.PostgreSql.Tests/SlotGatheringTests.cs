@@ -93,6 +93,53 @@ public sealed class SlotGatheringTests
         Assert.Equal(before + 1, Begun);
     }
 
+    /// <summary>A timer counts whole milliseconds: it would end at once what is shorter.</summary>
+    [Fact]
+    public void After_a_flush_of_less_than_a_millisecond_it_waits_for_one()
+    {
+        WriteTogether(TimeSpan.FromMilliseconds(0.4));
+        WriteTogether(TimeSpan.FromMilliseconds(0.4));
+        int before = Begun;
+        Submit(_first);
+        _machine.Time.Advance(TimeSpan.FromMilliseconds(0.9));
+        _machine.Scheduler.RunUntilIdle();
+        Assert.Equal(before, Begun);
+        Pass(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(before + 1, Begun);
+    }
+
+    [Fact]
+    public void With_a_limit_of_zero_it_never_waits()
+    {
+        var machine = new SlotMachine { GatherLimit = TimeSpan.Zero };
+        machine.Open();
+        Replica first = machine.OpenReplica(G1), second = machine.OpenReplica(G2);
+        machine.Database.SlowDown(s_flush, s_flush);
+        for (ulong index = 1; index <= 3; index++)
+        {
+            int before = machine.Database.Asked[DatabaseQuestion.Flush];
+            first.Submit(Entries(index, 1));
+            machine.Scheduler.RunUntilIdle();
+            Assert.Equal(before + 1, machine.Database.Asked[DatabaseQuestion.Flush]);
+            second.Submit(Entries(index, 1));
+            machine.Settle();
+            Assert.Equal((index, index, before + 2), (first.Observer.Durable, second.Observer.Durable,
+                machine.Database.Asked[DatabaseQuestion.Flush]));
+        }
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(100, true)]
+    [InlineData(-1, false)]
+    [InlineData(101, false)]
+    public void The_limit_has_a_range(int milliseconds, bool isAllowed)
+    {
+        DatabaseStorageOptions options =
+            _machine.Options with { GatherLimit = TimeSpan.FromMilliseconds(milliseconds) };
+        Assert.Equal(isAllowed ? [] : ["GatherLimit must be from 0 to 100 ms."], options.Validate());
+    }
+
     [Fact]
     public void A_write_long_after_the_last_flush_goes_at_once()
     {

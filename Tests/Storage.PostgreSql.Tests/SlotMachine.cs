@@ -8,12 +8,17 @@ internal sealed class SlotMachine : StorageMachine
     public SlotMachine(int seed = 0, int? schedulerSeed = null)
         : base(schedulerSeed) => Database = new SimulatedDatabase(seed, Time, Scheduler);
 
+    private static readonly DatabaseStorageOptions s_defaults =
+        new() { Scheduler = TaskScheduler.Default, Time = TimeProvider.System };
+
     // Lets a flush of an earlier opening arrive that is still on its way.
     private Action? _late;
 
     public SimulatedDatabase Database { get; }
 
     public LogLines Log { get; } = new();
+
+    public TimeSpan? GatherLimit { get; init; }
 
     public DatabaseStorageOptions Options => new()
     {
@@ -22,6 +27,7 @@ internal sealed class SlotMachine : StorageMachine
         SnapshotChunkBytes = 1024,
         MaxFlushBytes = 1 << 20,
         Logger = Log,
+        GatherLimit = GatherLimit ?? s_defaults.GatherLimit,
     };
 
     public override long Flushes => Database.Flushes;
