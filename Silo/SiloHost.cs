@@ -77,7 +77,7 @@ internal static class SiloHost
             : ActivatorUtilities.CreateInstance<AdoNetClusteringTable>(services)));
         silo.AddOrleansRaft(raft =>
         {
-            raft.Nodes = settings.Nodes;
+            raft.Nodes = settings.FormsWithAllSlots ? [] : settings.Nodes;
             raft.Joins = settings.Joins;
             raft.Zone = settings.Zone;
             raft.Groups = settings.Groups;

@@ -66,6 +66,9 @@ internal sealed record SiloSettings
 
     public required IReadOnlyList<NodeName> Nodes { get; init; }
 
+    /// <summary>Whether the cluster forms with whatever slots there are: <see cref="Nodes"/> names none of them.</summary>
+    public bool FormsWithAllSlots { get; init; }
+
     public bool Joins { get; init; }
 
     public required string Zone { get; init; }
@@ -145,6 +148,7 @@ internal sealed record SiloSettings
         {
             Name = new NodeName(name),
             Nodes = [.. nodes.Select(n => new NodeName(n))],
+            FormsWithAllSlots = slots is not null && !reader.Has("Nodes"),
             Joins = joins,
             Zone = reader.Text("Zone", ""),
             Data = data,
@@ -220,6 +224,8 @@ internal sealed record SiloSettings
         private readonly List<string> _problems = [];
 
         public IReadOnlyList<string> Problems => _problems;
+
+        public bool Has(string key) => section[key] is not null;
 
         public string Text(string key, string otherwise) => section[key] ?? otherwise;
 

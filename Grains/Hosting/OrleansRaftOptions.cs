@@ -9,7 +9,8 @@ namespace Orleans.Raft.Grains;
 public sealed class OrleansRaftOptions
 {
     /// <summary>All nodes that the store forms with, by name, this silo's among them unless it <see cref="Joins"/>; the
-    /// same on every silo. Of slots: those that were there when the store was formed; none: all.</summary>
+    /// same on every silo. Of slots: those that were there when the store was formed; none: all that there are then, and
+    /// one that comes later joins.</summary>
     public IReadOnlyList<NodeName> Nodes { get; set; } = [];
 
     /// <summary>See <see cref="StoreNodeOptions.Joins"/>. Default false.</summary>
@@ -72,6 +73,9 @@ public sealed class OrleansRaftOptions
 
     /// <summary>A slot that came after the store was formed joins it.</summary>
     internal bool JoinsAs(NodeName node) => Slots is null ? Joins : !FormingNodes.Contains(node);
+
+    /// <summary>See <see cref="StoreNodeOptions.JoinsIfFormed"/>.</summary>
+    internal bool JoinIfFormed => Slots is not null && Nodes.Count == 0;
 
     internal string ZoneOf(NodeName node) => Slots is null ? Zone
         : Slots.FirstOrDefault(slot => slot.Name == node)?.Zone ?? "";

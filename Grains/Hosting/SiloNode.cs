@@ -147,6 +147,7 @@ public sealed class SiloNode : IAsyncDisposable
             Name = Name,
             Nodes = Options.FormingNodes,
             Joins = Options.JoinsAs(Name),
+            JoinsIfFormed = Options.JoinIfFormed,
             Zone = _zone,
             Groups = Options.Groups,
             SplitKeys = Options.SplitKeys,

@@ -13,11 +13,12 @@ namespace Orleans.Raft.KeyValue;
 /// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that
 /// hears another plan from most of the nodes which that plan names (or from half, the deciding one among them) gives
 /// up; the others wait for it. A node that joins has no plan of its own: it takes what it is told, once the others count
-/// it among their members.
+/// it among their members. Where plans are only for a cluster that has not formed yet (<paramref name="joinsIfFormed"/>),
+/// one that comes later joins, whatever its plan.
 /// </remarks>
 internal sealed class ClusterFormation(
-    NodeName self, FormationPlan plan, bool joins, INodeStorage storage, INetwork network, Func<Guid> newGuid,
-    ILogger logger)
+    NodeName self, FormationPlan plan, bool joins, bool joinsIfFormed, INodeStorage storage, INetwork network,
+    Func<Guid> newGuid, ILogger logger)
 {
     private const int MaxJoining = 1000;
 
@@ -192,9 +193,9 @@ internal sealed class ClusterFormation(
     }
 
     /// <summary>Of all who are unknown only one that joins does not count itself among those who form a cluster, but for
-    /// one of those itself, if it was removed and is back with a new disk.</summary>
-    private static bool IsJoining(FormationRecord record, FormationHello hello) =>
-        record.Nodes.Any(node => node.Name == hello.From)
+    /// one of those itself, if it was removed and is back with a new disk, and where it may form or join.</summary>
+    private bool IsJoining(FormationRecord record, FormationHello hello) =>
+        joinsIfFormed || record.Nodes.Any(node => node.Name == hello.From)
         || !FormationPlan.Decode(hello.Plan).Nodes.Contains(hello.From);
 
     private void NoteJoining(FormationHello hello)
@@ -292,7 +293,7 @@ internal sealed class ClusterFormation(
         if (store != storage.StoreId)
             throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store "
                 + $"{storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
-        if (!joins && record.Plan().DifferenceTo(plan) is { } difference)
+        if (!joins && !joinsIfFormed && record.Plan().DifferenceTo(plan) is { } difference)
             throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was "
                 + "formed with cannot change; start it with the same nodes, groups and limits.");
     }

@@ -47,8 +47,8 @@ public sealed partial class StoreNode : IAsyncDisposable
         SnapshotPace = new SnapshotPace(options.Replica.SnapshotBytesPerSecond);
         _random = new SplitMix64(options.Seed);
         _startTimestamp = options.Time.GetTimestamp();
-        _formation = new ClusterFormation(options.Name, plan, options.Joins, storage, network, NextGuid,
-            options.Logger);
+        _formation = new ClusterFormation(options.Name, plan, options.Joins, options.JoinsIfFormed, storage,
+            network, NextGuid, options.Logger);
         _intake = new FrameIntake(this, options.Logger);
         Liveness = new NodeLiveness(options.Replica.ElectionTimeout);
     }
@@ -378,7 +378,8 @@ public sealed partial class StoreNode : IAsyncDisposable
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)
     {
         // Whatever a node that joins is told: it takes what the others formed.
-        if (options.Joins && formation is { } joined) return FormationRecord.Decode(joined).Plan();
+        if ((options.Joins || options.JoinsIfFormed) && formation is { } joined)
+            return FormationRecord.Decode(joined).Plan();
         IReadOnlyList<byte[]>? splitKeys = options.SplitKeys
             ?? (options.Groups is { } groups ? FormationPlan.EvenSplitKeys(groups) : null);
         if (splitKeys is null && formation is { } bytes)

@@ -50,9 +50,28 @@ public sealed partial class OptionsDocumentTests
         IConfigurationRoot file = new ConfigurationBuilder().AddJsonFile(Path.Combine(Folder, "appsettings.json")).Build();
         Assert.Equal(Print(), Print([.. file.GetSection(SiloSettings.Section).GetChildren()
             .Select(setting => (setting.Key, setting.Value!))]));
-        Assert.Equal(Table().Where(row => row.Default != None && row.Key is not ("Groups" or "Membership"))
+        Assert.Equal(Table().Where(row => row.Default != None && row.Key is not ("Nodes" or "Groups" or "Membership"))
             .Select(row => row.Key).Append("Name").Order(),
             file.GetSection(SiloSettings.Section).GetChildren().Select(setting => setting.Key).Order());
+    }
+
+    [Fact]
+    public void To_the_file_of_defaults_slots_may_be_added()
+    {
+        string slots = Path.Combine(Directory.CreateTempSubdirectory("slots-").FullName, "slots.json");
+        File.WriteAllText(slots, """{"slot-1": {"connection": "Host=db-a"}, "slot-2": {"connection": "Host=db-b"}}""");
+        IConfigurationRoot file = new ConfigurationBuilder().AddJsonFile(Path.Combine(Folder, "appsettings.json"))
+            .AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                [$"{SiloSettings.Section}:Clustering"] = "postgresql",
+                [$"{SiloSettings.Section}:Database"] = "Host=db",
+                [$"{SiloSettings.Section}:Slots"] = slots,
+            }).Build();
+        SiloSettings? settings = SiloSettings.Read(file, out IReadOnlyList<string> problems);
+        Directory.Delete(Path.GetDirectoryName(slots)!, recursive: true);
+        Assert.Empty(problems);
+        Assert.Equal(["slot-1", "slot-2"], settings!.Nodes.Select(node => node.Value));
+        Assert.True(settings.FormsWithAllSlots);
     }
 
     private static string Print(params (string Key, string Value)[] given)

@@ -105,7 +105,7 @@ internal sealed class FormationIntakeTarget : FuzzTarget
         NodeName self = FuzzFormation.Nodes[input[0] % 3];
         bool isFormed = input[0] % 2 == 1;
         var log = new RefusalLog();
-        var formation = new ClusterFormation(self, FuzzFormation.Plan, joins: false,
+        var formation = new ClusterFormation(self, FuzzFormation.Plan, joins: false, joinsIfFormed: false,
             new FormationStorage(self, isFormed), new Nowhere(), () => new Guid(7, 7, 7, new byte[8]), log);
         formation.Start();
         formation.Receive(input.AsSpan(1));

@@ -1,0 +1,61 @@
+using Orleans.Raft.Core;
+using Orleans.Raft.Testing;
+using Xunit;
+using static Orleans.Raft.KeyValue.Tests.StoreClusterExtensions;
+
+namespace Orleans.Raft.KeyValue.Tests.Formation;
+
+/// <summary>A node that is configured to form a cluster with others which have formed one without it.</summary>
+public class LateNodeTests
+{
+    private static readonly NodeName s_late = new("node-0");
+
+    [Fact]
+    public void Where_it_may_join_it_does_and_the_others_start_again_with_its_configuration()
+    {
+        StoreCluster cluster = Start(joinsIfFormed: true);
+        cluster.StartJoiningNode(s_late);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(s_late, out StoreNode? node)
+            && node.Formed.IsCompletedSuccessfully, Seconds(10), "it is let in");
+        cluster.RunUntil(() => cluster.Nodes.Values.All(node => node.Formation.Members.Count == 4), Seconds(10),
+            "all know it");
+        foreach (NodeName node in (NodeName[])[.. cluster.Names, s_late])
+        {
+            cluster.CrashNode(node);
+            cluster.StartNode(node);
+            cluster.RunUntil(() => cluster.Nodes.TryGetValue(node, out StoreNode? started)
+                && started.Formed.IsCompletedSuccessfully, Seconds(10), $"{node} is back");
+        }
+        Assert.Equal("v", cluster.Get(cluster.CreateClient(), "k"));
+    }
+
+    [Fact]
+    public void Else_it_is_refused()
+    {
+        StoreCluster cluster = Start(joinsIfFormed: false);
+        cluster.StartJoiningNode(s_late);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(s_late, out StoreNode? node) && node.Formed.IsFaulted,
+            Seconds(10), "it is refused");
+        Assert.Contains("node-0 is not one of cluster", cluster.Nodes[s_late].Formed.Exception!.InnerException!.Message,
+            StringComparison.Ordinal);
+    }
+
+    /// <summary>The nodes form a cluster of three; from then on all are configured for four.</summary>
+    private static StoreCluster Start(bool joinsIfFormed)
+    {
+        bool hasFormed = false;
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            Controller = new ControllerOptions(),
+            PerNode = options => options with
+            {
+                Nodes = hasFormed ? [.. options.Nodes.Append(options.Name).Append(s_late).Distinct()] : options.Nodes,
+                Joins = false,
+                JoinsIfFormed = joinsIfFormed,
+            },
+        });
+        cluster.Put(cluster.CreateClient(), "k", "v");
+        hasFormed = true;
+        return cluster;
+    }
+}
