@@ -37,12 +37,12 @@ public sealed class SlotSchemaTests(PostgresFixture fixture) : IClassFixture<Pos
     {
         PostgresMachine machine = await fixture.MakeSlotAsync();
         await new SlotSchema(machine.Options, ["select 1"]).PrepareAsync(Guid.NewGuid);
-        string store = machine.Query("select store from \"slot-1\".store");
+        string store = machine.Query("select store::text from \"slot-1\".store");
         await RefusedAsync(Newer, machine.Schema.CheckAsync);
         await RefusedAsync(Newer, () => machine.Schema.PrepareAsync(Guid.NewGuid));
         await RefusedAsync(Newer, machine.Schema.AcceptAsync);
         await RefusedAsync(Newer, machine.OpenAnotherAsync);
-        Assert.Equal(store, machine.Query("select store from \"slot-1\".store"));
+        Assert.Equal(store, machine.Query("select store::text from \"slot-1\".store"));
     }
 
     [PostgresFact]
