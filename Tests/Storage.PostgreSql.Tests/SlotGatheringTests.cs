@@ -115,17 +115,16 @@ public sealed class SlotGatheringTests
         machine.Open();
         Replica first = machine.OpenReplica(G1), second = machine.OpenReplica(G2);
         machine.Database.SlowDown(s_flush, s_flush);
-        for (ulong index = 1; index <= 3; index++)
+        for (ulong index = 1; index <= 2; index++)
         {
-            int before = machine.Database.Asked[DatabaseQuestion.Flush];
             first.Submit(Entries(index, 1));
-            machine.Scheduler.RunUntilIdle();
-            Assert.Equal(before + 1, machine.Database.Asked[DatabaseQuestion.Flush]);
             second.Submit(Entries(index, 1));
             machine.Settle();
-            Assert.Equal((index, index, before + 2), (first.Observer.Durable, second.Observer.Durable,
-                machine.Database.Asked[DatabaseQuestion.Flush]));
         }
+        int before = machine.Database.Asked[DatabaseQuestion.Flush];
+        first.Submit(Entries(3, 1));
+        machine.Scheduler.RunUntilIdle();
+        Assert.Equal(before + 1, machine.Database.Asked[DatabaseQuestion.Flush]);
     }
 
     [Theory]
