@@ -1,5 +1,6 @@
 using Orleans.Raft.Core;
 using Orleans.Raft.Grains;
+using Orleans.Raft.Grains.Interfaces;
 
 namespace Orleans.Raft.Orleans.Tests;
 
@@ -15,7 +16,8 @@ public sealed class SlotOpeningTests
         NodeName[] silos = cluster.Silos.SiloNames;
         NodeName slot = SlotTestCluster.Slots[0];
         NodeName holder = cluster.HostsOf(slot, silos).Single();
-        SiloNodes intruder = cluster.Silos.NodesOf(silos.Single(silo => silo != holder));
+        NodeName other = silos.Single(silo => silo != holder);
+        SiloNodes intruder = cluster.Silos.NodesOf(other);
         var gate = new TaskCompletionSource();
         cluster.OpeningGate = gate.Task;
         Task hosting = intruder.HostAsync(slot);
@@ -24,6 +26,10 @@ public sealed class SlotOpeningTests
         await hosting;
         await RaftTestCluster.WaitAsync("the holder alone hosts the slot",
             () => cluster.HostsOf(slot, silos).SequenceEqual([holder]));
+        IRouterGrain router = cluster.Silos.GrainsOf(other).GetGrain<IRouterGrain>(0);
+        await RaftTestCluster.WaitAsync("the other silo finds it where it is", async () =>
+            (await router.GetStatus()).Silos.Single(view => view.Silo == slot.Value) is { Node: not null } view
+                && view.Host == holder.Value);
         await RaftTestCluster.WaitAsync("all replicas live", cluster.AllLiveAsync);
     }
 }
