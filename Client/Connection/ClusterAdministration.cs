@@ -49,7 +49,8 @@ internal sealed class ClusterAdministration(
         var name = new NodeName(silo.Silo);
         return silo.Node is { } node
             ? new NodeView(name,
-                new NodeStatus(name, IsUp: true, node.LogBytes, node.Snapshots, node.MemoryBytes, node.Problem, silo.Host),
+                new NodeStatus(name, IsUp: true, node.LogBytes, node.Snapshots, node.MemoryBytes, node.Problem,
+                    silo.Host),
                 [.. silo.Peers.Select(p => ToView(name, p))])
             : new NodeView(name, new NodeStatus(name, IsUp: false, 0, 0, 0, Silo: silo.Host));
     }

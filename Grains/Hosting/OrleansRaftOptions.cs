@@ -9,8 +9,8 @@ namespace Orleans.Raft.Grains;
 public sealed class OrleansRaftOptions
 {
     /// <summary>All nodes that the store forms with, by name, this silo's among them unless it <see cref="Joins"/>; the
-    /// same on every silo. Of slots: those that were there when the store was formed; none: all that there are then, and
-    /// one that comes later joins.</summary>
+    /// same on every silo. Of slots: those that were there when the store was formed; none: all that there are then,
+    /// and one that comes later joins.</summary>
     public IReadOnlyList<NodeName> Nodes { get; set; } = [];
 
     /// <summary>See <see cref="StoreNodeOptions.Joins"/>. Default false.</summary>

@@ -106,8 +106,8 @@ public sealed class SiloNodes : ILifecycleParticipant<ISiloLifecycle>, IAsyncDis
         return null;
     }
 
-    /// <summary>Opens a slot's storage and lets it work here; what opened it before is fenced. It is hosted here only when
-    /// all that is done, so that it cannot be ended halfway.</summary>
+    /// <summary>Opens a slot's storage and lets it work here; what opened it before is fenced. It is hosted here only
+    /// when all that is done, so that it cannot be ended halfway.</summary>
     internal async Task HostAsync(NodeName slot)
     {
         if (Find(slot) is not null) throw HostedAlready(slot);

@@ -5,8 +5,8 @@ namespace Orleans.Raft.Grains;
 
 /// <summary>
 /// Places a grain on the silo that its key names. Who calls it chooses the silo, without a grain directory, hence without
-/// waiting for one when a silo dies. What Orleans remembers of a grain's place, for minutes, is wrong only where that silo
-/// has been started anew since, at another address: such a call fails, and Orleans forgets the place.
+/// waiting for one when a silo dies. What Orleans remembers of a grain's place, for minutes, is wrong only
+/// where that silo has been started anew since, at another address: such a call fails, and Orleans forgets the place.
 /// </summary>
 [Serializable, GenerateSerializer, Immutable]
 public sealed class SiloKeyPlacement : PlacementStrategy

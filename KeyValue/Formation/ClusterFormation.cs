@@ -13,8 +13,8 @@ namespace Orleans.Raft.KeyValue;
 /// A node with another plan counts as missing. Which of two plans is wrong the nodes tell by their number: one that
 /// hears another plan from most of the nodes which that plan names (or from half, the deciding one among them) gives
 /// up; the others wait for it. A node that joins has no plan of its own: it takes what it is told, once the others count
-/// it among their members. Where plans are only for a cluster that has not formed yet (<paramref name="joinsIfFormed"/>),
-/// one that comes later joins, whatever its plan.
+/// it among their members. Where plans are only for a cluster that has not formed yet (<paramref
+/// name="joinsIfFormed"/>), one that comes later joins, whatever its plan.
 /// </remarks>
 internal sealed class ClusterFormation(
     NodeName self, FormationPlan plan, bool joins, bool joinsIfFormed, INodeStorage storage, INetwork network,

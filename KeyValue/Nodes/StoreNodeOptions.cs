@@ -17,8 +17,9 @@ public sealed record StoreNodeOptions
     /// in, and takes all else from them. Default false.</summary>
     public bool Joins { get; init; }
 
-    /// <summary><see cref="Nodes"/> says only with whom a new cluster forms: in one that has formed, with whatever nodes,
-    /// this one stays or, if it is none of its nodes, joins. Default false: such a difference is refused.</summary>
+    /// <summary><see cref="Nodes"/> says only with whom a new cluster forms: in one that has formed, with whatever
+    /// nodes, this one stays or, if it is none of its nodes, joins. Default false: such a difference is
+    /// refused.</summary>
     public bool JoinsIfFormed { get; init; }
 
     /// <summary>Hears of each replica that should be open on this node and is not: the host opens it by

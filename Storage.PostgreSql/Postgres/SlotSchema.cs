@@ -28,8 +28,8 @@ public sealed class SlotSchema
     public string Description { get; }
 
     /// <summary>
-    /// Makes the slot's tables, or brings older ones up to date, in one transaction; changes nothing if they are current.
-    /// Any number may do so at once. Whoever has the slot open while its tables are upgraded is fenced.
+    /// Makes the slot's tables, or brings older ones up to date, in one transaction; changes nothing if they are
+    /// current. Any number may do so at once. Whoever has the slot open while its tables are upgraded is fenced.
     /// </summary>
     /// <param name="newStoreId">Makes the identity of a new slot: random, never the same twice.</param>
     /// <returns>What was done, in words.</returns>

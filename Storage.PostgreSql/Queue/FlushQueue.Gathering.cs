@@ -6,8 +6,8 @@ namespace Orleans.Raft.Storage.PostgreSql;
 /// When a flush begins. Groups whose writes one flush made durable are answered at the same time, and soon write again.
 /// A flush that began with the first of them would hold few, and all others would wait for it and for the next one. So
 /// it waits for as many groups as were writing at the same time when the last flush ended and when the one before did,
-/// but not longer than the last one took, in whole milliseconds, of which a timer counts no fraction. Whoever writes alone
-/// never waits.
+/// but not longer than the last one took, in whole milliseconds, of which a timer counts no fraction. Whoever writes
+/// alone never waits.
 /// </summary>
 internal sealed partial class FlushQueue
 {

@@ -62,8 +62,8 @@ public interface INodeStorage : IAsyncDisposable
     /// <summary>Why the storage stopped for good; null while it works. Cheap: read with every tick.</summary>
     Exception? Failure { get; }
 
-    /// <summary>How long the flush under way has taken, or what <see cref="ConfirmAsync"/> asks, if that is longer; zero
-    /// if neither is. Cheap: read with every tick.</summary>
+    /// <summary>How long the flush under way has taken, or what <see cref="ConfirmAsync"/> asks, if that is longer;
+    /// zero if neither is. Cheap: read with every tick.</summary>
     TimeSpan StalledFor { get; }
 
     /// <summary>Who does not answer while <see cref="StalledFor"/> grows, and why, for people and without secrets; null

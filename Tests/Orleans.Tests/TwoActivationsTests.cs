@@ -66,8 +66,8 @@ public sealed class TwoActivationsTests(PostgresFixture server, ITestOutputHelpe
         }
     }
 
-    /// <summary>The second one goes as an activation goes, or because the silo was faster and has made a third; it makes
-    /// one anyway.</summary>
+    /// <summary>The second one goes as an activation goes, or because the silo was faster and has made a third; it
+    /// makes one anyway.</summary>
     private static async Task ActivateTwiceAsync(StoreNode store, GroupId group)
     {
         Replica first = store.Find(group)!;

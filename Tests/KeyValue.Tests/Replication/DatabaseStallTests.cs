@@ -55,8 +55,8 @@ public class DatabaseStallTests
         Assert.Equal(TimeSpan.Zero, cluster.Nodes[leader].Storage.StalledFor);
     }
 
-    /// <summary>The leader is cut off: on its own disk it knows by its lease that nobody else leads; a database may have
-    /// been opened by another that does.</summary>
+    /// <summary>The leader is cut off: on its own disk it knows by its lease that nobody else leads; a database may
+    /// have been opened by another that does.</summary>
     [Theory]
     [InlineData(SimulatedStorage.Disks, true)]
     [InlineData(SimulatedStorage.Databases, false)]
