@@ -81,7 +81,7 @@ internal sealed class ClusterFormation(
         if (storage.Formation is { } bytes)
         {
             FormationRecord record = FormationRecord.Decode(bytes);
-            RequireMine(record, "this data directory was made");
+            RequireMine(record, "this data directory was made", isHeard: false);
             lock (_lock) _record = record;
             _formed.TrySetResult(record);
         }
@@ -235,7 +235,7 @@ internal sealed class ClusterFormation(
             if (_record is not null || _recording) return;
             try
             {
-                RequireMine(record, $"{decided.From} says the cluster was formed");
+                RequireMine(record, $"{decided.From} says the cluster was formed", isHeard: true);
             }
             catch (FormationException e)
             {
@@ -285,7 +285,7 @@ internal sealed class ClusterFormation(
         _formed.TrySetResult(record);
     }
 
-    private void RequireMine(FormationRecord record, string origin)
+    private void RequireMine(FormationRecord record, string origin, bool isHeard)
     {
         if (!record.TryGetStore(self, out StoreId store))
             throw new FormationException($"{origin} for the nodes "
@@ -293,7 +293,7 @@ internal sealed class ClusterFormation(
         if (store != storage.StoreId)
             throw new FormationException($"{origin} with store {store} for {self}, but its data directory is store "
                 + $"{storage.StoreId}: it belongs to another node or cluster. Give each node its own directory back.");
-        if (!joins && !joinsIfFormed && record.Plan().DifferenceTo(plan) is { } difference)
+        if (!joins && !(isHeard && joinsIfFormed) && record.Plan().DifferenceTo(plan) is { } difference)
             throw new FormationException($"{origin} with a different configuration: {difference}. What a cluster was "
                 + "formed with cannot change; start it with the same nodes, groups and limits.");
     }

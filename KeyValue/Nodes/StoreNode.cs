@@ -377,17 +377,16 @@ public sealed partial class StoreNode : IAsyncDisposable
 
     private static FormationPlan MakePlan(StoreNodeOptions options, ReadOnlyMemory<byte>? formation)
     {
+        FormationRecord? record = formation is { } bytes ? FormationRecord.Decode(bytes) : null;
         // Whatever a node that joins is told: it takes what the others formed.
-        if ((options.Joins || options.JoinsIfFormed) && formation is { } joined)
-            return FormationRecord.Decode(joined).Plan();
+        if (options.Joins && record is not null) return record.Plan();
+        IReadOnlyList<NodeName> nodes =
+            options.JoinsIfFormed && record is not null ? record.Plan().Nodes : options.Nodes;
         IReadOnlyList<byte[]>? splitKeys = options.SplitKeys
             ?? (options.Groups is { } groups ? FormationPlan.EvenSplitKeys(groups) : null);
-        if (splitKeys is null && formation is { } bytes)
-        {
-            FormationRecord record = FormationRecord.Decode(bytes);
-            return new FormationPlan([.. options.Nodes.Order()], record.Groups, record.Limits);
-        }
-        return FormationPlan.Create(options.Nodes, splitKeys
-            ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups), options.Limits, options.ReplicationFactor);
+        if (splitKeys is null && record is not null)
+            return new FormationPlan([.. nodes.Order()], record.Groups, record.Limits);
+        return FormationPlan.Create(nodes, splitKeys ?? FormationPlan.EvenSplitKeys(StoreNodeOptions.DefaultGroups),
+            options.Limits, options.ReplicationFactor);
     }
 }

@@ -40,6 +40,27 @@ public class LateNodeTests
             StringComparison.Ordinal);
     }
 
+    /// <summary>Nodes may differ there, and nothing else.</summary>
+    [Fact]
+    public void Other_groups_than_those_of_the_cluster_are_refused_where_it_may_join_too()
+    {
+        int? groups = null;
+        StoreCluster cluster = StoreCluster.Start(new StoreClusterOptions
+        {
+            PerNode = options => options with { JoinsIfFormed = true, Groups = groups ?? options.Groups },
+        });
+        NodeName node = cluster.Names[0];
+        groups = 7;
+        cluster.CrashNode(node);
+        cluster.StartNode(node);
+        cluster.RunUntil(() => cluster.StartFailure.ContainsKey(node)
+            || (cluster.Nodes.TryGetValue(node, out StoreNode? started) && started.Formed.IsFaulted), Seconds(10),
+            "it is refused");
+        Exception refused = cluster.StartFailure.GetValueOrDefault(node)
+            ?? cluster.Nodes[node].Formed.Exception!.InnerException!;
+        Assert.Contains("groups against 7", refused.Message, StringComparison.Ordinal);
+    }
+
     /// <summary>The nodes form a cluster of three; from then on all are configured for four.</summary>
     private static StoreCluster Start(bool joinsIfFormed)
     {
