@@ -19,16 +19,17 @@ public sealed class RollingRestartTests(PostgresFixture server, ITestOutputHelpe
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
+    /// <summary>Silos and clients find each other by a database, as real ones do; by a file where there is no
+    /// server.</summary>
     [Fact]
     public async Task No_request_fails_while_all_silos_are_restarted_one_after_the_other()
     {
-        using var silos = new SiloCluster(_directory);
-        await RunAsync(silos, client => client.UseGatewayHosts(silos.Gateways), "a membership file");
-    }
-
-    [PostgresFact]
-    public async Task No_request_fails_either_where_silos_and_clients_find_each_other_by_a_database()
-    {
+        if (!PostgresServer.IsAvailable(out _))
+        {
+            using var silosOfFile = new SiloCluster(_directory);
+            await RunAsync(silosOfFile, client => client.UseGatewayHosts(silosOfFile.Gateways), "a membership file");
+            return;
+        }
         string database = await server.CreateDatabaseAsync();
         await new ClusterDatabase(database).PrepareAsync(CancellationToken.None);
         using var silos = new SiloCluster(_directory, "--clustering", "postgresql", "--database", database);
