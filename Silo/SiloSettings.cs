@@ -66,7 +66,8 @@ internal sealed record SiloSettings
 
     public required IReadOnlyList<NodeName> Nodes { get; init; }
 
-    /// <summary>Whether the cluster forms with whatever slots there are: <see cref="Nodes"/> names none of them.</summary>
+    /// <summary>Whether the cluster forms with whatever slots there are: <see cref="Nodes"/> names none of
+    /// them.</summary>
     public bool FormsWithAllSlots { get; init; }
 
     public bool Joins { get; init; }

@@ -12,6 +12,8 @@ internal sealed class StopSignals : IDisposable
     /// again.</summary>
     private static readonly TimeSpan Echo = TimeSpan.FromSeconds(1);
 
+    private static int s_isEnding;
+
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly PosixSignalRegistration[] _registrations;
     private long _firstAt;
@@ -30,9 +32,10 @@ internal sealed class StopSignals : IDisposable
         foreach (PosixSignalRegistration registration in _registrations) registration.Dispose();
     }
 
-    /// <summary>Ends the process as it is: what was acknowledged is on the disk.</summary>
+    /// <summary>Ends the process as it is: what was acknowledged is on the disk. Once: who comes later returns.</summary>
     public static void EndAtOnce(string reason)
     {
+        if (Interlocked.Exchange(ref s_isEnding, 1) != 0) return;
         Console.Error.WriteLine($"ERR Stop: {reason}; ended at once. Nothing acknowledged is lost.");
         Environment.Exit(EndedAtOnce);
     }

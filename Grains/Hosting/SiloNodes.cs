@@ -118,6 +118,8 @@ public sealed class SiloNodes : ILifecycleParticipant<ISiloLifecycle>, IAsyncDis
             _places.NoteHosted(slot);
             node.StartWatch();
             if (!_nodes.TryAdd(slot, node)) throw HostedAlready(slot);
+            // Who disposed of all others in between did not see this one.
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed), this);
         }
         catch
         {

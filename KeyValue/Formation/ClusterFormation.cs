@@ -276,11 +276,12 @@ internal sealed class ClusterFormation(
         }
         lock (_lock) _record = record;
         FormationLog.Formed(logger, self, record.Cluster, record.Nodes.Count, record.Groups.Count);
-        if (plan.Nodes[0] == self)
+        // Who has decided tells the others. One that joins is none of those who form, whatever its plan.
+        if (record.Nodes[0].Name == self)
         {
             byte[] decided = new FormationDecided(self, storage.StoreId, record.Encode()).Encode();
-            foreach (NodeName peer in plan.Nodes)
-                if (peer != self) Send(peer, decided);
+            foreach (FormationNode peer in record.Nodes)
+                if (peer.Name != self) Send(peer.Name, decided);
         }
         _formed.TrySetResult(record);
     }

@@ -18,7 +18,13 @@ internal sealed class SlotReading(PostgresChannel channel, SlotSql sql, Postgres
                     $"{description} was opened elsewhere meanwhile.");
         });
         StoreId store = default;
-        await ForEachAsync(sql.Identity, row => store = new StoreId(row.GetGuid(1)));
+        await ForEachAsync(sql.Identity, row =>
+        {
+            // They may have been upgraded since this connection was made.
+            if (row.GetInt32(0) != SlotSql.Format)
+                throw PostgresErrors.Version(description, row.GetInt32(0), SlotSql.Format);
+            store = new StoreId(row.GetGuid(1));
+        });
         FormationRow? formation = null;
         await ForEachAsync(sql.ReadFormation, row =>
             formation = new FormationRow(row.GetFieldValue<byte[]>(0), unchecked((uint)row.GetInt32(1))));

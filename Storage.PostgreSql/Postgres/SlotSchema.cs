@@ -45,6 +45,8 @@ public sealed class SlotSchema
         int found = await ReadFormatAsync(connection) ?? 0;
         if (found == _steps.Count) return $"{Description}: the tables are up to date (version {found}).";
         if (found > _steps.Count) throw PostgresErrors.Version(Description, found, _steps.Count);
+        // Before all else, as a flush does: neither waits for the other in a circle.
+        if (found > 0) await ExecuteAsync(connection, _sql.TakeIncarnation);
         foreach (string step in _steps.Skip(found)) await ExecuteAsync(connection, step);
         if (found == 0)
         {
@@ -54,7 +56,6 @@ public sealed class SlotSchema
         else
         {
             await ExecuteAsync(connection, _sql.WriteFormat, _steps.Count);
-            await ExecuteAsync(connection, _sql.TakeIncarnation);
         }
         await transaction.CommitAsync();
         return found == 0 ? $"{Description}: the tables were made (version {_steps.Count})."
@@ -94,9 +95,11 @@ public sealed class SlotSchema
         return true;
     });
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, params object[] values)
+    /// <summary>It may wait for another that does the same, and have much to rewrite.</summary>
+    private async Task ExecuteAsync(NpgsqlConnection connection, string sql, params object[] values)
     {
         await using NpgsqlCommand command = MakeCommand(connection, sql, values);
+        command.CommandTimeout = (int)_options.OpenTimeout.TotalSeconds;
         await command.ExecuteNonQueryAsync();
     }
 

@@ -40,7 +40,10 @@ public sealed class MembershipTuningTests
             new Dictionary<string, string?> { [$"{SiloSettings.Section}:Name"] = "silo-1" }).Build();
         SiloSettings settings = SiloSettings.Read(configuration, out _)!;
         if (slots is not null)
-            settings = settings with { Slots = slots, Database = "Host=db", Nodes = [.. slots.Select(slot => slot.Name)] };
+            settings = settings with
+            {
+                Slots = slots, Database = "Host=db", Nodes = [.. slots.Select(slot => slot.Name)],
+            };
         SiloEndpoints endpoints = await SiloEndpoints.ResolveAsync(settings, CancellationToken.None);
         using IHost host = SiloHost.Build(settings, endpoints, configuration);
         return host.Services.GetRequiredService<IOptions<ClusterMembershipOptions>>().Value;

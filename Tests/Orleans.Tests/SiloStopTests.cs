@@ -27,8 +27,8 @@ public sealed class SiloStopTests : IDisposable
             });
             // What came within a second of the first was the first.
             Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.FromSeconds(1), TimeSpan.MaxValue);
-            Assert.Equal((StopSignals.EndedAtOnce, "", "ERR Stop: a second signal came; ended at once. Nothing acknowledged "
-                + "is lost.\n"), await silo.EndAsync());
+            Assert.Equal((StopSignals.EndedAtOnce, "", "ERR Stop: a second signal came; ended at once. Nothing "
+                + "acknowledged is lost.\n"), await silo.EndAsync());
         }
         await RequireKeptAsync();
     }
@@ -43,8 +43,8 @@ public sealed class SiloStopTests : IDisposable
             TimeSpan limit = TimeSpan.FromSeconds(1) + SiloRun.StopLimit;
             long start = Stopwatch.GetTimestamp();
             silo.Terminate();
-            Assert.Equal((StopSignals.EndedAtOnce, "", $"ERR Stop: silo-1 did not stop within {limit.TotalSeconds} s; ended "
-                + "at once. Nothing acknowledged is lost.\n"), await silo.EndAsync());
+            Assert.Equal((StopSignals.EndedAtOnce, "", $"ERR Stop: silo-1 did not stop within {limit.TotalSeconds} s; "
+                + "ended at once. Nothing acknowledged is lost.\n"), await silo.EndAsync());
             Assert.InRange(Stopwatch.GetElapsedTime(start), limit, TimeSpan.MaxValue);
         }
         await RequireKeptAsync();

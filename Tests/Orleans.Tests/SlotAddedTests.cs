@@ -26,7 +26,8 @@ public sealed class SlotAddedTests
             await cluster.Silos.StartAsync(silo);
             await RaftTestCluster.WaitAsync("all slots live, with the new one", AreAllUpAsync);
         }
-        Assert.Equal([1, 1, 2], cluster.Counts(silos));
+        await RaftTestCluster.WaitAsync("all silos have a slot, and one two",
+            () => cluster.Counts(silos).SequenceEqual([1, 1, 2]));
         Assert.Equal("before", Encoding.UTF8.GetString((await grain.Get("k"u8.ToArray()))!));
         await grain.Put("k"u8.ToArray(), "after"u8.ToArray());
 

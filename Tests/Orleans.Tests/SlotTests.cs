@@ -88,7 +88,8 @@ public sealed class SlotTests(ITestOutputHelper output)
                 NodeName intruder = silos.First(silo => silo != holder);
                 await cluster.Silos.NodesOf(intruder).HostAsync(slot);
                 await RaftTestCluster.WaitAsync("the first one is fenced and has ended", () => first.Ended.IsCompleted);
-                Assert.All(first.Store!.Replicas, replica => Assert.NotNull(replica.StopReason));
+                await RaftTestCluster.WaitAsync("so have its replicas",
+                    () => first.Store!.Replicas.All(replica => replica.StopReason is not null));
                 // The registry never took the slot from its holder.
                 await RaftTestCluster.WaitAsync("the holder alone hosts the slot",
                     () => cluster.HostsOf(slot, silos).SequenceEqual([holder]));

@@ -72,11 +72,13 @@ public sealed class TwoActivationsTests(PostgresFixture server, ITestOutputHelpe
     {
         Replica first = store.Find(group)!;
         Replica second = await store.OpenReplicaAsync(group, TaskScheduler.Default);
-        await RaftTestCluster.WaitAsync("the first activation's replica has stopped", () => first.StopReason is not null);
+        await RaftTestCluster.WaitAsync("the first activation's replica has stopped",
+            () => first.StopReason is not null);
         await RaftTestCluster.WaitAsync("the second one leads, follows or has stopped",
             () => second.Leader is not null || second.StopReason is not null);
         second.Stop("its grain was deactivated");
-        await RaftTestCluster.WaitAsync("the silo activated the replica again", () =>
-            store.Find(group) is { StopReason: null, Leader: not null } third && third.Incarnation > second.Incarnation);
+        await RaftTestCluster.WaitAsync("the silo activated the replica again",
+            () => store.Find(group) is { StopReason: null, Leader: not null } third
+                && third.Incarnation > second.Incarnation);
     }
 }

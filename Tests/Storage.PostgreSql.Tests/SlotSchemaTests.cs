@@ -16,8 +16,8 @@ public sealed class SlotSchemaTests(PostgresFixture fixture) : IClassFixture<Pos
         Replica replica = machine.OpenReplica(G1);
         replica.Write(Entries(1, 3));
         var next = new SlotSchema(machine.Options, ["alter table \"slot-1\".entry add column note text default 'new'"]);
-        await RefusedAsync("have version 1, and this program uses version 2. Upgrade them: dotnet run --project Silo -- "
-            + "init-database", next.CheckAsync);
+        await RefusedAsync("have version 1, and this program uses version 2. Upgrade them: dotnet run --project Silo "
+            + "-- init-database", next.CheckAsync);
         Assert.EndsWith(": the tables were upgraded from version 1 to 2.", await next.PrepareAsync(Guid.NewGuid),
             StringComparison.Ordinal);
         Assert.EndsWith(": the tables are up to date (version 2).", await next.PrepareAsync(Guid.NewGuid),

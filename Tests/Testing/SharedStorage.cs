@@ -31,6 +31,8 @@ public sealed class SharedStorage(INodeStorage inner) : INodeStorage
 
     public TimeSpan StalledFor => inner.StalledFor;
 
+    public string? WaitsFor => inner.WaitsFor;
+
     public async ValueTask ConfirmAsync()
     {
         Questions++;

@@ -29,7 +29,7 @@ public sealed partial class StoreCluster
     public IEnumerable<(NodeName Name, StoreNode Node)> Earlier =>
         _earlier.Select(pair => (pair.Key, pair.Value.Node!));
 
-    /// <summary>As <see cref="YoungestReplicasOf"/>, of the earlier of two openings of the node's storage.</summary>
+    /// <summary>The replicas open on the earlier of two openings of the node's storage.</summary>
     public IEnumerable<Replica> EarlierReplicasOf(NodeName name) => _earlier[name].YoungestReplicas;
 
     /// <summary>As <see cref="YoungestReplicaOf"/>, of the earlier of two openings of the node's storage.</summary>

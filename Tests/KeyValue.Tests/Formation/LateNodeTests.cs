@@ -29,6 +29,26 @@ public class LateNodeTests
         Assert.Equal("v", cluster.Get(cluster.CreateClient(), "k"));
     }
 
+    /// <summary>The first of them is the one that would decide if they formed a cluster now.</summary>
+    [Fact]
+    public void The_first_of_two_tells_the_other_nothing_that_only_the_cluster_can_say()
+    {
+        NodeName other = new("node-9");
+        StoreCluster cluster = Start(joinsIfFormed: true);
+        // What the cluster answers does not reach it, what it says does.
+        foreach (NodeName node in cluster.Names) cluster.Network.Cut(node, other);
+        cluster.Network.Cut(other, cluster.Names[0]);
+        foreach (NodeName node in cluster.Names.Skip(1)) cluster.Network.Cut(other, node);
+        cluster.StartJoiningNode(other);
+        cluster.StartJoiningNode(s_late);
+        cluster.RunUntil(() => cluster.Nodes.TryGetValue(s_late, out StoreNode? node)
+            && node.Formed.IsCompletedSuccessfully, Seconds(10), "the first is let in");
+        cluster.RunFor(Seconds(2));
+        Assert.False(cluster.Nodes[other].Formed.IsCompleted);
+        cluster.Network.Heal();
+        cluster.RunUntil(() => cluster.Nodes[other].Formed.IsCompletedSuccessfully, Seconds(10), "so is the other");
+    }
+
     [Fact]
     public void Else_it_is_refused()
     {
@@ -40,7 +60,7 @@ public class LateNodeTests
             StringComparison.Ordinal);
     }
 
-    /// <summary>Nodes may differ there, and nothing else.</summary>
+    /// <summary>For one of its nodes, only nodes may differ there.</summary>
     [Fact]
     public void Other_groups_than_those_of_the_cluster_are_refused_where_it_may_join_too()
     {
