@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Microsoft.Extensions.Configuration;
-using Npgsql;
 using Orleans.Raft.Core;
 using Orleans.Raft.KeyValue;
 
@@ -263,20 +262,11 @@ internal sealed record SiloSettings
             return slots;
         }
 
-        /// <summary>What is wrong with a connection string is told without it: it may hold a password.</summary>
         public string? Database()
         {
             const string Name = "Database (--database, or by the environment OrleansRaft__Database)";
-            try
-            {
-                var database = new NpgsqlConnectionStringBuilder(section["Database"]);
-                if (!string.IsNullOrWhiteSpace(database.Host)) return section["Database"];
-                _problems.Add($"{Section}:{Name} is missing or names no Host.");
-            }
-            catch (Exception failure) when (failure is ArgumentException or FormatException)
-            {
-                _problems.Add($"{Section}:{Name} is no connection string of Npgsql: {failure.Message}");
-            }
+            if (ConnectionText.ProblemOf(section["Database"]) is not { } problem) return section["Database"];
+            _problems.Add($"{Section}:{Name} {problem}.");
             return null;
         }
 

@@ -39,6 +39,8 @@ internal static class SlotFile
             {
                 if (string.IsNullOrWhiteSpace(name) || string.IsNullOrWhiteSpace(row?.Connection))
                     problem = $"{path}: slot '{name}' has no connection";
+                else if (ConnectionText.ProblemOf(row.Connection) is { } wrong)
+                    problem = $"{path}: the connection of slot '{name}' {wrong}";
             }
             return problem.Length > 0
                 ? null

@@ -101,6 +101,12 @@ internal sealed class KvArguments
         {
             throw new ArgumentException($"--database is no connection string of Npgsql: {failure.Message}", failure);
         }
+        catch (KeyNotFoundException failure)
+        {
+            // So Npgsql takes a word that it does not know, without a value.
+            throw new ArgumentException("--database is no connection string of Npgsql: a word before an equals sign is "
+                + "unknown", failure);
+        }
         throw new ArgumentException("--database names no Host; write Npgsql's connection string, such as "
             + "'Host=db;Username=raft;Database=raft'.");
     }
