@@ -3,6 +3,9 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>What the controller aims at, and how much it does at a time.</summary>
 public sealed record PlacementOptions
 {
+    /// <summary>How many reads cost about as much as one write.</summary>
+    internal const int ReadsPerWrite = 4;
+
     /// <summary>Replicas that each group should have, 1 to 9; fewer while there are not nodes enough. Default
     /// 3.</summary>
     public int ReplicaCount { get; init; } = FormationPlan.ReplicationFactor;
@@ -34,9 +37,10 @@ public sealed record PlacementOptions
     /// <summary>A group with more bytes of keys and values is split. Default 64 MiB.</summary>
     public long SplitBytes { get; init; } = 64 << 20;
 
-    /// <summary>A group with more operations per second is split near the middle of its recent requests. Default
-    /// 50,000.</summary>
-    public double SplitOperationsPerSecond { get; init; } = 50_000;
+    /// <summary>A group with more operations per second, of which a read counts as a quarter, is split near the middle
+    /// of its recent requests. Default 100,000; two groups cost more than one that does the work of both, so that splits
+    /// pay only where one group keeps a processor busy.</summary>
+    public double SplitOperationsPerSecond { get; init; } = 100_000;
 
     /// <summary>Two neighbours with fewer bytes of keys and values together become one group; at most half of
     /// <see cref="SplitBytes"/>, and what one merge can carry. 0: groups are merged only when somebody asks for it.

@@ -11,9 +11,11 @@ public sealed partial class Replica
 
     private volatile GroupReport? _report;
     private TimeSpan _reportedAt;
-    private long _operations;
+    private long _writes;
+    private long _reads;
     private double _operationsPerSecond;
-    private (TimeSpan At, long Operations) _rateBase;
+    private double _loadPerSecond;
+    private (TimeSpan At, long Writes, long Reads) _rateBase;
     private MergeState _reportedMerges = MergeState.None;
 
     /// <summary>How its group is, as of a moment ago; null while it does not lead, or does not know yet all that was
@@ -41,26 +43,29 @@ public sealed partial class Replica
     /// <summary>What was measured was another's load: of a follower, or of a range that was larger.</summary>
     private void MeasureAnew(TimeSpan now)
     {
-        _operationsPerSecond = 0;
-        _rateBase = (now, _operations);
+        _operationsPerSecond = _loadPerSecond = 0;
+        _rateBase = (now, _writes, _reads);
     }
 
     private GroupReport MakeReport(TimeSpan now)
     {
         if (now - _rateBase.At >= RateAge)
         {
-            _operationsPerSecond = (_operations - _rateBase.Operations) / (now - _rateBase.At).TotalSeconds;
-            _rateBase = (now, _operations);
+            double seconds = (now - _rateBase.At).TotalSeconds;
+            double writes = (_writes - _rateBase.Writes) / seconds, reads = (_reads - _rateBase.Reads) / seconds;
+            _operationsPerSecond = writes + reads;
+            _loadPerSecond = writes + (reads / PlacementOptions.ReadsPerWrite);
+            _rateBase = (now, _writes, _reads);
         }
         // Nobody asks, and nobody will measure that.
-        if (_node.IsSilent) _operationsPerSecond = 0;
+        if (_node.IsSilent) _operationsPerSecond = _loadPerSecond = 0;
         var members = new List<ModelMember>();
         foreach (Member member in _node.Configuration.Members)
         {
             if (_node.GetProgress(member.Id) is { } progress)
                 members.Add(new ModelMember(member.Id, progress.IsCaughtUp, now - progress.LastHeard));
         }
-        ReadOnlyMemory<byte>? middle = _operationsPerSecond > _host.SplitOperationsPerSecond
+        ReadOnlyMemory<byte>? middle = _loadPerSecond > _host.SplitOperationsPerSecond
             ? _sample.Middle(key => _state.CanSplitAt(key))
             : null;
         return new GroupReport(_state.Descriptor, _node.Term, _state.KeyValueBytes, _state.KeyCount,

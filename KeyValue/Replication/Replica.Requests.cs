@@ -124,7 +124,7 @@ public sealed partial class Replica
     private void ApplyEntry(in LogEntry entry)
     {
         _logBytesApplied += entry.Payload.Length;
-        if (entry.Kind == EntryKind.Command) _operations += new CommandBatchReader(entry.Payload.Span).Count;
+        if (entry.Kind == EntryKind.Command) _writes += new CommandBatchReader(entry.Payload.Span).Count;
         MergeState merges = _state.Merges;
         if (!TryFindPending(entry.Id, out RequestInput? request))
         {
@@ -251,7 +251,7 @@ public sealed partial class Replica
             AnswerFrozen(request, count);
             return;
         }
-        _operations += count;
+        _reads += count;
         if (_sample.Wants()) SampleRead(request.Request.Batch.Span);
         _answers.Reset();
         _state.Read(request.Request.Batch.Span, _answers);

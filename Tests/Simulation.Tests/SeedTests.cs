@@ -6,7 +6,7 @@ namespace Orleans.Raft.Simulation.Tests;
 /// <summary>The real store in virtual time under all faults, always the same seeds.</summary>
 public class FixedSeedTests(ITestOutputHelper output)
 {
-    private const int Seeds = 24;
+    private const int Seeds = 16;
 
     /// <summary>As the simulator is run by hand, on disks and on databases.</summary>
     [Fact]
