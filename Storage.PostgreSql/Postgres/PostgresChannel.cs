@@ -112,8 +112,7 @@ internal sealed class PostgresChannel(PostgresOptions options, string descriptio
         {
             if (!await reader.ReadAsync(cancellationToken))
                 throw PostgresErrors.Schema(description, "The table store is empty");
-            if (reader.GetInt32(0) != SlotSql.Format)
-                throw PostgresErrors.Version(description, reader.GetInt32(0), SlotSql.Format);
+            PostgresErrors.RequireVersion(description, reader.GetInt32(0), SlotSql.Format);
             server.RequireSame(description, options.Slot, reader.GetInt64(2), reader.GetInt32(3));
         }
         await using NpgsqlCommand pin = Command(SlotSql.Pin);

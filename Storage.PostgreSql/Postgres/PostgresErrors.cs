@@ -46,12 +46,13 @@ internal static class PostgresErrors
         DatabaseFailure.Schema, $"{found}. The tables of {slot} are not there, or not those of this version. Make or "
         + "upgrade them: dotnet run --project Silo -- init-database", inner);
 
-    /// <summary>The tables are of another version than those that this program uses.</summary>
-    public static DatabaseException Version(string slot, int found, int used)
+    /// <summary>Throws unless the tables are of the version that this program uses.</summary>
+    public static void RequireVersion(string slot, int found, int used)
     {
+        if (found == used) return;
         string versions = string.Create(CultureInfo.InvariantCulture,
             $"The tables of {slot} have version {found}, and this program uses version {used}");
-        return new DatabaseException(DatabaseFailure.Schema, found > used
+        throw new DatabaseException(DatabaseFailure.Schema, found > used
             ? $"{versions}: a newer program has upgraded them; start that one."
             : $"{versions}. Upgrade them: dotnet run --project Silo -- init-database");
     }

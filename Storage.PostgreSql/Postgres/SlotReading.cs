@@ -21,8 +21,7 @@ internal sealed class SlotReading(PostgresChannel channel, SlotSql sql, Postgres
         await ForEachAsync(sql.Identity, row =>
         {
             // They may have been upgraded since this connection was made.
-            if (row.GetInt32(0) != SlotSql.Format)
-                throw PostgresErrors.Version(description, row.GetInt32(0), SlotSql.Format);
+            PostgresErrors.RequireVersion(description, row.GetInt32(0), SlotSql.Format);
             store = new StoreId(row.GetGuid(1));
         });
         FormationRow? formation = null;

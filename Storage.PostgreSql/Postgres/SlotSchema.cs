@@ -44,7 +44,7 @@ public sealed class SlotSchema
         await ExecuteAsync(connection, SlotSql.LockTables, PostgresChannel.NameOf(_options.Slot));
         int found = await ReadFormatAsync(connection) ?? 0;
         if (found == _steps.Count) return $"{Description}: the tables are up to date (version {found}).";
-        if (found > _steps.Count) throw PostgresErrors.Version(Description, found, _steps.Count);
+        if (found > _steps.Count) RequireCurrent(found);
         // Before all else, as a flush does: neither waits for the other in a circle.
         if (found > 0) await ExecuteAsync(connection, _sql.TakeIncarnation);
         foreach (string step in _steps.Skip(found)) await ExecuteAsync(connection, step);
@@ -122,10 +122,7 @@ public sealed class SlotSchema
             ?? throw PostgresErrors.Schema(Description, "The table store is empty");
     }
 
-    private void RequireCurrent(int found)
-    {
-        if (found != _steps.Count) throw PostgresErrors.Version(Description, found, _steps.Count);
-    }
+    private void RequireCurrent(int found) => PostgresErrors.RequireVersion(Description, found, _steps.Count);
 
     private async Task<T> ConnectedAsync<T>(Func<NpgsqlConnection, Task<T>> work)
     {
