@@ -42,6 +42,25 @@ public sealed class HistoryLoad
     public Task RunAsync(int answered, Task? until = null) => Task.WhenAll(Enumerable.Range(0, _options.Clients)
         .Select(client => RunClientAsync(client, answered, until ?? Task.CompletedTask)));
 
+    /// <summary>Runs all clients until a number of operations have been answered and what is done meanwhile, on any
+    /// thread, has ended.</summary>
+    /// <param name="meanwhileAsync">Is given what waits until so many more operations have been answered, and fails as
+    /// soon as a client does.</param>
+    public async Task RunWhileAsync(int answered, Func<Func<int, Task>, Task> meanwhileAsync)
+    {
+        var ended = new TaskCompletionSource();
+        Task running = RunAsync(answered, ended.Task);
+        try
+        {
+            await meanwhileAsync(async more => await await Task.WhenAny(AnsweredAsync(Answered + more), running));
+        }
+        finally
+        {
+            ended.SetResult();
+        }
+        await running;
+    }
+
     /// <summary>Waits until a number of operations have been answered.</summary>
     public Task AnsweredAsync(int count)
     {

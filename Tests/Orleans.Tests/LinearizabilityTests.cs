@@ -23,30 +23,20 @@ public sealed class LinearizabilityTests(ITestOutputHelper output) : IAsyncLifet
         // In two groups.
         var options = HistoryLoadOptions.For(await _cluster.Administration.GetStatusAsync(), "W", "X", "Y", "x", "z");
         var load = new HistoryLoad(_cluster.Store, options);
-        var faults = new TaskCompletionSource();
-        Task running = load.RunAsync(Operations, faults.Task);
-        try
+        await load.RunWhileAsync(Operations, async answeredAsync =>
         {
-            await ReachedAsync(1_000);
+            await answeredAsync(1_000);
             NodeName leader = await LeaderAsync(options.Keys[0].Partition);
             await _cluster.KillAsync(leader);
-            await ReachedAsync(load.Answered + 1_000);
+            await answeredAsync(1_000);
             await _cluster.StartAsync(leader);
-            await ReachedAsync(load.Answered + 1_000);
-        }
-        finally
-        {
-            faults.SetResult();
-        }
-        await running;
+            await answeredAsync(1_000);
+        });
 
         output.WriteLine($"time {load.Judge("silos")}");
         IReadOnlyList<HistoryEntry> entries = load.History.Entries();
         Assert.Equal(2, options.Keys.Select(key => key.Partition).Distinct().Count());
         Assert.InRange(entries.Count(entry => entry.Outcome == OperationOutcome.Unknown), 0, entries.Count / 10);
-
-        // A client that fails ends the wait too.
-        async Task ReachedAsync(int count) => await await Task.WhenAny(load.AnsweredAsync(count), running);
     }
 
     /// <summary>The leader of a group, as soon as there is one.</summary>

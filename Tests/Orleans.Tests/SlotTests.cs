@@ -26,11 +26,9 @@ public sealed class SlotTests(ITestOutputHelper output)
         var options = HistoryLoadOptions.For(
             await cluster.Silos.Administration.GetStatusAsync(), "W", "X", "Y", "x", "z");
         var load = new HistoryLoad(cluster.Silos.Store, options);
-        var faults = new TaskCompletionSource();
-        Task running = load.RunAsync(Operations, faults.Task);
-        try
+        await load.RunWhileAsync(Operations, async answeredAsync =>
         {
-            await ReachedAsync(1_000);
+            await answeredAsync(1_000);
             // The registry is on the first.
             foreach (NodeName victim in silos[..2])
             {
@@ -42,24 +40,17 @@ public sealed class SlotTests(ITestOutputHelper output)
                 TimeSpan live = await RaftTestCluster.WaitAsync("all replicas live", cluster.AllLiveAsync);
                 output.WriteLine($"{slot} of {victim}: elsewhere after {moved.TotalMilliseconds:F0} ms, all replicas "
                     + $"live {live.TotalMilliseconds:F0} ms later");
-                await ReachedAsync(load.Answered + 1_000);
+                await answeredAsync(1_000);
                 await cluster.Silos.StartAsync(victim);
                 await RaftTestCluster.WaitAsync("the slots are even again",
                     () => cluster.Counts(silos).SequenceEqual([1, 1, 1]));
                 await RaftTestCluster.WaitAsync("all replicas live", cluster.AllLiveAsync);
-                await ReachedAsync(load.Answered + 500);
+                await answeredAsync(500);
             }
-        }
-        finally
-        {
-            faults.SetResult();
-        }
-        await running;
+        });
         output.WriteLine($"time {load.Judge("slots")}");
         IReadOnlyList<HistoryEntry> entries = load.History.Entries();
         Assert.InRange(entries.Count(entry => entry.Outcome == OperationOutcome.Unknown), 0, entries.Count / 10);
-
-        async Task ReachedAsync(int count) => await await Task.WhenAny(load.AnsweredAsync(count), running);
     }
 
     [Fact]
@@ -76,11 +67,9 @@ public sealed class SlotTests(ITestOutputHelper output)
         var options = HistoryLoadOptions.For(
             await cluster.Silos.Administration.GetStatusAsync(), "W", "X", "Y", "x", "z");
         var load = new HistoryLoad(cluster.Silos.Store, options);
-        var faults = new TaskCompletionSource();
-        Task running = load.RunAsync(operations, faults.Task);
-        try
+        await load.RunWhileAsync(operations, async answeredAsync =>
         {
-            await ReachedAsync(500);
+            await answeredAsync(500);
             foreach (NodeName slot in SlotTestCluster.Slots)
             {
                 NodeName holder = Assert.Single(cluster.HostsOf(slot, silos));
@@ -94,17 +83,10 @@ public sealed class SlotTests(ITestOutputHelper output)
                 await RaftTestCluster.WaitAsync("the holder alone hosts the slot",
                     () => cluster.HostsOf(slot, silos).SequenceEqual([holder]));
                 await RaftTestCluster.WaitAsync("all replicas live", cluster.AllLiveAsync);
-                await ReachedAsync(load.Answered + 500);
+                await answeredAsync(500);
             }
-        }
-        finally
-        {
-            faults.SetResult();
-        }
-        await running;
+        });
         return load.Judge("slots held twice");
-
-        async Task ReachedAsync(int count) => await await Task.WhenAny(load.AnsweredAsync(count), running);
     }
 
     /// <summary>It moves with every silo that comes and is first by name, and nobody goes on asking the one

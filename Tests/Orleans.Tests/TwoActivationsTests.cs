@@ -42,22 +42,15 @@ public sealed class TwoActivationsTests(PostgresFixture server, ITestOutputHelpe
         {
             var options = HistoryLoadOptions.For(await silos.Administration.GetStatusAsync(), "W", "X", "Y", "x", "z");
             var load = new HistoryLoad(silos.Store, options);
-            var faults = new TaskCompletionSource();
-            Task running = load.RunAsync(Operations, faults.Task);
-            try
+            await load.RunWhileAsync(Operations, async answeredAsync =>
             {
                 foreach (NodeName silo in RaftTestCluster.Names)
                 {
-                    await await Task.WhenAny(load.AnsweredAsync(load.Answered + 500), running);
+                    await answeredAsync(500);
                     await Task.WhenAll(silos.NodeOf(silo).Store!.OwnGroups
                         .Select(group => ActivateTwiceAsync(silos.NodeOf(silo).Store!, group)));
                 }
-            }
-            finally
-            {
-                faults.SetResult();
-            }
-            await running;
+            });
             output.WriteLine($"time {load.Judge("two activations on a disk")}");
         }
         finally
