@@ -4,34 +4,66 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.Storage;
 
 /// <summary>One batch in the making. The memory is reused: no allocation per batch, record or entry.</summary>
+/// <remarks>
+/// A batch is written as whole pages: before it what its first page holds already, after it zeros. To change a part of a
+/// page that is not in memory, which those of a recycled file seldom are, the system would read it first, and the
+/// batch would wait for the disk once more.
+/// </remarks>
 internal sealed class LogBuffer(uint seed)
 {
     private const int KeptBytes = 20 << 20;
 
+    // Begins where a page of the file does.
     private byte[] _bytes = NewArray(64 << 10);
     private int _length;
 
+    /// <summary>Bytes of the batch's first page that are written already.</summary>
+    public int LeadBytes { get; private set; }
+
     /// <summary>Whether no record is in it.</summary>
-    public bool IsEmpty => _length == LogFormat.BatchHeaderBytes;
+    public bool IsEmpty => LengthBytes == LogFormat.BatchHeaderBytes;
 
     /// <summary>Bytes so far, the batch's header among them.</summary>
-    public int LengthBytes => _length;
+    public int LengthBytes => _length - LeadBytes;
+
+    /// <summary>The next batch comes after what a file holds already.</summary>
+    /// <param name="written">All of it, or its end from any start of a page on.</param>
+    public void Follow(ReadOnlySpan<byte> written)
+    {
+        LeadBytes = written.Length % LogFormat.PageBytes;
+        written[^LeadBytes..].CopyTo(_bytes);
+        _length = LeadBytes;
+    }
 
     public void Begin()
     {
-        if (_bytes.Length > KeptBytes) _bytes = NewArray(64 << 10);
-        _length = LogFormat.BatchHeaderBytes;
+        if (_bytes.Length > KeptBytes)
+        {
+            byte[] smaller = NewArray(64 << 10);
+            _bytes.AsSpan(0, LeadBytes).CopyTo(smaller);
+            _bytes = smaller;
+        }
+        _length = LeadBytes + LogFormat.BatchHeaderBytes;
     }
 
-    /// <summary>Completes the batch; the bytes are valid until the next <see cref="Begin"/>.</summary>
-    public ReadOnlyMemory<byte> Seal(in BatchHeader header)
+    /// <summary>Completes the batch, which then has its final length.</summary>
+    /// <param name="fileBytes">How far the file reaches from the batch's first page on; a page beyond needs no zeros.</param>
+    /// <returns>The pages to be written, <see cref="LeadBytes"/> before the batch's place; valid until the next
+    /// <see cref="Follow"/> or <see cref="Begin"/>.</returns>
+    public ReadOnlyMemory<byte> Seal(in BatchHeader header, long fileBytes)
     {
-        int bodyLength = _length - LogFormat.BatchHeaderBytes;
+        int bodyLength = LengthBytes - LogFormat.BatchHeaderBytes;
         int end = LogFormat.Align(_length);
-        Reserve(end - _length).Clear();
-        LogFormat.SealBatch(_bytes, bodyLength, header, seed);
-        return _bytes.AsMemory(0, end);
+        int pages = (end + LogFormat.PageBytes - 1) / LogFormat.PageBytes * LogFormat.PageBytes;
+        if (pages > fileBytes) pages = end;
+        Reserve(pages - _length).Clear();
+        _length = end;
+        LogFormat.SealBatch(_bytes.AsSpan(LeadBytes), bodyLength, header, seed);
+        return _bytes.AsMemory(0, pages);
     }
+
+    /// <summary>The batch that was sealed is in the file: the next one comes after it.</summary>
+    public void Written() => Follow(_bytes.AsSpan(0, _length));
 
     public void WriteMeta(GroupId group, in GroupMeta meta, SnapshotEffect effect)
     {
@@ -84,7 +116,8 @@ internal sealed class LogBuffer(uint seed)
         int needed = checked(_length + count);
         if (needed > _bytes.Length)
         {
-            byte[] larger = NewArray((int)Math.Min(Array.MaxLength, Math.Max(needed + 8L, _bytes.Length * 2L)));
+            long wanted = Math.Max((long)needed + LogFormat.PageBytes, _bytes.Length * 2L);
+            byte[] larger = NewArray((int)Math.Min(Array.MaxLength, wanted));
             _bytes.AsSpan(0, _length).CopyTo(larger);
             _bytes = larger;
         }

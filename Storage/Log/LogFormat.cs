@@ -21,6 +21,9 @@ internal static class LogFormat
     /// it.</summary>
     public const int SealBytes = BatchHeaderBytes;
 
+    /// <summary>By such pages operating systems keep files in memory, and write them.</summary>
+    public const int PageBytes = 4096;
+
     public const int MetaBytes = 1 + 4 + 8 + 8 + 8 + 8 + 8 + 8 + 1 + 8 + 8 + 8 + 4;
     public const int EntriesHeaderBytes = 1 + 4 + 8 + 4;
     public const int EntryHeaderBytes = 8 + 1 + 4;

@@ -5,9 +5,10 @@ namespace Orleans.Raft.Storage;
 
 /// <summary>What a restart finds.</summary>
 /// <param name="Segments">In order; the last one is written next.</param>
+/// <param name="LastPage">What the page that is written next holds already.</param>
 /// <param name="Prepared">A further segment that is not written yet.</param>
 internal sealed record RecoveredLog(
-    List<LogSegment> Segments, LogSegment? Prepared, ulong NextSequence,
+    List<LogSegment> Segments, byte[] LastPage, LogSegment? Prepared, ulong NextSequence,
     SortedDictionary<GroupId, GroupLog> Groups, byte[]? Formation, LogSegment? FormationSegment);
 
 /// <summary>
@@ -70,7 +71,8 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger, Fau
         await RemoveLeftoversAsync(names, last.FirstSegment);
         List<LogSegment> segments = [.. _open.Values.Where(segment => segment.Id <= head.Id)];
         _open.TryGetValue(head.Id + 1, out LogSegment? prepared);
-        return new RecoveredLog(segments, prepared, last.Sequence + 1, groups, _formation, _formationSegment);
+        return new RecoveredLog(
+            segments, LastPageOf(head), prepared, last.Sequence + 1, groups, _formation, _formationSegment);
     }
 
     /// <summary>The newest segment that has a batch. At most one prepared segment comes after it.</summary>
@@ -238,6 +240,16 @@ internal sealed class LogRecovery(IDisk disk, StoreId store, ILogger logger, Fau
         foreach (LogSegment segment in _open.Values.Where(segment => segment.Id >= firstSegment))
             await segment.File.FlushAsync();
         await disk.FlushDirectoryAsync(DataDirectory.LogDirectory);
+    }
+
+    /// <summary>A file that was cut short may end before its last batch's padding does.</summary>
+    private byte[] LastPageOf(LogSegment head)
+    {
+        byte[] page = new byte[head.EndBytes % LogFormat.PageBytes];
+        ReadOnlySpan<byte> content = Content(head);
+        int start = (int)Math.Min(head.EndBytes - page.Length, content.Length);
+        content[start..(int)Math.Min(head.EndBytes, content.Length)].CopyTo(page);
+        return page;
     }
 
     private async ValueTask RemoveLeftoversAsync(IReadOnlyList<string> names, ulong firstSegment)

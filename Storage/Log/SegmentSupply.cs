@@ -43,9 +43,10 @@ internal sealed class SegmentSupply(IDisk disk, StoreId store, int segmentBytes,
         LogSegment segment = await MakeAsync(disk, store, segmentBytes, 1, null, new ActivityGate());
         await using IDiskFile file = segment.File;
         var batch = new LogBuffer(LogFormat.Seed(store));
+        batch.Follow(LogFormat.SegmentHeader(segment.Id, store));
         batch.Begin();
-        ReadOnlyMemory<byte> bytes = batch.Seal(new BatchHeader(1, 1, 1, IsSeal: false));
-        await file.WriteAndFlushAsync(segment.EndBytes, bytes);
+        await file.WriteAndFlushAsync(0,
+            batch.Seal(new BatchHeader(segment.Id, 1, segment.Id, IsSeal: false), segment.LengthBytes));
     }
 
     /// <summary>Whether more than its creation ever reached a segment.</summary>

@@ -195,14 +195,17 @@ internal sealed partial class WriteAheadLog
 
     private async ValueTask WriteAsync(bool isSeal)
     {
-        ReadOnlyMemory<byte> bytes = _batch.Seal(new BatchHeader(Head.Id, _nextSequence, _segments[0].Id, isSeal));
+        long offset = Head.EndBytes - _batch.LeadBytes;
+        ReadOnlyMemory<byte> pages = _batch.Seal(
+            new BatchHeader(Head.Id, _nextSequence, _segments[0].Id, isSeal), Head.LengthBytes - offset);
         bool isMeasured = LogMetrics.AreOn;
         long start = isMeasured ? _options.Time.GetTimestamp() : 0;
-        if (_faults.Has(FaultPoint.LogNotFlushed)) await Head.File.WriteAsync(Head.EndBytes, bytes);
-        else await Head.File.WriteAndFlushAsync(Head.EndBytes, bytes);
-        if (isMeasured) LogMetrics.Flushed(_options.Time.GetElapsedTime(start), bytes.Length);
+        if (_faults.Has(FaultPoint.LogNotFlushed)) await Head.File.WriteAsync(offset, pages);
+        else await Head.File.WriteAndFlushAsync(offset, pages);
+        if (isMeasured) LogMetrics.Flushed(_options.Time.GetElapsedTime(start), pages.Length);
         _nextSequence++;
-        Head.EndBytes += bytes.Length;
+        Head.EndBytes += _batch.LengthBytes;
+        _batch.Written();
         Head.LengthBytes = Math.Max(Head.LengthBytes, Head.EndBytes);
     }
 
@@ -214,6 +217,7 @@ internal sealed partial class WriteAheadLog
         _batch.Begin();
         await WriteAsync(isSeal: true);
         _segments.Add(_supply.Take());
+        _batch.Follow(LogFormat.SegmentHeader(Head.Id, _store));
         PublishSizes();
     }
 

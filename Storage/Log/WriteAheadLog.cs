@@ -15,6 +15,7 @@ internal sealed partial class WriteAheadLog
     private readonly SnapshotStore _snapshots;
     private readonly SegmentSupply _supply;
     private readonly LogBuffer _batch;
+    private readonly StoreId _store;
 
     // Guarded by the lock.
     private readonly Lock _lock = new();
@@ -55,7 +56,9 @@ internal sealed partial class WriteAheadLog
         _snapshots = snapshots;
         _supply = new SegmentSupply(disk, store, options.SegmentBytes, gate);
         if (recovered.Prepared is not null) _supply.Adopt(recovered.Prepared);
+        _store = store;
         _batch = new LogBuffer(LogFormat.Seed(store));
+        _batch.Follow(recovered.LastPage);
         _groups = recovered.Groups;
         _knownGroups = [.. recovered.Groups.Keys];
         _segments = recovered.Segments;

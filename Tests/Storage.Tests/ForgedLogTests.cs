@@ -63,7 +63,7 @@ public sealed class ForgedLogTests
         var buffer = new LogBuffer(LogFormat.Seed(Store));
         buffer.Begin();
         write(buffer);
-        return buffer.Seal(header).ToArray();
+        return buffer.Seal(header, fileBytes: 0).ToArray();
     }
 
     private static SimulatedDisk Disk(params (ulong Segment, byte[][] Batches)[] segments)

@@ -43,6 +43,32 @@ public sealed class LogTests
         Assert.DoesNotContain("log/00000001.log", _machine.Disk.Files);
     }
 
+    /// <summary>Else the system would read, before it writes, a page that it does not have in memory.</summary>
+    [Fact]
+    public void Batches_are_written_as_whole_pages_also_after_a_restart()
+    {
+        var lengths = new List<int>();
+        _machine.Disk.Observed = operation =>
+        {
+            if (operation.Kind == DiskOperationKind.Write && operation.Path.EndsWith(".log", StringComparison.Ordinal))
+                lengths.Add(operation.LengthBytes);
+        };
+        _machine.Open();
+        Replica replica = _machine.OpenReplica(G1);
+        lengths.Clear();
+        for (ulong index = 1; index <= 15; index++) replica.Write(Entries(index, 1, bytes: 500));
+        Assert.Equal(15, lengths.Count);
+        Assert.All(lengths, length => Assert.Contains(length, new[] { 4096, 8192 }));
+        _machine.Reopen();
+        replica = _machine.OpenReplica(G1);
+
+        lengths.Clear();
+        replica.Write(Entries(16, 1, bytes: 500));
+        Assert.Contains(Assert.Single(lengths), new[] { 4096, 8192 });
+        _machine.Reopen();
+        Same.Entries(Entries(1, 16, bytes: 500), _machine.OpenReplica(G1).State.Entries.Span);
+    }
+
     [Fact]
     public void Only_one_batch_is_in_flight_and_the_next_takes_what_came_meanwhile()
     {

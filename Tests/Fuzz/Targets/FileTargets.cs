@@ -187,6 +187,6 @@ internal sealed class LogRecordsTarget : FuzzTarget
             }
         }
         int length = buffer.LengthBytes - LogFormat.BatchHeaderBytes;
-        return buffer.Seal(default).Span.Slice(LogFormat.BatchHeaderBytes, length).ToArray();
+        return buffer.Seal(default, fileBytes: 0).Span.Slice(LogFormat.BatchHeaderBytes, length).ToArray();
     }
 }
