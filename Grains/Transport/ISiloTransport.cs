@@ -1,3 +1,4 @@
+using Orleans.Concurrency;
 using Orleans.Raft.Grains.Interfaces;
 using Orleans.Services;
 
@@ -12,6 +13,10 @@ internal interface ISiloTransport : IGrainService
     /// reply says that it arrived, no more.</summary>
     [Alias("Deliver"), ResponseTimeout("00:00:01")]
     Task Deliver([Immutable] byte[] frame, string node);
+
+    /// <summary>The same without a reply: frames that come often are worth none each.</summary>
+    [Alias("Pass"), OneWay]
+    Task Pass([Immutable] byte[] frame, string node);
 
     /// <summary>What a node says of itself and its replicas.</summary>
     [Alias("GetView"), ResponseTimeout("00:00:01")]

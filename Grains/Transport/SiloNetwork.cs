@@ -7,14 +7,15 @@ using Orleans.Raft.KeyValue;
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// The sending end. A send ends when the frame arrived or counts as lost, and each link sends one frame at a time: so a
-/// silo that hangs costs one frame per timeout, and one that is known to be gone costs nothing.
+/// The sending end. Each link sends one frame at a time, and every so often a send ends only when the frame arrived or
+/// counts as lost (<see cref="FrameWindow"/>): so a silo that hangs costs one frame per timeout and link, and one that
+/// is known to be gone costs nothing.
 /// </summary>
 internal sealed class SiloNetwork(
     NodePlaces places, SiloTransportClient transports, IOptions<OrleansRaftOptions> options,
     ILogger<SiloNetwork> logger) : INetwork
 {
-    private volatile Dictionary<SiloAddress, ISiloTransport> _references = [];
+    private volatile Dictionary<SiloAddress, Way> _ways = [];
 
     public ValueTask SendAsync(NodeName to, ReadOnlyMemory<byte> frame) =>
         places.Find(to) is { } address ? DeliverAsync(to, address, frame.ToArray()) : ValueTask.CompletedTask;
@@ -25,7 +26,7 @@ internal sealed class SiloNetwork(
         if (places.Find(node) is not { } address) return null;
         try
         {
-            return await ReferenceTo(address).GetView(node.Value).WaitAsync(options.Value.FrameTimeout);
+            return await WayTo(address).Silo.GetView(node.Value).WaitAsync(options.Value.FrameTimeout);
         }
         // Whatever went wrong, the silo did not answer.
 #pragma warning disable CA1031
@@ -39,32 +40,41 @@ internal sealed class SiloNetwork(
 
     /// <summary>See <see cref="ISiloTransport.WaitForKnowledge"/>.</summary>
     public Task<StoreKnowledgeMessage?> WaitForKnowledgeAsync(SiloAddress silo, Guid seen) =>
-        ReferenceTo(silo).WaitForKnowledge(seen);
+        WayTo(silo).Silo.WaitForKnowledge(seen);
 
     private async ValueTask DeliverAsync(NodeName to, SiloAddress address, byte[] frame)
     {
+        Way way = WayTo(address);
+        bool waits = !way.Window.TryPass(frame.Length);
         try
         {
-            await ReferenceTo(address).Deliver(frame, to.Value).WaitAsync(options.Value.FrameTimeout);
+            if (waits) await way.Silo.Deliver(frame, to.Value).WaitAsync(options.Value.FrameTimeout);
+            else await way.Silo.Pass(frame, to.Value);
+            if (waits) way.Window.NoteReply(came: true);
         }
         // A lost frame is no error: Raft sends again what matters.
 #pragma warning disable CA1031
         catch (Exception failure)
 #pragma warning restore CA1031
         {
+            way.Window.NoteReply(came: false);
             NetworkLog.Lost(logger, to, frame.Length, failure.Message);
         }
     }
 
-    private ISiloTransport ReferenceTo(SiloAddress address)
+    private Way WayTo(SiloAddress address)
     {
-        if (_references.TryGetValue(address, out ISiloTransport? known)) return known;
-        ISiloTransport reference = transports.Of(address);
-        // A silo's earlier lives need no reference any more.
-        _references = new Dictionary<SiloAddress,
-            ISiloTransport>(_references.Where(r => !r.Key.Endpoint.Equals(address.Endpoint))) { [address] = reference };
-        return reference;
+        if (_ways.TryGetValue(address, out Way? known)) return known;
+        var way = new Way(transports.Of(address), new FrameWindow());
+        // A silo's earlier lives need none any more.
+        _ways = new Dictionary<SiloAddress, Way>(_ways.Where(w => !w.Key.Endpoint.Equals(address.Endpoint)))
+        {
+            [address] = way,
+        };
+        return way;
     }
+
+    private sealed record Way(ISiloTransport Silo, FrameWindow Window);
 }
 
 internal static partial class NetworkLog

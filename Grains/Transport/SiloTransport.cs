@@ -18,6 +18,8 @@ internal sealed class SiloTransport(GrainId id, global::Orleans.Runtime.Silo sil
         return Task.CompletedTask;
     }
 
+    public Task Pass(byte[] frame, string node) => Deliver(frame, node);
+
     public Task<SiloViewMessage> GetView(string node) => Task.FromResult(
         nodes.Find(new NodeName(node))?.View() ?? new SiloViewMessage(node, null, []));
 

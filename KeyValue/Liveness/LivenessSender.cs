@@ -2,8 +2,8 @@ using Orleans.Raft.Core;
 
 namespace Orleans.Raft.KeyValue;
 
-/// <summary>Says to every other node, once per interval, that this one lives. One frame to a node is on its way at a
-/// time: one that takes nothing costs nothing.</summary>
+/// <summary>Says to every other node, once per interval, that this one lives. The network has one frame to a node at
+/// a time: one that takes nothing costs nothing.</summary>
 internal sealed class LivenessSender(ClusterId cluster, FormationNode self, INetwork network, ulong bootNonce,
     TimeSpan interval)
 {

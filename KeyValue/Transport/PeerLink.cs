@@ -4,8 +4,8 @@ using Orleans.Raft.Core;
 namespace Orleans.Raft.KeyValue;
 
 /// <summary>
-/// The way to one other node: messages of all groups gather in one frame while the frame before is on its way, so
-/// batches grow by themselves and frames seldom overtake each other. Beyond a bound messages are dropped: Raft sends
+/// The way to one other node: messages of all groups gather in one frame while the network still has the frame before,
+/// so batches grow by themselves and frames seldom overtake each other. Beyond a bound messages are dropped: Raft sends
 /// again what matters.
 /// </summary>
 internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader header, int maxPendingBytes, ILogger logger)
@@ -41,7 +41,7 @@ internal sealed class PeerLink(NodeName peer, INetwork network, FrameHeader head
         if (dropped % 1000 == 1) LinkLog.Dropped(logger, peer, dropped, maxPendingBytes);
     }
 
-    /// <summary>Sends what has gathered, unless a frame is on its way: then that one's end sends it.</summary>
+    /// <summary>Sends what has gathered, unless the network still has a frame: then that one's end sends it.</summary>
     public void Flush()
     {
         while (TakeFrame() is { } frame)

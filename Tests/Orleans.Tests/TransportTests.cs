@@ -26,7 +26,7 @@ public sealed class TransportTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task One_frame_at_a_time_is_on_its_way_to_a_silo_and_one_that_hangs_holds_up_no_other_silo()
+    public async Task Nothing_is_sent_after_a_frame_that_waits_for_its_reply_and_other_silos_are_not_held_up()
     {
         NodeName slow = RaftTestCluster.Names[2];
         _watch.Hold(_cluster.AddressOf(slow).ToParsableString());
@@ -41,23 +41,29 @@ public sealed class TransportTests : IAsyncLifetime
             return status.Replicas.Where(r => r.Node == slow)
                 .All(r => r.Applied >= status.Groups.First(g => g.Group == r.Group).Commit);
         });
-        Assert.Equal(1, _watch.MostAtOnce);
+        Assert.Equal(1, _watch.MostWaiting);
+        Assert.Equal(0, _watch.SentAfterHeld);
         Assert.True(_watch.Frames > 10, $"only {_watch.Frames} frames were seen");
     }
 
-    /// <summary>Counts frames under way from silo to silo and keeps those to one silo until released.</summary>
+    /// <summary>Counts frames from silo to silo, and keeps those to one silo that wait for a reply until
+    /// released.</summary>
     private sealed class FrameWatch : IOutgoingGrainCallFilter
     {
         private readonly Lock _lock = new();
-        private readonly Dictionary<(string From, string To), int> _underWay = [];
+        private readonly Dictionary<(string From, string To), int> _waiting = [];
+        private readonly HashSet<(string From, string To)> _heldWays = [];
         private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private string? _held;
 
         /// <summary>How many frames wait for their release.</summary>
         public int Held { get; private set; }
 
-        /// <summary>The most from one silo to another since frames were first held.</summary>
-        public int MostAtOnce { get; private set; }
+        /// <summary>The most that waited at once, from one silo to another, since frames were first held.</summary>
+        public int MostWaiting { get; private set; }
+
+        /// <summary>Frames that went the way of one that was held.</summary>
+        public int SentAfterHeld { get; private set; }
 
         public int Frames { get; private set; }
 
@@ -71,34 +77,39 @@ public sealed class TransportTests : IAsyncLifetime
         public async Task Invoke(IOutgoingGrainCallContext context)
         {
             // That a silo lives, and what it reports, is said apart from what its replicas say.
-            if (context.MethodName != "Deliver" || (context.Request.GetArgument(0) is byte[] frame
+            if (context.MethodName is not ("Deliver" or "Pass") || (context.Request.GetArgument(0) is byte[] frame
                 && (LivenessFrame.IsLivenessFrame(frame) || ControlFrame.IsControlFrame(frame))))
             {
                 await context.Invoke();
                 return;
             }
             (string, string) way = (context.SourceId?.ToString() ?? "", context.TargetId.ToString());
-            bool waits = Begin(way);
+            bool isHeld = Begin(way, waits: context.MethodName == "Deliver");
             try
             {
-                if (waits) await _released.Task;
+                if (isHeld) await _released.Task;
                 await context.Invoke();
             }
             finally
             {
-                lock (_lock) _underWay[way]--;
+                if (context.MethodName == "Deliver")
+                    lock (_lock) _waiting[way]--;
             }
         }
 
-        private bool Begin((string From, string To) way)
+        private bool Begin((string From, string To) way, bool waits)
         {
             lock (_lock)
             {
-                _underWay[way] = _underWay.GetValueOrDefault(way) + 1;
+                if (waits) _waiting[way] = _waiting.GetValueOrDefault(way) + 1;
                 if (_held is null) return false;
                 Frames++;
-                MostAtOnce = Math.Max(MostAtOnce, _underWay[way]);
-                if (!way.To.Contains(_held, StringComparison.Ordinal) || _released.Task.IsCompleted) return false;
+                if (_released.Task.IsCompleted) return false;
+                if (_heldWays.Contains(way)) SentAfterHeld++;
+                if (!waits) return false;
+                MostWaiting = Math.Max(MostWaiting, _waiting[way]);
+                if (!way.To.Contains(_held, StringComparison.Ordinal)) return false;
+                _heldWays.Add(way);
                 Held++;
                 return true;
             }
