@@ -16,6 +16,8 @@ internal sealed class ClusterConnection(IClusterClient cluster, IOptions<Orleans
     private readonly Entrances _entrances = new();
     private int _routerKey;
 
+    public bool IsRemote => true;
+
     public async ValueTask<StoreRoutes?> GetRoutesAsync()
     {
         Task<StoreRoutes?> call = AskAsync(NextRouter());

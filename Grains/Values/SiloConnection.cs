@@ -16,6 +16,9 @@ internal sealed class SiloConnection(SiloNodes nodes, SiloRoutes known, IGrainFa
     // What the silo knew when the routes were brought up to date last.
     private volatile RangeMap? _seen;
 
+    /// <summary>Writes go on to other silos even where the leader is here.</summary>
+    public bool IsRemote => true;
+
     public ValueTask<StoreRoutes?> GetRoutesAsync() => ValueTask.FromResult(Refresh()?.Routes);
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)

@@ -15,6 +15,9 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
     private readonly List<PendingOperation> _batch = [];
     private volatile bool _pumping;
 
+    // When the next batch should leave, if not at once.
+    private Task _together = Task.CompletedTask;
+
     // The map by which calls that failed stayed here.
     private RangeMap? _seen;
 
@@ -76,7 +79,7 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
             Retry? retry = null;
             try
             {
-                retry = await AttemptAsync(_batch);
+                retry = await SendAsync(failures);
                 Settle();
                 if (retry is { } urgency) await PrepareNextAsync(urgency, ++failures);
             }
@@ -92,8 +95,43 @@ internal abstract class GroupLane(KvClient client, GroupId group, RequestKind ki
             }
             if (retry is not null) continue;
             failures = 0;
+            await _together;
             // The callers just answered go first: what they ask next then travels in the next batch, not the one after.
             await Task.Yield();
+        }
+    }
+
+    /// <summary>Sends the batch, and notes when the one after it should leave.</summary>
+    private async Task<Retry?> SendAsync(int failures)
+    {
+        _together = Task.CompletedTask;
+        // Nobody is to wait for a group that has been refusing.
+        if (Client.Convoy is not { } convoy || !IsWrite || failures > 0 || _batch.Count < Convoy.LeastOperations)
+            return await AttemptAsync(_batch);
+        convoy.Depart(this);
+        bool succeeded = false;
+        try
+        {
+            Retry? retry = await AttemptAsync(_batch);
+            succeeded = retry is null;
+            return retry;
+        }
+        finally
+        {
+            _together = convoy.ReturnAsync(this, mayWait: succeeded && !HasFullBatch());
+        }
+    }
+
+    /// <summary>Whether the next batch is as large as it may be.</summary>
+    private bool HasFullBatch()
+    {
+        lock (_lock)
+        {
+            if (_queue.Count >= Client.Options.MaxBatchOperations) return true;
+            int bytes = 0;
+            foreach (PendingOperation operation in _queue)
+                if ((bytes += operation.Encoded.Length) >= Client.Options.MaxBatchBytes) return true;
+            return false;
         }
     }
 

@@ -5,6 +5,9 @@ namespace Orleans.Raft.KeyValue;
 /// <summary>How a client reaches the store: in process, or through a gateway silo.</summary>
 public interface IStoreConnection
 {
+    /// <summary>Whether a batch travels in messages between processes, and so costs much beside what is in it.</summary>
+    bool IsRemote => false;
+
     /// <summary>The groups and limits of the cluster; null if nobody answered in time.</summary>
     ValueTask<StoreRoutes?> GetRoutesAsync();
 

@@ -37,6 +37,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         _time = time;
         _startTimestamp = time.GetTimestamp();
         _random = new SplitMix64(seed);
+        if (connection.IsRemote) Convoy = new Convoy(time);
         _sweeper = time.CreateTimer(static client => ((KvClient)client!).Sweep(), this, SweepPeriod, SweepPeriod);
     }
 
@@ -45,6 +46,9 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
     internal IStoreConnection Connection { get; }
 
     internal TaskScheduler Scheduler { get; }
+
+    /// <summary>Null: batches of several groups leave as they like.</summary>
+    internal Convoy? Convoy { get; }
 
     internal StoreLimits Limits => _routes!.Limits;
 
@@ -186,6 +190,7 @@ public sealed partial class KvClient : IKeyValueStore, IAsyncDisposable
         if (_disposed) return;
         _disposed = true;
         await _sweeper.DisposeAsync();
+        Convoy?.Dispose();
         foreach (GroupLane lane in AllLanes()) lane.Sweep(TimeSpan.MaxValue);
     }
 

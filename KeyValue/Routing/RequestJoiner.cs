@@ -28,6 +28,8 @@ public sealed class RequestJoiner(IStoreConnection target, RequestJoinerOptions 
     private readonly Dictionary<(GroupId Group, RequestKind Kind), JoinerLane> _lanes = [];
     private volatile StoreLimits? _limits;
 
+    public bool IsRemote => target.IsRemote;
+
     public ValueTask<StoreRoutes?> GetRoutesAsync() => target.GetRoutesAsync();
 
     public async Task<GroupReply> ExecuteAsync(GroupId group, GroupRequest request)
