@@ -1,7 +1,7 @@
 namespace Orleans.Raft.Grains;
 
 /// <summary>
-/// Which frames to a node want a reply. Most do not, because a reply costs as much as a frame; but a silo that hangs must
+/// Which frames to a silo want a reply. Most do not, because a reply costs as much as a frame; but a silo that hangs must
 /// not be sent more and more. So every so often a frame waits for its reply, which stands for all before it; and if there
 /// is none, so does each one until there is one again. Any thread may call it.
 /// </summary>
