@@ -12,32 +12,33 @@ internal sealed class OneNameMembershipTable(IMembershipTable inner) : IMembersh
     public Task Refused => _refused.Task;
 
     public Task InitializeMembershipTable(bool tryInitTableVersion) =>
-        inner.InitializeMembershipTable(tryInitTableVersion);
+        inner.InitializeMembershipTableAsync(tryInitTableVersion);
 
-    public Task DeleteMembershipTableEntries(string clusterId) => inner.DeleteMembershipTableEntries(clusterId);
+    public Task DeleteMembershipTableEntries(string clusterId) => inner.DeleteMembershipTableEntriesAsync(clusterId);
 
-    public Task CleanupDefunctSiloEntries(DateTimeOffset beforeDate) => inner.CleanupDefunctSiloEntries(beforeDate);
+    public Task CleanupDefunctSiloEntries(DateTimeOffset beforeDate) =>
+        inner.CleanupDefunctSiloEntriesAsync(beforeDate);
 
-    public Task<MembershipTableData> ReadRow(SiloAddress key) => inner.ReadRow(key);
+    public Task<MembershipTableData> ReadRow(SiloAddress key) => inner.ReadRowAsync(key);
 
-    public Task<MembershipTableData> ReadAll() => inner.ReadAll();
+    public Task<MembershipTableData> ReadAll() => inner.ReadAllAsync();
 
     public async Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion)
     {
-        MembershipTableData table = await inner.ReadAll();
+        MembershipTableData table = await inner.ReadAllAsync();
         // What is not of the version that this change is based on is not inserted either.
         if (table.Version.VersionEtag != tableVersion.VersionEtag) return false;
         MembershipEntry? holder = table.Members.Select(m => m.Item1).FirstOrDefault(other =>
             other.Status != SiloStatus.Dead && other.SiloName == entry.SiloName
             && !other.SiloAddress.Endpoint.Equals(entry.SiloAddress.Endpoint));
-        if (holder is null) return await inner.InsertRow(entry, tableVersion);
+        if (holder is null) return await inner.InsertRowAsync(entry, tableVersion);
         var refusal = new SiloNameTakenException(holder);
         _refused.TrySetException(refusal);
         throw refusal;
     }
 
     public Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) =>
-        inner.UpdateRow(entry, etag, tableVersion);
+        inner.UpdateRowAsync(entry, etag, tableVersion);
 
-    public Task UpdateIAmAlive(MembershipEntry entry) => inner.UpdateIAmAlive(entry);
+    public Task UpdateIAmAlive(MembershipEntry entry) => inner.UpdateIAmAliveAsync(entry);
 }

@@ -29,7 +29,7 @@ internal sealed class SiloEntrance(IMembershipTable table, NodeName name, IPEndP
     /// <exception cref="SiloNameTakenException">A silo that lives has the name.</exception>
     public async Task EnterAsync(CancellationToken cancellationToken)
     {
-        await table.InitializeMembershipTable(true);
+        await table.InitializeMembershipTableAsync(true, cancellationToken);
         List<MembershipEntry> others = await ReadLivingAsync();
         Door[] doors = await Task.WhenAll(others.Select(KnockAsync));
         foreach ((MembershipEntry entry, Door door) in others.Zip(doors))
@@ -66,7 +66,7 @@ internal sealed class SiloEntrance(IMembershipTable table, NodeName name, IPEndP
     }
 
     private async Task<List<MembershipEntry>> ReadLivingAsync() =>
-        [.. (await table.ReadAll()).Members.Select(m => m.Item1).Where(entry => entry.Status != SiloStatus.Dead)];
+        [.. (await table.ReadAllAsync()).Members.Select(m => m.Item1).Where(entry => entry.Status != SiloStatus.Dead)];
 
     /// <summary>A connection that is refused proves on this machine that the silo's process is gone; elsewhere a
     /// firewall may have refused it.</summary>
@@ -96,12 +96,12 @@ internal sealed class SiloEntrance(IMembershipTable table, NodeName name, IPEndP
     {
         while (true)
         {
-            MembershipTableData data = await table.ReadAll();
+            MembershipTableData data = await table.ReadAllAsync();
             if (data.Members.FirstOrDefault(m => m.Item1.Status != SiloStatus.Dead && gone.Contains(m.Item1.SiloAddress))
                 is not (MembershipEntry entry, string etag)) return;
             entry.Status = SiloStatus.Dead;
             // Another one may have been faster; then what it wrote is read.
-            await table.UpdateRow(entry, etag, data.Version.Next());
+            await table.UpdateRowAsync(entry, etag, data.Version.Next());
         }
     }
 

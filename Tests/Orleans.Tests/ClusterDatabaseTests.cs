@@ -90,29 +90,31 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
     {
         IMembershipTable table = await OpenTableAsync();
         MembershipEntry entry = Entry(1);
-        Assert.True(await table.InsertRow(entry, (await table.ReadAll()).Version.Next()));
+        Assert.True(await table.InsertRowAsync(entry, (await table.ReadAllAsync()).Version.Next()));
         entry.AddSuspector(Address(2), new DateTime(2024, 5, 6, 7, 8, 9, DateTimeKind.Utc));
         entry.Status = SiloStatus.ShuttingDown;
-        Assert.True(await table.UpdateRow(entry, "", (await table.ReadAll()).Version.Next()));
-        MembershipTableData read = await table.ReadRow(entry.SiloAddress);
+        MembershipTableData before = await table.ReadAllAsync();
+        Assert.True(await table.UpdateRowAsync(entry, Assert.Single(before.Members).Item2, before.Version.Next()));
+        MembershipTableData read = await table.ReadRowAsync(entry.SiloAddress);
         MembershipEntry found = Assert.Single(read.Members).Item1;
         Assert.Equal(2, read.Version.Version);
         Assert.Equal(entry.ToFullString(), found.ToFullString());
         Assert.Equal(entry.IAmAliveTime, found.IAmAliveTime);
-        Assert.Empty((await table.ReadRow(Address(9))).Members);
+        Assert.Empty((await table.ReadRowAsync(Address(9))).Members);
     }
 
     [PostgresFact]
     public async Task Only_the_latest_version_may_be_changed_and_what_is_refused_changes_nothing()
     {
         IMembershipTable table = await OpenTableAsync();
-        TableVersion old = (await table.ReadAll()).Version;
-        Assert.True(await table.InsertRow(Entry(1), old.Next()));
-        Assert.False(await table.InsertRow(Entry(2), old.Next()));
-        Assert.False(await table.InsertRow(Entry(1), (await table.ReadAll()).Version.Next()));
-        Assert.False(await table.UpdateRow(Entry(1), "", old.Next()));
-        Assert.False(await table.UpdateRow(Entry(2), "", (await table.ReadAll()).Version.Next()));
-        MembershipTableData now = await table.ReadAll();
+        TableVersion old = (await table.ReadAllAsync()).Version;
+        Assert.True(await table.InsertRowAsync(Entry(1), old.Next()));
+        Assert.False(await table.InsertRowAsync(Entry(2), old.Next()));
+        Assert.False(await table.InsertRowAsync(Entry(1), (await table.ReadAllAsync()).Version.Next()));
+        string etag = Assert.Single((await table.ReadAllAsync()).Members).Item2;
+        Assert.False(await table.UpdateRowAsync(Entry(1), etag, old.Next()));
+        Assert.False(await table.UpdateRowAsync(Entry(2), etag, (await table.ReadAllAsync()).Version.Next()));
+        MembershipTableData now = await table.ReadAllAsync();
         Assert.Equal(1, now.Version.Version);
         Assert.Equal(Entry(1).SiloAddress, Assert.Single(now.Members).Item1.SiloAddress);
     }
@@ -128,13 +130,13 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
             IMembershipTable table = await OpenTableAsync(connection);
             for (int i = 0; i < Each; i++)
             {
-                while (!await table.InsertRow(Entry(writer * Each + i + 1), (await table.ReadAll()).Version.Next()))
+                while (!await table.InsertRowAsync(Entry(writer * Each + i + 1), (await table.ReadAllAsync()).Version.Next()))
                 {
                     // Another one was faster: read again, as Orleans does.
                 }
             }
         })));
-        MembershipTableData read = await (await OpenTableAsync(connection)).ReadAll();
+        MembershipTableData read = await (await OpenTableAsync(connection)).ReadAllAsync();
         Assert.Equal(Writers * Each, read.Members.Count);
         Assert.Equal(Writers * Each, read.Version.Version);
     }
@@ -147,23 +149,23 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
         IMembershipTable other = await OpenTableAsync(connection, "other");
         MembershipEntry dead = Entry(1), alive = Entry(2);
         dead.Status = SiloStatus.Dead;
-        await table.InsertRow(dead, (await table.ReadAll()).Version.Next());
-        await table.InsertRow(alive, (await table.ReadAll()).Version.Next());
-        await other.InsertRow(Entry(3), (await other.ReadAll()).Version.Next());
+        await table.InsertRowAsync(dead, (await table.ReadAllAsync()).Version.Next());
+        await table.InsertRowAsync(alive, (await table.ReadAllAsync()).Version.Next());
+        await other.InsertRowAsync(Entry(3), (await other.ReadAllAsync()).Version.Next());
         alive.IAmAliveTime = alive.IAmAliveTime.AddMinutes(1);
-        await table.UpdateIAmAlive(alive);
-        MembershipTableData read = await table.ReadAll();
+        await table.UpdateIAmAliveAsync(alive);
+        MembershipTableData read = await table.ReadAllAsync();
         Assert.Equal(2, read.Version.Version);
         Assert.Equal(alive.IAmAliveTime,
             read.Members.Single(m => m.Item1.SiloAddress.Equals(alive.SiloAddress)).Item1.IAmAliveTime);
 
-        await table.CleanupDefunctSiloEntries(new DateTimeOffset(dead.IAmAliveTime).AddDays(-1));
-        Assert.Equal(2, (await table.ReadAll()).Members.Count);
-        await table.CleanupDefunctSiloEntries(new DateTimeOffset(dead.IAmAliveTime).AddDays(1));
-        Assert.Equal(alive.SiloAddress, Assert.Single((await table.ReadAll()).Members).Item1.SiloAddress);
-        await table.DeleteMembershipTableEntries(Cluster);
-        Assert.Empty((await table.ReadAll()).Members);
-        Assert.Single((await other.ReadAll()).Members);
+        await table.CleanupDefunctSiloEntriesAsync(new DateTimeOffset(dead.IAmAliveTime).AddDays(-1));
+        Assert.Equal(2, (await table.ReadAllAsync()).Members.Count);
+        await table.CleanupDefunctSiloEntriesAsync(new DateTimeOffset(dead.IAmAliveTime).AddDays(1));
+        Assert.Equal(alive.SiloAddress, Assert.Single((await table.ReadAllAsync()).Members).Item1.SiloAddress);
+        await table.DeleteMembershipTableEntriesAsync(Cluster);
+        Assert.Empty((await table.ReadAllAsync()).Members);
+        Assert.Single((await other.ReadAllAsync()).Members);
     }
 
     [PostgresFact]
@@ -176,7 +178,7 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
         joining.Status = SiloStatus.Joining;
         closed.ProxyPort = 0;
         foreach (MembershipEntry entry in new[] { joining, active, closed, six })
-            await table.InsertRow(entry, (await table.ReadAll()).Version.Next());
+            await table.InsertRowAsync(entry, (await table.ReadAllAsync()).Version.Next());
         var gateways = new AdoNetGatewayListProvider(NullLogger<AdoNetGatewayListProvider>.Instance, null!,
             Options.Create(new AdoNetClusteringClientOptions
             {
@@ -197,15 +199,15 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
         using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         MembershipEntry lives = Entry(1, SiloAddress.New((IPEndPoint)listener.LocalEndpoint, 1));
-        await table.InsertRow(lives, (await table.ReadAll()).Version.Next());
+        await table.InsertRowAsync(lives, (await table.ReadAllAsync()).Version.Next());
         SiloNameTakenException refusal = await Assert.ThrowsAsync<SiloNameTakenException>(() => EnterAsync("silo-1"));
         Assert.Contains($"silo-1 runs already, at {listener.LocalEndpoint} on host here", refusal.Message,
             StringComparison.Ordinal);
         await EnterAsync("silo-2");
-        Assert.Equal(SiloStatus.Active, Assert.Single((await table.ReadAll()).Members).Item1.Status);
+        Assert.Equal(SiloStatus.Active, Assert.Single((await table.ReadAllAsync()).Members).Item1.Status);
         listener.Stop();
         await EnterAsync("silo-1");
-        Assert.Equal(SiloStatus.Dead, Assert.Single((await table.ReadAll()).Members).Item1.Status);
+        Assert.Equal(SiloStatus.Dead, Assert.Single((await table.ReadAllAsync()).Members).Item1.Status);
 
         Task EnterAsync(string name) => new SiloEntrance(table, new(name), new IPEndPoint(IPAddress.Loopback, 1),
             TimeProvider.System).EnterAsync(CancellationToken.None);
@@ -215,18 +217,19 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
     public async Task Of_two_silos_of_one_name_that_enter_at_once_the_second_is_refused()
     {
         string connection = await PreparedAsync();
-        OneNameMembershipTable first = new(await OpenTableAsync(connection)),
-            second = new(await OpenTableAsync(connection));
+        IMembershipTable first = new OneNameMembershipTable(await OpenTableAsync(connection));
+        var refusing = new OneNameMembershipTable(await OpenTableAsync(connection));
+        IMembershipTable second = refusing;
         // Both have read the table before either writes.
-        TableVersion version = (await first.ReadAll()).Version;
-        Assert.True(await first.InsertRow(Entry(1), version.Next()));
+        TableVersion version = (await first.ReadAllAsync()).Version;
+        Assert.True(await first.InsertRowAsync(Entry(1), version.Next()));
         MembershipEntry rival = Entry(1, SiloAddress.New(IPAddress.Loopback, 22222, 2));
-        Assert.False(await second.InsertRow(rival, version.Next()));
-        Assert.False(second.Refused.IsCompleted);
-        TableVersion next = (await second.ReadAll()).Version.Next();
-        await Assert.ThrowsAsync<SiloNameTakenException>(() => second.InsertRow(rival, next));
-        await Assert.ThrowsAsync<SiloNameTakenException>(() => second.Refused);
-        Assert.Single((await first.ReadAll()).Members);
+        Assert.False(await second.InsertRowAsync(rival, version.Next()));
+        Assert.False(refusing.Refused.IsCompleted);
+        TableVersion next = (await second.ReadAllAsync()).Version.Next();
+        await Assert.ThrowsAsync<SiloNameTakenException>(() => second.InsertRowAsync(rival, next));
+        await Assert.ThrowsAsync<SiloNameTakenException>(() => refusing.Refused);
+        Assert.Single((await first.ReadAllAsync()).Members);
     }
 
     private static Task Check(string connection) => new ClusterDatabase(connection).CheckAsync(CancellationToken.None);
@@ -258,7 +261,7 @@ public sealed class ClusterDatabaseTests(PostgresFixture server) : IClassFixture
                 ConnectionString = connection,
             }),
             NullLogger<AdoNetClusteringTable>.Instance);
-        await table.InitializeMembershipTable(true);
+        await table.InitializeMembershipTableAsync(true);
         return table;
     }
 
